@@ -1,0 +1,1 @@
+//! The configuration file, parsed and validated. The only place that reads it.

@@ -1,0 +1,1 @@
+//! Bindings of libdpdk, found by pkg-config.

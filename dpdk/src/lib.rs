@@ -1,0 +1,1 @@
+//! DPDK with its rules written as types.

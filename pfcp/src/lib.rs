@@ -1,0 +1,1 @@
+//! PFCP (TS 29.244): octets to messages and back. No I/O, no clock.

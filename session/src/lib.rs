@@ -1,0 +1,1 @@
+//! The contract between control and packet path: rules, plans, tables, usage, reports.

@@ -1,0 +1,1 @@
+//! SMF, gNB, UE and data network, for demonstrations and tests.

@@ -1,0 +1,3 @@
+//! Replay, load and namespace tests that drive a UPF from outside.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! N4: associations, sessions, reports. A core without I/O and a thin tokio shell.
