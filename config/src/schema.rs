@@ -1,0 +1,398 @@
+//! Every key of the configuration file, declared once.
+//!
+//! A line reads `key: Type = default`; the default is YAML text, `required` for none, and
+//! `in a..=b` bounds a number. The doc comment of a key is its help text, in the reference too.
+
+use std::net::IpAddr;
+
+use crate::reader::{Read, Reader, Spec};
+use crate::reference::Key;
+use crate::tree::Node as Tree;
+use crate::types::choices;
+use crate::{
+    Device, InterfaceAddress, Lcores, Mtu, Name, NetworkName, NodeId, PeerAddress, Prefix, VlanId,
+};
+
+macro_rules! default_of {
+    (required) => {
+        None
+    };
+    ($text:literal) => {
+        Some($text)
+    };
+}
+
+macro_rules! read {
+    ($reader:ident, $node:ident, $path:ident, $spec:expr, $Type:ty) => {
+        $reader.field::<$Type>($node, $path, $spec)
+    };
+    ($reader:ident, $node:ident, $path:ident, $spec:expr, $Type:ty, $min:literal) => {
+        $reader.number::<$Type>($node, $path, $spec)
+    };
+}
+
+macro_rules! expected {
+    ($Type:ty) => {
+        <$Type as Read>::expected()
+    };
+    ($Type:ty, $min:literal, $max:literal) => {
+        format!("a number from {} to {}", $min, $max)
+    };
+}
+
+macro_rules! keys_below {
+    ($Type:ty, $path:expr, $keys:expr) => {
+        <$Type as Read>::keys($path, $keys)
+    };
+    ($Type:ty, $path:expr, $keys:expr, $min:literal) => {};
+}
+
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])+
+        pub struct $Name:ident {
+            $(
+                $(#[doc = $help:literal])+
+                $key:ident: $Type:ty = $default:tt $(in $min:literal..=$max:literal)?;
+            )+
+        }
+    )+) => {$(
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $Name {
+            $( $(#[doc = $help])+ pub $key: $Type, )+
+        }
+
+        impl Read for $Name {
+            const LEAF: bool = false;
+
+            fn expected() -> String {
+                concat!("a section with the keys ", $(stringify!($key), " "),+).trim_end().to_owned()
+            }
+
+            fn read(node: &Tree, path: &str, reader: &mut Reader<'_>) -> Option<Self> {
+                reader.section(node, path, &[$(stringify!($key)),+])?;
+                $(
+                    let spec = Spec {
+                        name: stringify!($key),
+                        default: default_of!($default),
+                        range: None $(.or(Some(($min, $max))))?,
+                    };
+                    let $key = read!(reader, node, path, spec, $Type $(, $min)?);
+                )+
+                Some(Self { $( $key: $key?, )+ })
+            }
+
+            fn keys(prefix: &str, keys: &mut Vec<Key>) {
+                $(
+                    let path = crate::reader::join(prefix, stringify!($key));
+                    keys.push(Key {
+                        path: path.clone(),
+                        expected: expected!($Type $(, $min, $max)?),
+                        default: default_of!($default),
+                        help: concat!($($help),+).trim().to_owned(),
+                    });
+                    keys_below!($Type, &path, keys $(, $min)?);
+                )+
+            }
+        }
+    )+};
+}
+
+sections! {
+    /// The whole file.
+    pub struct Config {
+        /// Who this UPF is.
+        node: Node = "{}";
+        /// N4, the interface to the SMF (TS 29.244).
+        pfcp: Pfcp = required;
+        /// The DPDK ports that packets come in and go out by.
+        ports: Vec<Port> = required;
+        /// The 3GPP interfaces that live on the ports.
+        interfaces: Vec<Interface> = required;
+        /// The data networks behind N6, each with routes and addresses of its own (a VRF).
+        networks: Vec<Network> = "[]";
+        /// GTP-U, the tunnels of N3 and N9 (TS 29.281).
+        gtpu: Gtpu = "{}";
+        /// The processors that work on packets.
+        workers: Workers = "{}";
+        /// The memory that packets lie in.
+        memory: Memory = "{}";
+        /// Bounds on everything that a peer could let grow. One that is reached is answered with the cause "no resources available" and counted.
+        limits: Limits = "{}";
+        /// Packets that are held for idle UEs.
+        buffering: Buffering = "{}";
+        /// What is written about the UPF's doings.
+        log: Log = "{}";
+    }
+
+    /// Who this UPF is.
+    pub struct Node {
+        /// Node ID on N4. Without one: `pfcp.address`.
+        id: Option<NodeId> = "~";
+    }
+
+    /// N4, the interface to the SMF (TS 29.244).
+    pub struct Pfcp {
+        /// Address of this host on which PFCP is listened for.
+        address: IpAddr = required;
+        /// UDP port that is listened on.
+        port: u16 = "8805" in 1..=65535;
+        /// Address that is given to the SMF in F-SEIDs, where it differs from `pfcp.address` (NAT). Without one: `pfcp.address`.
+        advertise: Option<IpAddr> = "~";
+        /// SMFs with which the UPF itself starts the association. The others start it themselves.
+        smf: Vec<PeerAddress> = "[]";
+        /// From where SMFs may associate. Empty: from everywhere, with a warning.
+        allow: Vec<Prefix> = "[]";
+        /// How often an unanswered request is sent again (clause 6.4).
+        retransmission: Retransmission = "{}";
+        /// Heartbeats to associated SMFs (clause 6.2.2).
+        heartbeat: Heartbeat = "{}";
+        /// For how many seconds a response is kept, to be sent again when its request is repeated.
+        response_hold_s: u32 = "15" in 1..=3600;
+    }
+
+    /// How often an unanswered request is sent again.
+    pub struct Retransmission {
+        /// T1: milliseconds to wait for an answer.
+        t1_ms: u32 = "3000" in 100..=60_000;
+        /// N1: how often to send the request again before the peer is given up.
+        n1: u32 = "3" in 0..=20;
+    }
+
+    /// Heartbeats to associated SMFs.
+    pub struct Heartbeat {
+        /// Seconds between two heartbeat requests to a peer; 0 sends none.
+        interval_s: u32 = "10" in 0..=3600;
+    }
+
+    /// A DPDK port.
+    pub struct Port {
+        /// Name of the port in this file and in metrics.
+        name: Name = required;
+        /// The device: `pci:0000:03:02.0`, `env:PCIDEVICE_…[,index=N]` (a PCI address that the SR-IOV device plugin left in that variable), `af_xdp:IF`, `af_packet:IF`, `tap:NAME`, `memif:SOCKET[,id=N][,role=client|server]`, `vhost:PATH`, `pcap:RX[,TX]`, `ring:NAME` or `null:`.
+        device: Device = required;
+        /// Largest IP packet that fits into a frame, in octets.
+        mtu: Mtu = "1500";
+        /// Receive queues. More than one spreads the load where the device can (RSS).
+        rx_queues: u16 = "1" in 1..=64;
+        /// Descriptors of each receive queue.
+        rx_descriptors: u16 = "1024" in 64..=4096;
+        /// Descriptors of each transmit queue.
+        tx_descriptors: u16 = "1024" in 64..=4096;
+        /// Receive frames for other MAC addresses too.
+        promiscuous: bool = "false";
+    }
+
+    /// A 3GPP interface on a port.
+    pub struct Interface {
+        /// Name of the interface in this file and in metrics.
+        name: Name = required;
+        /// `n3` towards gNBs, `n9` towards other UPFs, `n6` towards data networks.
+        role: Role = required;
+        /// Name of the port that it lives on. Several interfaces may share one.
+        port: Name = required;
+        /// VLAN tag of its frames, 1 to 4094. Without one: untagged.
+        vlan: Option<VlanId> = "~";
+        /// Addresses of the UPF on it, with prefix length. For N3 and N9 these are the tunnel endpoints.
+        addresses: Vec<InterfaceAddress> = "[]";
+        /// Routes beyond its own subnets.
+        routes: Vec<Route> = "[]";
+        /// For N3 and N9: the network instances for which the SMF is given this interface. Empty: all.
+        network_instances: Vec<NetworkName> = "[]";
+        /// The kernel's side, for a port with a `tap:` device.
+        kernel: Option<Kernel> = "~";
+    }
+
+    /// A route of an interface.
+    pub struct Route {
+        /// Destination; `0.0.0.0/0` and `::/0` are the default routes.
+        to: Prefix = required;
+        /// Next hop, in one of the interface's subnets.
+        via: IpAddr = required;
+    }
+
+    /// The kernel's side of a TAP interface.
+    pub struct Kernel {
+        /// Addresses that the kernel's end is given at start, so that the host can route to UEs.
+        addresses: Vec<InterfaceAddress> = "[]";
+    }
+
+    /// A data network.
+    pub struct Network {
+        /// Network instance, APN or DNN by which the SMF names it, plain or label-encoded. `*` takes every name that no other network has.
+        name: NetworkName = required;
+        /// Name of the N6 interface it lies behind.
+        interface: Name = required;
+        /// The UE addresses whose downlink belongs here. The UPF answers ARP and neighbour discovery for them on a port that asks.
+        ue_pools: Vec<Prefix> = "[]";
+        /// Largest packet towards the data network in octets. Without one: the port's.
+        mtu: Option<Mtu> = "~";
+    }
+
+    /// GTP-U, the tunnels of N3 and N9.
+    pub struct Gtpu {
+        /// UDP port of GTP-U. Peers expect 2152; change it in a laboratory only.
+        port: u16 = "2152" in 1..=65535;
+        /// Error Indications sent per second and worker, for packets of unknown tunnels.
+        error_indication_rate_pps: u32 = "100" in 0..=1_000_000;
+        /// Echo Requests answered per second and worker.
+        echo_rate_pps: u32 = "1000" in 0..=1_000_000;
+    }
+
+    /// The processors that work on packets.
+    pub struct Workers {
+        /// Processors of the workers: `auto`, a list, or ranges such as `1-3,5`.
+        lcores: Lcores = "auto";
+        /// Packets that a worker takes at once.
+        burst: u16 = "64" in 1..=256;
+        /// `run-to-completion`: each worker receives, works and sends. `pipeline`: receiving and sending have lcores of their own, for ports whose single queue cannot be spread.
+        mode: Mode = "run-to-completion";
+    }
+
+    /// The memory that packets lie in.
+    pub struct Memory {
+        /// `1g` or `2m` pages, `none` for ordinary memory, `auto` for the largest that are free.
+        hugepages: Hugepages = "auto";
+        /// Packet buffers per NUMA node. Each takes about 2.3 kB.
+        buffers: u32 = "16384" in 1024..=16_777_216;
+    }
+
+    /// Bounds on everything that a peer could let grow.
+    pub struct Limits {
+        /// PFCP sessions.
+        sessions: u32 = "65536" in 1..=16_777_216;
+        /// Associated SMFs.
+        peers: u32 = "64" in 1..=4096;
+        /// Packet detection rules of one session.
+        pdrs_per_session: u32 = "100" in 1..=65_535;
+        /// Forwarding action rules of one session.
+        fars_per_session: u32 = "100" in 1..=65_535;
+        /// Quality-of-service enforcement rules of one session.
+        qers_per_session: u32 = "100" in 1..=65_535;
+        /// Usage reporting rules of one session.
+        urrs_per_session: u32 = "100" in 1..=65_535;
+        /// Buffering action rules of one session.
+        bars_per_session: u32 = "16" in 1..=255;
+        /// PFCP messages handled per second and peer. Those above it are dropped and counted.
+        messages_per_second_per_peer: u32 = "20000" in 1..=10_000_000;
+        /// PFCP requests of the UPF that wait for an answer, per peer.
+        outstanding_requests_per_peer: u32 = "4096" in 1..=1_048_576;
+    }
+
+    /// Packets that are held for idle UEs.
+    pub struct Buffering {
+        /// Packets held for one session. The oldest gives way.
+        packets_per_session: u32 = "64" in 0..=65_535;
+        /// Packets held in all.
+        packets_total: u32 = "8192" in 0..=16_777_216;
+        /// Seconds after which a held packet is dropped.
+        expiry_s: u32 = "60" in 1..=3600;
+    }
+
+    /// What is written about the UPF's doings.
+    pub struct Log {
+        /// The least important messages that are written: `error`, `warn`, `info`, `debug` or `trace`.
+        level: Level = "info";
+        /// `text` for people, `json` for machines.
+        format: Format = "text";
+    }
+}
+
+choices! {
+    /// What a 3GPP interface is for (TS 23.501, 4.2.7).
+    pub enum Role ("one of n3, n9, n6") {
+        /// Towards gNBs.
+        N3 = "n3",
+        /// Towards other UPFs.
+        N9 = "n9",
+        /// Towards data networks.
+        N6 = "n6",
+    }
+
+    /// How lcores share the work.
+    pub enum Mode ("run-to-completion or pipeline") {
+        /// Each worker receives, works and sends.
+        RunToCompletion = "run-to-completion",
+        /// Receiving, working and sending have lcores of their own.
+        Pipeline = "pipeline",
+    }
+
+    /// The pages that packet buffers lie in.
+    pub enum Hugepages ("one of auto, 1g, 2m, none") {
+        /// The largest that are free.
+        Auto = "auto",
+        /// Pages of 1 GB.
+        OneGigabyte = "1g",
+        /// Pages of 2 MB.
+        TwoMegabytes = "2m",
+        /// Ordinary memory.
+        None = "none",
+    }
+
+    /// How important a message must be to be written.
+    pub enum Level ("one of error, warn, info, debug, trace") {
+        /// What does not work.
+        Error = "error",
+        /// What may not work.
+        Warn = "warn",
+        /// What changed.
+        Info = "info",
+        /// What was decided, and why.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+
+    /// How messages are written.
+    pub enum Format ("text or json") {
+        /// Lines for people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+impl Config {
+    /// The Node ID in effect.
+    pub fn node_id(&self) -> NodeId {
+        self.node
+            .id
+            .clone()
+            .unwrap_or_else(|| self.pfcp.address.into())
+    }
+
+    /// The port of that name.
+    pub fn port(&self, name: &Name) -> Option<&Port> {
+        self.ports.iter().find(|port| port.name == *name)
+    }
+
+    /// The interface of that name.
+    pub fn interface(&self, name: &Name) -> Option<&Interface> {
+        self.interfaces
+            .iter()
+            .find(|interface| interface.name == *name)
+    }
+
+    /// The data network that the SMF names: the one of that name, regardless of case, else the
+    /// catch-all `*`.
+    pub fn network(&self, name: &str) -> Option<&Network> {
+        let named = self
+            .networks
+            .iter()
+            .find(|network| network.name.as_str().eq_ignore_ascii_case(name));
+        named.or_else(|| self.networks.iter().find(|network| network.name.is_any()))
+    }
+}
+
+impl Pfcp {
+    /// The address that F-SEIDs carry.
+    pub fn advertised(&self) -> IpAddr {
+        self.advertise.unwrap_or(self.address)
+    }
+
+    /// Whether an SMF at this address may associate.
+    pub fn allows(&self, peer: IpAddr) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|prefix| prefix.contains(peer))
+    }
+}
