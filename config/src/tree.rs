@@ -54,7 +54,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Box<Mistake>> {
             problem: Problem::Syntax {
                 detail: error.without_snippet().to_string(),
             },
-        }),
+        })),
     }
 }
 
@@ -62,10 +62,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Box<Mistake>> {
 pub(crate) fn parse_override(text: &str, origin: &Origin) -> Result<Node, Box<Mistake>> {
     let trimmed = text.trim();
     let value = if trimmed.starts_with(['[', '{', '"', '\'']) {
-        let mut node = parse(trimmed).map_err(|mistake| Mistake {
-            origin: origin.clone(),
-            ..mistake
-        })?;
+        let mut node = parse(trimmed)?;
         node.relocate(origin);
         node.value
     } else if matches!(trimmed, "" | "~" | "null") {
