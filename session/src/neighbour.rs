@@ -1,0 +1,155 @@
+//! Next hops: which Ethernet address a neighbour has. The control side names next hops when it
+//! compiles a tunnel, workers when they route; the slow path resolves them.
+//!
+//! A bounded table that only grows: entries are claimed by compare-and-swap and never move, so a
+//! [`NextHopId`] stays good for the life of the process.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use Ordering::{Acquire, Relaxed, Release};
+
+use crate::id::{InterfaceId, NextHopId};
+
+/// How many next hops there can be.
+pub const NEXT_HOPS_MAX: usize = 4096;
+
+/// Marks an Ethernet address as known; the address is in the low 48 bits.
+const KNOWN: u64 = 1 << 63;
+
+/// A neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NextHop {
+    /// The interface it is on.
+    pub interface: InterfaceId,
+    /// Its IP address.
+    pub address: IpAddr,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    hop: OnceLock<NextHop>,
+    /// [`KNOWN`] and the Ethernet address, or 0.
+    ethernet: AtomicU64,
+}
+
+/// All next hops that were ever named.
+#[derive(Debug)]
+pub struct Neighbours {
+    slots: Box<[Slot]>,
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self {
+            slots: (0..NEXT_HOPS_MAX).map(|_| Slot::default()).collect(),
+        }
+    }
+}
+
+impl Neighbours {
+    /// The id of a next hop, made on first use; `None` when the table is full.
+    pub fn id(&self, hop: NextHop) -> Option<NextHopId> {
+        self.probe(hop)
+            .find_map(|(id, slot)| (*slot.hop.get_or_init(|| hop) == hop).then_some(id))
+    }
+
+    /// The id of a next hop that has been named before. Reads only.
+    #[inline]
+    pub fn find(&self, hop: NextHop) -> Option<NextHopId> {
+        for (id, slot) in self.probe(hop) {
+            match slot.hop.get() {
+                Some(found) if *found == hop => return Some(id),
+                Some(_) => {}
+                None => return None,
+            }
+        }
+        None
+    }
+
+    /// Which neighbour an id stands for.
+    pub fn hop(&self, id: NextHopId) -> Option<NextHop> {
+        self.slots.get(usize::from(id.0))?.hop.get().copied()
+    }
+
+    /// The neighbour's Ethernet address, once it is known.
+    #[inline]
+    pub fn ethernet(&self, id: NextHopId) -> Option<[u8; 6]> {
+        let word = self.slots.get(usize::from(id.0))?.ethernet.load(Acquire);
+        let [_, _, address @ ..] = word.to_be_bytes();
+        (word & KNOWN != 0).then_some(address)
+    }
+
+    /// Remembers a neighbour's Ethernet address, if anybody asked for that neighbour.
+    pub fn learn(&self, hop: NextHop, ethernet: [u8; 6]) {
+        if let Some(slot) = self
+            .find(hop)
+            .and_then(|id| self.slots.get(usize::from(id.0)))
+        {
+            let address = ethernet
+                .iter()
+                .fold(0, |word, octet| word << 8 | u64::from(*octet));
+            slot.ethernet.store(KNOWN | address, Release);
+        }
+    }
+
+    /// Forgets a neighbour's Ethernet address, to have it resolved anew.
+    pub fn forget(&self, id: NextHopId) {
+        if let Some(slot) = self.slots.get(usize::from(id.0)) {
+            slot.ethernet.store(0, Relaxed);
+        }
+    }
+
+    /// Every next hop there is.
+    pub fn all(&self) -> impl Iterator<Item = (NextHopId, NextHop)> + '_ {
+        let ids = (0..).map(NextHopId);
+        ids.zip(&self.slots)
+            .filter_map(|(id, slot)| Some((id, *slot.hop.get()?)))
+    }
+
+    fn probe(&self, hop: NextHop) -> impl Iterator<Item = (NextHopId, &Slot)> {
+        let bits = match hop.address {
+            IpAddr::V4(address) => u64::from(Ipv4Addr::to_bits(address)),
+            IpAddr::V6(address) => {
+                let bits = Ipv6Addr::to_bits(address);
+                let fold = (bits >> 64) ^ bits;
+                u64::try_from(fold & u128::from(u64::MAX)).unwrap_or_default()
+            }
+        };
+        let hash = (bits ^ u64::from(hop.interface.0) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let home = usize::try_from(hash >> 52).unwrap_or_default();
+        (0..self.slots.len()).filter_map(move |step| {
+            let at = (home + step) % self.slots.len();
+            Some((NextHopId(u16::try_from(at).ok()?), self.slots.get(at)?))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_stay_and_addresses_are_learnt() {
+        let neighbours = Neighbours::default();
+        let hop = |n: u32| NextHop {
+            interface: InterfaceId(1),
+            address: IpAddr::V4(Ipv4Addr::from_bits(n)),
+        };
+        let ids: Vec<_> = (0..4096).map(|n| neighbours.id(hop(n)).unwrap()).collect();
+        assert_eq!(neighbours.id(hop(4096)), None);
+        for (n, id) in (0..4096).zip(&ids) {
+            assert_eq!(
+                (neighbours.find(hop(n)), neighbours.hop(*id)),
+                (Some(*id), Some(hop(n)))
+            );
+        }
+        assert_eq!(neighbours.ethernet(ids[5]), None);
+        neighbours.learn(hop(5), [1, 2, 3, 4, 5, 6]);
+        neighbours.learn(hop(9999), [0; 6]);
+        assert_eq!(neighbours.ethernet(ids[5]), Some([1, 2, 3, 4, 5, 6]));
+        neighbours.forget(ids[5]);
+        assert_eq!(neighbours.ethernet(ids[5]), None);
+    }
+}

@@ -1,0 +1,520 @@
+//! From [`Rules`] to [`Plan`].
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::encapsulation::Marking;
+use super::filter::Filter;
+use super::{Act, Encapsulation, Entry, Matcher, Plan, Step, UeMatch};
+use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
+use crate::meter::Meter;
+use crate::rule::{
+    Action, BitRate, DestinationInterface, Direction, Far, Gate, LocalFTeid, Pdr, Qer, Rules,
+    SourceInterface, UeAddress,
+};
+use crate::sdf::value_and_mask;
+use crate::tables::{EntryId, Key, NewKey};
+use crate::usage::Usage;
+
+/// The most tunnels a session may have: entrance 0 is the core side.
+pub const TUNNELS_MAX: usize = 255;
+/// The most PDRs a session may have.
+pub const PDRS_MAX: usize = 255;
+
+/// What a compilation needs to know besides the rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// Where the session lives.
+    pub session: SessionIndex,
+    /// Who owns it.
+    pub owner: WorkerId,
+    /// TSC cycles per second, for meters.
+    pub hz: u64,
+    /// How much of its rate a policer lets through at once, in milliseconds.
+    pub burst_ms: u32,
+    /// How many packets a session may hold when no BAR says otherwise.
+    pub buffer_packets: u16,
+}
+
+/// Why rules cannot be compiled. Names the first rule at fault (Failed Rule ID).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// Two rules of one kind have one id.
+    #[error("PDR {0} is there twice")]
+    DuplicatePdr(PdrId),
+    /// Two rules of one kind have one id.
+    #[error("FAR {0} is there twice")]
+    DuplicateFar(FarId),
+    /// Two rules of one kind have one id.
+    #[error("QER {0} is there twice")]
+    DuplicateQer(QerId),
+    /// Two rules of one kind have one id.
+    #[error("URR {0} is there twice")]
+    DuplicateUrr(UrrId),
+    /// Two rules of one kind have one id.
+    #[error("BAR {0} is there twice")]
+    DuplicateBar(BarId),
+    /// A PDR names a FAR that is not there.
+    #[error("PDR {0} refers to FAR {1}, which is not there")]
+    NoFar(PdrId, FarId),
+    /// A PDR names a QER that is not there.
+    #[error("PDR {0} refers to QER {1}, which is not there")]
+    NoQer(PdrId, QerId),
+    /// A PDR names a URR that is not there.
+    #[error("PDR {0} refers to URR {1}, which is not there")]
+    NoUrr(PdrId, UrrId),
+    /// A FAR names a BAR that is not there.
+    #[error("FAR {0} refers to BAR {1}, which is not there")]
+    NoBar(FarId, BarId),
+    /// A PDR has neither an F-TEID nor a UE address (its own or the session's) to be found by.
+    #[error("PDR {0} cannot be found by any packet: it has neither an F-TEID nor a UE address")]
+    NoKey(PdrId),
+    /// The FAR forwards to the core, but no VRF is known.
+    #[error("FAR {0} forwards to the core but names no network of this UPF")]
+    NoVrf(FarId),
+    /// More PDRs or tunnels than a plan can hold.
+    #[error("PDR {0} is one too many")]
+    TooMany(PdrId),
+}
+
+/// Which keys lead into a session, and to which entrance: numbers stay with their tunnel for the
+/// session's life, so that a modification never moves a packet in flight to other rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Tunnels by entrance number − 1.
+    tunnels: Vec<Option<LocalFTeid>>,
+    /// UE addresses, all of which lead to entrance 0.
+    ues: Vec<Key>,
+}
+
+impl Layout {
+    /// The layout that `rules` need, keeping the numbers of `self`.
+    fn next(&self, rules: &Rules) -> Result<Self, CompileError> {
+        let wanted = |tunnel: &LocalFTeid| {
+            rules
+                .pdrs
+                .iter()
+                .any(|pdr| pdr.pdi.local_f_teid.as_ref() == Some(tunnel))
+        };
+        let mut next = Self {
+            tunnels: self
+                .tunnels
+                .iter()
+                .map(|slot| slot.filter(wanted))
+                .collect(),
+            ues: Vec::new(),
+        };
+        for pdr in &rules.pdrs {
+            match pdr.pdi.local_f_teid {
+                Some(tunnel) if next.tunnels.contains(&Some(tunnel)) => {}
+                // A number that falls free here may still be on its way in a packet: it rests.
+                Some(tunnel) => match self.tunnels.iter().position(Option::is_none) {
+                    Some(free) if next.tunnels.get(free) == Some(&None) => {
+                        next.tunnels.splice(free..=free, [Some(tunnel)]);
+                    }
+                    _ if next.tunnels.len() < TUNNELS_MAX => next.tunnels.push(Some(tunnel)),
+                    _ => return Err(CompileError::TooMany(pdr.id)),
+                },
+                None => next.add_ue_keys(pdr, rules)?,
+            }
+        }
+        Ok(next)
+    }
+
+    /// Keys of a PDR of the core side: its UE address or else the session's, in its VRF.
+    fn add_ue_keys(&mut self, pdr: &Pdr, rules: &Rules) -> Result<(), CompileError> {
+        let ue = pdr.pdi.ue.unwrap_or(rules.ue);
+        let (false, Some(vrf)) = (ue.is_empty(), pdr.pdi.vrf) else {
+            return Err(CompileError::NoKey(pdr.id));
+        };
+        let keys = ue
+            .ipv4
+            .map(|address| Key::Ipv4(vrf, address))
+            .into_iter()
+            .chain(ue.ipv6.map(|prefix| Key::Ipv6(vrf, prefix)));
+        for key in keys {
+            if !self.ues.contains(&key) {
+                self.ues.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every key of the session.
+    pub fn keys(&self) -> Vec<Key> {
+        self.numbered().map(|(key, _)| key).collect()
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = (Key, EntryId)> {
+        let tunnels = self.tunnels.iter().zip(1_u8..);
+        tunnels
+            .filter_map(|(slot, number)| slot.map(|tunnel| (Key::Tunnel(tunnel), EntryId(number))))
+            .chain(self.ues.iter().map(|key| (*key, EntryId(0))))
+    }
+
+    fn entrance(&self, pdr: &Pdr) -> usize {
+        let tunnel = pdr.pdi.local_f_teid;
+        let position = tunnel.and_then(|_| self.tunnels.iter().position(|slot| *slot == tunnel));
+        position.map_or(0, |position| position + 1)
+    }
+}
+
+/// What the control side keeps of a session that is in force.
+#[derive(Clone, Debug, Default)]
+pub struct Installed {
+    /// The rules.
+    pub rules: Rules,
+    layout: Layout,
+    meters: Vec<(QerId, BitRate, Arc<Meter>)>,
+    usages: Vec<(UrrId, Arc<Usage>)>,
+}
+
+/// The outcome of a compilation: hand `plan`, `add` and `remove` to the publisher and, when that
+/// succeeds, keep `installed`.
+#[derive(Debug)]
+pub struct Compiled {
+    /// For the control side.
+    pub installed: Installed,
+    /// For the packet path.
+    pub plan: Plan,
+    /// Keys that the session has not had.
+    pub add: Vec<NewKey>,
+    /// Keys that it has no longer.
+    pub remove: Vec<Key>,
+}
+
+impl Installed {
+    /// Compiles `rules` in place of those in force. Meters and counters of rules that stay go on
+    /// where they are. `is_chosen` tells which local F-TEIDs the UPF chose.
+    ///
+    /// # Errors
+    /// When the rules contradict each other or cannot be carried out; nothing has changed then.
+    pub fn compile(
+        &self,
+        rules: Rules,
+        context: &Context,
+        is_chosen: impl Fn(&LocalFTeid) -> bool,
+    ) -> Result<Compiled, CompileError> {
+        check_ids(&rules)?;
+        let layout = self.layout.next(&rules)?;
+        let installed = Self {
+            meters: self.meters_for(&rules, context),
+            usages: self.usages_for(&rules),
+            layout,
+            rules,
+        };
+        let plan = installed.plan(context)?;
+        let (old, new) = (&self.layout, &installed.layout);
+        let had: Vec<_> = old.numbered().collect();
+        let has: Vec<_> = new.numbered().collect();
+        let add = has
+            .iter()
+            .filter(|numbered| !had.contains(numbered))
+            .map(|(key, entry)| NewKey {
+                key: *key,
+                entry: *entry,
+                chosen: matches!(key, Key::Tunnel(tunnel) if is_chosen(tunnel)),
+            })
+            .collect();
+        let remove = had
+            .iter()
+            .filter(|numbered| !has.contains(numbered))
+            .map(|(key, _)| *key)
+            .collect();
+        Ok(Compiled {
+            installed,
+            plan,
+            add,
+            remove,
+        })
+    }
+
+    /// Every key that leads into the session.
+    pub fn keys(&self) -> Vec<Key> {
+        self.layout.keys()
+    }
+
+    /// The counters of a URR.
+    pub fn usage(&self, urr: UrrId) -> Option<&Arc<Usage>> {
+        self.usages
+            .iter()
+            .find(|(id, _)| *id == urr)
+            .map(|(_, usage)| usage)
+    }
+
+    fn meters_for(&self, rules: &Rules, context: &Context) -> Vec<(QerId, BitRate, Arc<Meter>)> {
+        let metered = rules.qers.iter().filter_map(|qer| Some((qer.id, qer.mbr?)));
+        metered
+            .map(|(id, rate)| {
+                let old = self.meters.iter().find(|(old, ..)| *old == id);
+                let meter = match old {
+                    Some((_, same, meter)) if *same == rate => Arc::clone(meter),
+                    _ => {
+                        let meter = Meter::new(rate, context.hz, context.burst_ms);
+                        if let Some((.., old)) = old {
+                            meter.inherit(old);
+                        }
+                        Arc::new(meter)
+                    }
+                };
+                (id, rate, meter)
+            })
+            .collect()
+    }
+
+    fn usages_for(&self, rules: &Rules) -> Vec<(UrrId, Arc<Usage>)> {
+        let usage = |urr: UrrId| self.usage(urr).map_or_else(Arc::default, Arc::clone);
+        rules
+            .urrs
+            .iter()
+            .map(|urr| (urr.id, usage(urr.id)))
+            .collect()
+    }
+
+    fn plan(&self, context: &Context) -> Result<Plan, CompileError> {
+        let rules = &self.rules;
+        let mut order: Vec<&Pdr> = rules.pdrs.iter().collect();
+        if let Some(over) = order.get(PDRS_MAX) {
+            return Err(CompileError::TooMany(over.id));
+        }
+        order.sort_by_key(|pdr| (self.layout.entrance(pdr), pdr.precedence, pdr.id));
+        let mut filters = Vec::new();
+        let mut matchers = Vec::with_capacity(order.len());
+        let mut steps = Vec::with_capacity(order.len());
+        for pdr in &order {
+            matchers.push(self.matcher(pdr, &mut filters)?);
+            steps.push(self.step(pdr)?);
+        }
+        let (ue_v6, ue_v6_mask) = rules
+            .ue
+            .ipv6
+            .map_or((0, 0), |prefix| value_and_mask(prefix.into()));
+        Ok(Plan {
+            session: context.session,
+            owner: context.owner,
+            buffer_packets: self.buffer_packets(context),
+            ue_v4: rules.ue.ipv4.map_or(0, crate::sdf::bits_v4),
+            ue_v6,
+            ue_v6_mask,
+            entries: self.entries(&order, &matchers),
+            matchers: matchers.into(),
+            steps: steps.into(),
+            filters: filters.into(),
+            urrs: self.usages.clone().into(),
+            seid: rules.seid,
+        })
+    }
+
+    fn entries(&self, order: &[&Pdr], matchers: &[Matcher]) -> SmallVec<[Entry; 4]> {
+        let interface = |number: usize| {
+            let slot = number
+                .checked_sub(1)
+                .and_then(|at| self.layout.tunnels.get(at));
+            slot.copied().flatten().map(|tunnel| tunnel.interface)
+        };
+        (0..=self.layout.tunnels.len())
+            .map(|number| {
+                let of = |pdr: &&&Pdr| self.layout.entrance(pdr) == number;
+                let first = order.iter().take_while(|pdr| !of(pdr)).count();
+                let count = order.iter().filter(of).count();
+                Entry {
+                    interface: interface(number),
+                    first: u8::try_from(first).unwrap_or(u8::MAX),
+                    count: u8::try_from(count).unwrap_or(u8::MAX),
+                    unconditional: matchers.get(first).is_some_and(Matcher::is_unconditional),
+                }
+            })
+            .collect()
+    }
+
+    fn matcher(&self, pdr: &Pdr, filters: &mut Vec<Filter>) -> Result<Matcher, CompileError> {
+        let too_many = CompileError::TooMany(pdr.id);
+        let swap = pdr.pdi.source_interface == SourceInterface::Access;
+        let first_filter = u16::try_from(filters.len()).map_err(|_| too_many)?;
+        let compiled = pdr
+            .pdi
+            .sdf_filters
+            .iter()
+            .map(|filter| Filter::new(filter, &self.rules.ue, swap));
+        filters.extend(compiled);
+        let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty());
+        Ok(Matcher {
+            qfis: pdr
+                .pdi
+                .qfis
+                .iter()
+                .fold(0, |bits, qfi| bits | 1 << qfi.get()),
+            any_qfi: pdr.pdi.qfis.is_empty(),
+            first_filter,
+            filters: u8::try_from(pdr.pdi.sdf_filters.len()).map_err(|_| too_many)?,
+            ue: UeMatch {
+                wanted: ue.is_some(),
+                v4: ue.is_some_and(|ue| ue.ipv4.is_some()),
+                v6: ue.is_some_and(|ue| ue.ipv6.is_some()),
+            },
+        })
+    }
+
+    fn step(&self, pdr: &Pdr) -> Result<Step, CompileError> {
+        let rules = &self.rules;
+        let far = rules.fars.iter().find(|far| far.id == pdr.far);
+        let far = far.ok_or(CompileError::NoFar(pdr.id, pdr.far))?;
+        let qers: Vec<&Qer> = pdr
+            .qers
+            .iter()
+            .map(|id| {
+                let qer = rules.qers.iter().find(|qer| qer.id == *id);
+                qer.ok_or(CompileError::NoQer(pdr.id, *id))
+            })
+            .collect::<Result<_, _>>()?;
+        let usages = pdr.urrs.iter().map(|id| {
+            self.usage(*id)
+                .map(Arc::clone)
+                .ok_or(CompileError::NoUrr(pdr.id, *id))
+        });
+        let meters = pdr.qers.iter().filter_map(|id| {
+            self.meters
+                .iter()
+                .find(|(qer, ..)| qer == id)
+                .map(|(.., meter)| Arc::clone(meter))
+        });
+        let direction = direction(pdr, far);
+        let destination = far.forwarding.map(|forwarding| forwarding.destination);
+        let qfi = qers.iter().find_map(|qer| qer.qfi);
+        Ok(Step {
+            meters: meters.collect(),
+            usages: usages.collect::<Result<_, _>>()?,
+            act: if gate(&qers, direction) == Gate::Closed {
+                Act::GateClosed
+            } else {
+                act(far)?
+            },
+            pdr: pdr.id,
+            direction,
+            check_source: pdr.pdi.source_interface == SourceInterface::Access
+                && !rules.ue.is_empty()
+                && !matches!(
+                    destination,
+                    Some(DestinationInterface::Access | DestinationInterface::CpFunction)
+                ),
+            removal: pdr.outer_header_removal,
+            encapsulation: encapsulation(far, &qers, direction),
+            far: far.id,
+            qfi,
+        })
+    }
+
+    /// The largest that a BAR suggests, else the default.
+    fn buffer_packets(&self, context: &Context) -> u16 {
+        let suggested = self
+            .rules
+            .bars
+            .iter()
+            .filter_map(|bar| bar.suggested_packets)
+            .max();
+        suggested.map_or(context.buffer_packets, |packets| u16::from(packets).max(1))
+    }
+}
+
+impl Matcher {
+    const fn is_unconditional(&self) -> bool {
+        self.any_qfi && self.filters == 0 && !self.ue.wanted
+    }
+}
+
+/// The direction a packet counts and is policed as (TS 29.244, 5.2.5 and 5.4.3): what leaves
+/// towards the radio side is downlink, also when it came from there (indirect forwarding).
+fn direction(pdr: &Pdr, far: &Far) -> Direction {
+    let to_access = far
+        .forwarding
+        .is_some_and(|to| to.destination == DestinationInterface::Access);
+    match pdr.pdi.source_interface {
+        SourceInterface::Access if !to_access => Direction::Uplink,
+        _ => Direction::Downlink,
+    }
+}
+
+fn gate(qers: &[&Qer], direction: Direction) -> Gate {
+    let closed = qers.iter().any(|qer| match direction {
+        Direction::Uplink => qer.uplink_gate == Gate::Closed,
+        Direction::Downlink => qer.downlink_gate == Gate::Closed,
+    });
+    if closed { Gate::Closed } else { Gate::Open }
+}
+
+fn act(far: &Far) -> Result<Act, CompileError> {
+    Ok(match (far.action, far.forwarding) {
+        (Action::Drop, _) => Act::Drop,
+        (Action::Buffer { notify }, _) => Act::Buffer { notify },
+        (Action::Forward, None) => Act::NoTunnel,
+        (Action::Forward, Some(to)) => match (to.outer_header_creation, to.destination) {
+            (Some(creation), _) => creation
+                .next_hop
+                .map_or(Act::NoRoute, |next_hop| Act::Tunnel { next_hop }),
+            (None, DestinationInterface::Access | DestinationInterface::CpFunction) => {
+                Act::NoTunnel
+            }
+            (None, DestinationInterface::Core | DestinationInterface::SgiLan) => Act::Route {
+                vrf: to.vrf.ok_or(CompileError::NoVrf(far.id))?,
+            },
+        },
+    })
+}
+
+fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulation {
+    let Some(to) = far.forwarding else {
+        return Encapsulation::default();
+    };
+    let marking = qers.iter().find_map(|qer| {
+        qer.qfi.map(|qfi| Marking {
+            qfi,
+            rqi: qer.rqi,
+            direction: Some(direction),
+        })
+    });
+    to.outer_header_creation
+        .map_or_else(Encapsulation::default, |creation| {
+            Encapsulation::new(&creation, to.tos.unwrap_or(0), marking)
+        })
+}
+
+fn check_ids(rules: &Rules) -> Result<(), CompileError> {
+    let pdrs = rules.pdrs.iter().map(|pdr| pdr.id);
+    repeated(pdrs).map_or(Ok(()), |id| Err(CompileError::DuplicatePdr(id)))?;
+    let fars = rules.fars.iter().map(|far| far.id);
+    repeated(fars).map_or(Ok(()), |id| Err(CompileError::DuplicateFar(id)))?;
+    let qers = rules.qers.iter().map(|qer| qer.id);
+    repeated(qers).map_or(Ok(()), |id| Err(CompileError::DuplicateQer(id)))?;
+    let urrs = rules.urrs.iter().map(|urr| urr.id);
+    repeated(urrs).map_or(Ok(()), |id| Err(CompileError::DuplicateUrr(id)))?;
+    let bars = rules.bars.iter().map(|bar| bar.id);
+    repeated(bars).map_or(Ok(()), |id| Err(CompileError::DuplicateBar(id)))?;
+    for far in &rules.fars {
+        if let Some(bar) = far.bar
+            && !rules.bars.iter().any(|there| there.id == bar)
+        {
+            return Err(CompileError::NoBar(far.id, bar));
+        }
+    }
+    Ok(())
+}
+
+/// The first id that comes a second time.
+fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
+    let mut ids: Vec<T> = ids.collect();
+    ids.sort_unstable();
+    ids.windows(2).find_map(|pair| match pair {
+        [a, b] if a == b => Some(*a),
+        _ => None,
+    })
+}
+
+/// The UE addresses that all PDIs of a session name, taken together.
+pub fn ue_of(pdrs: &[Pdr]) -> UeAddress {
+    let addresses = || pdrs.iter().filter_map(|pdr| pdr.pdi.ue);
+    UeAddress {
+        ipv4: addresses().find_map(|ue| ue.ipv4),
+        ipv6: addresses().find_map(|ue| ue.ipv6),
+    }
+}

@@ -1,0 +1,99 @@
+//! SDF filters compiled for one direction.
+
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use crate::inner::{Inner, Transport};
+use crate::rule::UeAddress;
+use crate::sdf::{Address, Endpoint, PortRange, SdfFilter, bits, value_and_mask};
+
+/// One SDF filter, source and destination already the right way round.
+#[derive(Clone, Debug)]
+pub(super) struct Filter {
+    source: Side,
+    destination: Side,
+    protocol: Option<u8>,
+    tos: Option<(u8, u8)>,
+    spi: Option<u32>,
+    flow_label: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Side {
+    /// Values and masks, any of which match; empty matches all. Two when `assigned` stands for a
+    /// UE with an address of each family.
+    addresses: SmallVec<[(u128, u128); 1]>,
+    ports: SmallVec<[PortRange; 1]>,
+}
+
+impl Filter {
+    /// Compiles a filter; `swap` for packets from Access, since filters are written for downlink.
+    pub(super) fn new(filter: &SdfFilter, ue: &UeAddress, swap: bool) -> Self {
+        let (from, to, protocol) = filter.flow.as_ref().map_or_else(
+            || (Side::default(), Side::default(), None),
+            |flow| {
+                (
+                    Side::new(&flow.from, ue),
+                    Side::new(&flow.to, ue),
+                    flow.protocol,
+                )
+            },
+        );
+        let (source, destination) = if swap { (to, from) } else { (from, to) };
+        Self {
+            source,
+            destination,
+            protocol,
+            tos: filter.tos,
+            spi: filter.spi,
+            flow_label: filter.flow_label,
+        }
+    }
+
+    pub(super) fn matches(&self, inner: &Inner<'_>, transport: Transport) -> bool {
+        self.protocol
+            .is_none_or(|protocol| protocol == transport.protocol)
+            && self
+                .source
+                .matches(inner.source_bits(), transport.ports.map(|ports| ports.0))
+            && self
+                .destination
+                .matches(inner.destination_bits(), transport.ports.map(|p| p.1))
+            && self
+                .tos
+                .is_none_or(|(tos, mask)| inner.tos() & mask == tos & mask)
+            && self.spi.is_none_or(|spi| transport.spi == Some(spi))
+            && self
+                .flow_label
+                .is_none_or(|label| inner.flow_label() == Some(label))
+    }
+}
+
+impl Side {
+    fn new(endpoint: &Endpoint, ue: &UeAddress) -> Self {
+        let addresses = match endpoint.address {
+            Address::Any => SmallVec::new(),
+            // Without a UE address in the session, `assigned` can only mean any.
+            Address::Assigned => {
+                let v4 = ue
+                    .ipv4
+                    .map(|address| (bits(IpAddr::V4(address)), u128::MAX));
+                let v6 = ue.ipv6.map(|prefix| value_and_mask(prefix.into()));
+                v4.into_iter().chain(v6).collect()
+            }
+            Address::Net(net) => SmallVec::from_iter([value_and_mask(net)]),
+        };
+        Self {
+            addresses,
+            ports: endpoint.ports.clone(),
+        }
+    }
+
+    fn matches(&self, address: u128, port: Option<u16>) -> bool {
+        let any = |(value, mask): &(u128, u128)| address & mask == *value;
+        (self.addresses.is_empty() || self.addresses.iter().any(any))
+            && (self.ports.is_empty()
+                || port.is_some_and(|port| self.ports.iter().any(|r| r.range().contains(&port))))
+    }
+}

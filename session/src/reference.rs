@@ -1,0 +1,181 @@
+//! The naive model: TS 29.244, 5.2.1 and 5.2.3 read aloud, one rule at a time, nothing compiled.
+//! It is slow and plain on purpose; tests hold [`Plan`](crate::Plan) against it.
+
+use std::net::IpAddr;
+
+use crate::id::InterfaceId;
+use crate::id::{NextHopId, PdrId};
+use crate::inner::{Inner, Transport};
+use crate::plan::Arrival;
+use crate::rule::{
+    Action, DestinationInterface, Gate, LocalFTeid, Pdr, Rules, SourceInterface, UeAddress,
+};
+use crate::sdf::{Address, Endpoint, SdfFilter};
+
+/// Where a packet came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingress {
+    /// Out of this tunnel.
+    Tunnel(LocalFTeid),
+    /// From the core side, found by its UE address.
+    Core,
+}
+
+/// What becomes of a packet, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No PDR matches.
+    NoPdr,
+    /// The source is not the UE's.
+    Spoofed(PdrId),
+    /// A gate is closed.
+    GateClosed(PdrId),
+    /// The FAR drops it.
+    Drop(PdrId),
+    /// The FAR has nowhere to send it to.
+    NoTunnel(PdrId),
+    /// No route leads to the tunnel's peer.
+    NoRoute(PdrId),
+    /// It is held.
+    Buffer(PdrId),
+    /// It goes into a tunnel.
+    Tunnel(PdrId, NextHopId),
+    /// It is routed on N6.
+    Route(PdrId, InterfaceId),
+}
+
+/// What `rules` do with a packet.
+pub fn verdict(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Verdict {
+    let mut candidates: Vec<&Pdr> = rules
+        .pdrs
+        .iter()
+        .filter(|pdr| came_in_by(pdr, from))
+        .collect();
+    candidates.sort_by_key(|pdr| (pdr.precedence, pdr.id));
+    let Some(pdr) = candidates
+        .into_iter()
+        .find(|pdr| matches(pdr, rules, arrival))
+    else {
+        return Verdict::NoPdr;
+    };
+    let Some(far) = rules.fars.iter().find(|far| far.id == pdr.far) else {
+        return Verdict::NoPdr;
+    };
+    let to_access = far
+        .forwarding
+        .is_some_and(|to| to.destination == DestinationInterface::Access);
+    let uplink = pdr.pdi.source_interface == SourceInterface::Access && !to_access;
+    let to_core = far.forwarding.is_none_or(|to| {
+        matches!(
+            to.destination,
+            DestinationInterface::Core | DestinationInterface::SgiLan
+        )
+    });
+    if pdr.pdi.source_interface == SourceInterface::Access
+        && to_core
+        && !rules.ue.is_empty()
+        && !rules.ue.contains(arrival.inner.source())
+    {
+        return Verdict::Spoofed(pdr.id);
+    }
+    let closed = rules
+        .qers
+        .iter()
+        .filter(|qer| pdr.qers.contains(&qer.id))
+        .any(|qer| {
+            (if uplink {
+                qer.uplink_gate
+            } else {
+                qer.downlink_gate
+            }) == Gate::Closed
+        });
+    if closed {
+        return Verdict::GateClosed(pdr.id);
+    }
+    match (far.action, far.forwarding) {
+        (Action::Drop, _) => Verdict::Drop(pdr.id),
+        (Action::Buffer { .. }, _) => Verdict::Buffer(pdr.id),
+        (Action::Forward, Some(to)) => match (to.outer_header_creation, to.vrf) {
+            (Some(creation), _) => creation
+                .next_hop
+                .map_or(Verdict::NoRoute(pdr.id), |hop| Verdict::Tunnel(pdr.id, hop)),
+            (None, Some(vrf)) if to_core => Verdict::Route(pdr.id, vrf),
+            _ => Verdict::NoTunnel(pdr.id),
+        },
+        (Action::Forward, None) => Verdict::NoTunnel(pdr.id),
+    }
+}
+
+fn came_in_by(pdr: &Pdr, from: Ingress) -> bool {
+    match from {
+        Ingress::Tunnel(tunnel) => pdr.pdi.local_f_teid == Some(tunnel),
+        Ingress::Core => pdr.pdi.local_f_teid.is_none(),
+    }
+}
+
+fn matches(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> bool {
+    let inner = &arrival.inner;
+    let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty()).is_none_or(|ue| {
+        let ours = if pdr.pdi.local_f_teid.is_some() {
+            inner.source()
+        } else {
+            inner.destination()
+        };
+        ue.contains(ours)
+    });
+    let qfi = pdr.pdi.qfis.is_empty() || arrival.qfi.is_some_and(|qfi| pdr.pdi.qfis.contains(&qfi));
+    let uplink = pdr.pdi.source_interface == SourceInterface::Access;
+    let sdf = pdr.pdi.sdf_filters.is_empty()
+        || pdr
+            .pdi
+            .sdf_filters
+            .iter()
+            .any(|f| filter_matches(f, &rules.ue, inner, uplink));
+    ue && qfi && sdf
+}
+
+fn filter_matches(filter: &SdfFilter, ue: &UeAddress, inner: &Inner<'_>, uplink: bool) -> bool {
+    let transport: Transport = inner.transport();
+    if let Some(flow) = &filter.flow {
+        // Written for downlink: `from` is the far end, `to` the UE's.
+        let (source, destination) = (inner.source(), inner.destination());
+        let (far_end, near_end) = if uplink {
+            (destination, source)
+        } else {
+            (source, destination)
+        };
+        let ports = transport
+            .ports
+            .map(|(a, b)| if uplink { (b, a) } else { (a, b) });
+        if flow
+            .protocol
+            .is_some_and(|protocol| protocol != transport.protocol)
+            || !end_matches(&flow.from, ue, far_end, ports.map(|p| p.0))
+            || !end_matches(&flow.to, ue, near_end, ports.map(|p| p.1))
+        {
+            return false;
+        }
+    }
+    filter
+        .tos
+        .is_none_or(|(tos, mask)| inner.tos() & mask == tos & mask)
+        && filter.spi.is_none_or(|spi| transport.spi == Some(spi))
+        && filter
+            .flow_label
+            .is_none_or(|label| inner.flow_label() == Some(label))
+}
+
+fn end_matches(end: &Endpoint, ue: &UeAddress, address: IpAddr, port: Option<u16>) -> bool {
+    let address = match end.address {
+        Address::Any => true,
+        Address::Assigned => ue.is_empty() || ue.contains(address),
+        Address::Net(net) => net.contains(&address),
+    };
+    address
+        && (end.ports.is_empty()
+            || port.is_some_and(|port| {
+                end.ports
+                    .iter()
+                    .any(|range| range.first <= port && port <= range.last)
+            }))
+}

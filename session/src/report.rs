@@ -1,0 +1,141 @@
+//! What the packet path tells the control side, and what it is told to do: bounded single-producer
+//! queues, one pair per worker. A full report queue drops the report and counts it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use std::net::IpAddr;
+
+use crate::id::{FarId, NextHopId, PdrId, Qfi, SessionIndex, Teid, UrrId};
+use crate::plan::Encapsulation;
+
+/// From a worker to the control side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The first packet of an episode was held for this PDR and its FAR wants it told
+    /// (NOCP; TS 29.244, 5.2.3.1).
+    DownlinkData {
+        /// The session.
+        session: SessionIndex,
+        /// The rule that the packet matched.
+        pdr: PdrId,
+        /// The FAR that holds it.
+        far: FarId,
+        /// The QoS flow, if a QER marks one.
+        qfi: Option<Qfi>,
+        /// ToS octet or traffic class of the packet, for paging policy.
+        tos: u8,
+    },
+    /// An armed counter reached its total.
+    Usage {
+        /// The session.
+        session: SessionIndex,
+        /// The rule.
+        urr: UrrId,
+    },
+    /// A peer says that it does not know a tunnel of ours (TS 29.281, 7.3.1).
+    ErrorIndication {
+        /// The peer's address, as the Error Indication's Peer Address says.
+        peer: IpAddr,
+        /// The TEID it does not know.
+        teid: Teid,
+        /// Who sent it.
+        sender: IpAddr,
+    },
+}
+
+/// From the control side to the worker that owns the session. Acted on in order, after the plan
+/// that was published before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The plan changed so that held packets may go: process what the session holds again.
+    Release {
+        /// The session.
+        session: SessionIndex,
+    },
+    /// Drop what the session holds (DROBU, or its end).
+    Discard {
+        /// The session.
+        session: SessionIndex,
+    },
+    /// Send an End Marker (TS 29.281, 7.3.2) in the old tunnel, behind its last packet.
+    EndMarker {
+        /// The old tunnel.
+        tunnel: Encapsulation,
+        /// Where its frames went.
+        next_hop: NextHopId,
+    },
+}
+
+/// The two ends of one worker's queues: its own, and the control side's.
+pub fn queues(capacity: usize) -> (WorkerEnd, ControlEnd) {
+    let (report_in, report_out) = rtrb::RingBuffer::new(capacity);
+    let (command_in, command_out) = rtrb::RingBuffer::new(capacity);
+    let lost = Arc::new(AtomicU64::new(0));
+    (
+        WorkerEnd {
+            reports: report_in,
+            commands: command_out,
+            lost: Arc::clone(&lost),
+        },
+        ControlEnd {
+            reports: report_out,
+            commands: command_in,
+            lost,
+        },
+    )
+}
+
+/// A worker's end.
+#[derive(Debug)]
+pub struct WorkerEnd {
+    reports: rtrb::Producer<Report>,
+    commands: rtrb::Consumer<Command>,
+    lost: Arc<AtomicU64>,
+}
+
+impl WorkerEnd {
+    /// Tells the control side; `false` when the queue is full (the loss is counted, and the caller
+    /// may try again with a later packet).
+    #[inline]
+    pub fn report(&mut self, report: Report) -> bool {
+        let sent = self.reports.push(report).is_ok();
+        if !sent {
+            self.lost.store(self.lost.load(Relaxed) + 1, Relaxed);
+        }
+        sent
+    }
+    /// The next thing to do.
+    #[inline]
+    pub fn command(&mut self) -> Option<Command> {
+        self.commands.pop().ok()
+    }
+}
+
+/// The control side's end.
+#[derive(Debug)]
+pub struct ControlEnd {
+    reports: rtrb::Consumer<Report>,
+    commands: rtrb::Producer<Command>,
+    lost: Arc<AtomicU64>,
+}
+
+impl ControlEnd {
+    /// The next report.
+    pub fn report(&mut self) -> Option<Report> {
+        self.reports.pop().ok()
+    }
+    /// Tells the worker.
+    ///
+    /// # Errors
+    /// The command, when the queue is full: try again once the worker has gone on.
+    pub fn command(&mut self, command: Command) -> Result<(), Command> {
+        self.commands
+            .push(command)
+            .map_err(|rtrb::PushError::Full(command)| command)
+    }
+    /// Reports that found the queue full.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Relaxed)
+    }
+}

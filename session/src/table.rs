@@ -1,0 +1,253 @@
+//! A hash table of cache-line buckets: one writer, any number of readers that take no lock.
+//!
+//! A key of `W` words has `S` slots in a bucket of 64 octets. A full bucket spills into the next
+//! ones, and counts how often it did, so that a reader stops at the first bucket that never
+//! spilled. Values are handles; 0 is an empty slot. A removed slot becomes a tombstone and may be
+//! written again only once every reader has passed a quiescent point (see `publish.rs`), so that a
+//! reader never pairs an old key with a new value.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use Ordering::{Acquire, Relaxed, Release};
+
+use crate::publish::prefetch;
+
+/// An empty slot.
+const EMPTY: u32 = 0;
+/// A removed slot that readers may still be looking at.
+const TOMBSTONE: u32 = u32::MAX;
+/// How many buckets a key may lie behind its own.
+const PROBE_MAX: usize = 16;
+
+/// One cache line of keys and values.
+#[repr(C, align(64))]
+struct Bucket<const W: usize, const S: usize> {
+    keys: [[AtomicU64; W]; S],
+    values: [AtomicU32; S],
+    /// How many keys passed this bucket by because it was full.
+    spilled: AtomicU32,
+}
+
+/// The table. `W` words a key, `S` slots a bucket, sized so that a bucket fills a cache line.
+pub(crate) struct Table<const W: usize, const S: usize> {
+    buckets: Box<[Bucket<W, S>]>,
+    seed: u64,
+}
+
+/// Why a key was not inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InsertError {
+    /// It is there already.
+    Taken,
+    /// No slot is free within reach.
+    Full,
+}
+
+/// A slot that becomes free after a grace period.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Freed {
+    bucket: usize,
+    slot: usize,
+}
+
+impl<const W: usize, const S: usize> Table<W, S> {
+    /// A table for `capacity` keys, at most two thirds full then.
+    pub(crate) fn new(capacity: usize, seed: u64) -> Self {
+        const {
+            assert!(
+                size_of::<Bucket<W, S>>() == 64,
+                "a bucket is one cache line"
+            )
+        }
+        let count = (capacity * 3 / (2 * S) + 1).next_power_of_two().max(4);
+        let buckets = (0..count)
+            .map(|_| Bucket {
+                keys: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
+                values: std::array::from_fn(|_| AtomicU32::new(EMPTY)),
+                spilled: AtomicU32::new(0),
+            })
+            .collect();
+        Self { buckets, seed }
+    }
+
+    #[inline]
+    #[allow(
+        clippy::as_conversions,
+        reason = "only the low bits are used, 64-bit targets"
+    )]
+    fn home(&self, key: &[u64; W]) -> usize {
+        let mut hash = self.seed;
+        for word in key {
+            let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
+            hash = (product >> 64) as u64 ^ product as u64;
+        }
+        // The product's low bits are weak in the low key bits; mix once more.
+        hash ^= hash >> 29;
+        hash as usize & (self.buckets.len() - 1)
+    }
+
+    /// Brings the key's bucket into the cache.
+    #[inline]
+    pub(crate) fn prefetch(&self, key: &[u64; W]) {
+        if let Some(bucket) = self.buckets.get(self.home(key)) {
+            prefetch(bucket);
+        }
+    }
+
+    /// The value of `key`.
+    #[inline]
+    pub(crate) fn get(&self, key: &[u64; W]) -> Option<u32> {
+        let home = self.home(key);
+        for step in 0..PROBE_MAX {
+            let bucket = self.buckets.get((home + step) & (self.buckets.len() - 1))?;
+            for (words, value) in bucket.keys.iter().zip(&bucket.values) {
+                let value = value.load(Acquire);
+                let equal = words
+                    .iter()
+                    .zip(key)
+                    .all(|(word, key)| word.load(Relaxed) == *key);
+                if equal && value != EMPTY && value != TOMBSTONE {
+                    return Some(value);
+                }
+            }
+            if bucket.spilled.load(Acquire) == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Inserts a key. For the one writer.
+    pub(crate) fn insert(&self, key: &[u64; W], value: u32) -> Result<(), InsertError> {
+        if self.get(key).is_some() {
+            return Err(InsertError::Taken);
+        }
+        let home = self.home(key);
+        for step in 0..PROBE_MAX {
+            let bucket = self.bucket(home + step);
+            let free = bucket
+                .values
+                .iter()
+                .position(|value| value.load(Relaxed) == EMPTY);
+            let Some((words, slot)) =
+                free.and_then(|free| bucket.keys.get(free).zip(bucket.values.get(free)))
+            else {
+                continue;
+            };
+            for (word, key) in words.iter().zip(key) {
+                word.store(*key, Relaxed);
+            }
+            slot.store(value, Release);
+            for passed in 0..step {
+                self.bucket(home + passed).spilled.fetch_add(1, Release);
+            }
+            return Ok(());
+        }
+        Err(InsertError::Full)
+    }
+
+    /// Removes a key; its slot is to be given to [`free`](Self::free) after a grace period. For the
+    /// one writer.
+    pub(crate) fn remove(&self, key: &[u64; W]) -> Option<Freed> {
+        let home = self.home(key);
+        for step in 0..PROBE_MAX {
+            let index = (home + step) & (self.buckets.len() - 1);
+            let bucket = self.bucket(index);
+            for (slot, (words, value)) in bucket.keys.iter().zip(&bucket.values).enumerate() {
+                let held = value.load(Relaxed);
+                let equal = words
+                    .iter()
+                    .zip(key)
+                    .all(|(word, key)| word.load(Relaxed) == *key);
+                if equal && held != EMPTY && held != TOMBSTONE {
+                    value.store(TOMBSTONE, Release);
+                    for passed in 0..step {
+                        self.bucket(home + passed).spilled.fetch_sub(1, Release);
+                    }
+                    return Some(Freed {
+                        bucket: index,
+                        slot,
+                    });
+                }
+            }
+            if bucket.spilled.load(Relaxed) == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Makes a removed slot usable again, once no reader can still be looking at it.
+    pub(crate) fn free(&self, freed: Freed) {
+        if let Some(value) = self.bucket(freed.bucket).values.get(freed.slot) {
+            value.store(EMPTY, Release);
+        }
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "the index is masked by the length")]
+    fn bucket(&self, index: usize) -> &Bucket<W, S> {
+        &self.buckets[index & (self.buckets.len() - 1)]
+    }
+}
+
+impl<const W: usize, const S: usize> std::fmt::Debug for Table<W, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table")
+            .field("buckets", &self.buckets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn agrees_with_a_map_through_insertions_and_removals() {
+        let table = Table::<1, 5>::new(2000, 7);
+        let mut model = BTreeMap::new();
+        let mut state = 1_u64;
+        for round in 0..20_000_u32 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let key = (state >> 33) % 3000;
+            if state & (1 << 20) == 0 && model.len() < 2000 {
+                let inserted = table.insert(&[key], round + 1);
+                assert_eq!(inserted.is_ok(), !model.contains_key(&key));
+                model.entry(key).or_insert(round + 1);
+            } else {
+                let freed = table.remove(&[key]);
+                assert_eq!(freed.is_some(), model.remove(&key).is_some());
+                freed.into_iter().for_each(|freed| table.free(freed));
+            }
+        }
+        for key in 0..3000 {
+            assert_eq!(table.get(&[key]), model.get(&key).copied());
+        }
+    }
+
+    #[test]
+    fn holds_what_it_was_sized_for() {
+        for capacity in [1, 100, 10_000, 100_000] {
+            let one = Table::<1, 5>::new(capacity, 3);
+            let three = Table::<3, 2>::new(capacity, 3);
+            for key in 0..capacity as u64 {
+                one.insert(&[key << 7], 1).unwrap();
+                three.insert(&[key, 9, 2], 1).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_removed_slot_waits_for_its_grace_period() {
+        let table = Table::<1, 5>::new(1, 0);
+        table.insert(&[1], 1).unwrap();
+        let freed = table.remove(&[1]).unwrap();
+        assert_eq!(table.get(&[1]), None);
+        table.insert(&[2], 2).unwrap();
+        table.free(freed);
+        assert_eq!((table.get(&[1]), table.get(&[2])), (None, Some(2)));
+    }
+}

@@ -1,0 +1,161 @@
+//! What the UPF is connected to: interfaces, data networks, routes. Made from the configuration,
+//! read by both sides.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::id::InterfaceId;
+
+/// The part a 3GPP interface plays (TS 23.501, 4.2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// GTP-U to the radio access network.
+    N3,
+    /// GTP-U to other UPFs.
+    N9,
+    /// Plain IP to a data network.
+    N6,
+}
+
+/// One 3GPP interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its number: its place in [`Topology::interfaces`].
+    pub id: InterfaceId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its part.
+    pub role: Role,
+    /// The port it is on: an index into the configured ports.
+    pub port: u16,
+    /// The VLAN it is in.
+    pub vlan: Option<u16>,
+    /// Our addresses on it, with their on-link networks.
+    pub addresses: Vec<IpNet>,
+    /// Routes, most specific first.
+    pub routes: Vec<Route>,
+    /// Network Instances that select it (N3 and N9); empty means any.
+    pub network_instances: Vec<String>,
+    /// The port is a TAP whose other end is the kernel: every packet goes to the kernel, and ARP
+    /// and neighbour solicitations for UE addresses are answered.
+    pub kernel: bool,
+}
+
+/// A route of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where to.
+    pub to: IpNet,
+    /// By which neighbour.
+    pub via: IpAddr,
+}
+
+/// A data network: a Network Instance or DNN with its VRF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The name that Network Instance and APN/DNN IEs are compared with; `*` matches all others.
+    pub name: String,
+    /// Its N6 interface, which is its VRF.
+    pub interface: InterfaceId,
+    /// The addresses of its UEs.
+    pub ue_pools: Vec<IpNet>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Topology {
+    /// Interfaces, each at the place of its id.
+    pub interfaces: Vec<Interface>,
+    /// Data networks.
+    pub networks: Vec<Network>,
+}
+
+impl Interface {
+    /// Our address on this interface of the family of `peer`: on its own network if there is one.
+    pub fn address_towards(&self, peer: IpAddr) -> Option<IpAddr> {
+        let same_family = || {
+            self.addresses
+                .iter()
+                .filter(|net| net.addr().is_ipv4() == peer.is_ipv4())
+        };
+        let on_link = same_family().find(|net| net.contains(&peer));
+        on_link.or_else(|| same_family().next()).map(IpNet::addr)
+    }
+
+    /// The neighbour by which `destination` is reached: itself when it is on-link, else the
+    /// gateway of the most specific route.
+    pub fn next_hop(&self, destination: IpAddr) -> Option<(IpAddr, u8)> {
+        let on_link = self
+            .addresses
+            .iter()
+            .filter(|net| net.contains(&destination));
+        let on_link = on_link.map(|net| (destination, net.prefix_len()));
+        let routes = self
+            .routes
+            .iter()
+            .filter(|route| route.to.contains(&destination));
+        let routes = routes.map(|route| (route.via, route.to.prefix_len()));
+        on_link.chain(routes).max_by_key(|(_, length)| *length)
+    }
+}
+
+impl Topology {
+    /// The interface of that number.
+    pub fn interface(&self, id: InterfaceId) -> Option<&Interface> {
+        self.interfaces.get(usize::from(id.0))
+    }
+
+    /// The data network of that name, or the catch-all `*`. Names are compared without case, as
+    /// DNNs are (TS 23.003, 9A).
+    pub fn network(&self, name: &str) -> Option<&Network> {
+        let named = self
+            .networks
+            .iter()
+            .find(|network| network.name.eq_ignore_ascii_case(name));
+        named.or_else(|| self.networks.iter().find(|network| network.name == "*"))
+    }
+
+    /// The interface with GTP-U by which a tunnel's peer is reached, and the neighbour on the way:
+    /// the most specific route of all N3 and N9 interfaces.
+    pub fn towards_peer(&self, peer: IpAddr) -> Option<(&Interface, IpAddr)> {
+        let tunnels = self
+            .interfaces
+            .iter()
+            .filter(|interface| interface.role != Role::N6);
+        let reached = tunnels.filter_map(|interface| {
+            let (via, length) = interface.next_hop(peer)?;
+            Some((length, interface, via))
+        });
+        reached
+            .max_by_key(|(length, ..)| *length)
+            .map(|(_, interface, via)| (interface, via))
+    }
+
+    /// The N3 or N9 interface at which a local F-TEID for a Network Instance is to be: one that
+    /// names it, else one that names none.
+    pub fn tunnel_interface(&self, network_instance: Option<&str>) -> Option<&Interface> {
+        let tunnels = || {
+            self.interfaces
+                .iter()
+                .filter(|interface| interface.role != Role::N6)
+        };
+        let named = network_instance.and_then(|name| {
+            tunnels().find(|interface| {
+                interface
+                    .network_instances
+                    .iter()
+                    .any(|own| own.eq_ignore_ascii_case(name))
+            })
+        });
+        named.or_else(|| tunnels().find(|interface| interface.network_instances.is_empty()))
+    }
+
+    /// The N3 or N9 interface that has `address`.
+    pub fn tunnel_interface_at(&self, address: IpAddr) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| {
+            interface.role != Role::N6
+                && interface.addresses.iter().any(|net| net.addr() == address)
+        })
+    }
+}
