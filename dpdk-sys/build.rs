@@ -170,10 +170,11 @@ fn link_static() {
                 // Whole: drivers make themselves known from constructors that nothing refers to.
                 println!("cargo:rustc-link-lib=static:+verbatim,+whole-archive,-bundle={archive}");
             }
-        } else if let Some(name) = word.strip_prefix("-l") {
-            if !name.starts_with("rte_") && !system.contains(&name) {
-                system.push(name);
-            }
+        } else if let Some(name) = word.strip_prefix("-l")
+            && !name.starts_with("rte_")
+            && !system.contains(&name)
+        {
+            system.push(name);
         }
     }
     for name in system {
