@@ -131,8 +131,8 @@ mod tests {
                 }
                 pass
             })
-            .count() as u64
-            * octets
+            .map(|_| octets)
+            .sum()
     }
 
     #[test]

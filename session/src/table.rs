@@ -51,15 +51,16 @@ pub(crate) struct Freed {
 }
 
 impl<const W: usize, const S: usize> Table<W, S> {
-    /// A table for `capacity` keys, at most two thirds full then.
+    /// A table for `capacity` keys, at most half full then: the longest run of full buckets stays
+    /// far below [`PROBE_MAX`].
     pub(crate) fn new(capacity: usize, seed: u64) -> Self {
         const {
             assert!(
                 size_of::<Bucket<W, S>>() == 64,
                 "a bucket is one cache line"
-            )
+            );
         }
-        let count = (capacity * 3 / (2 * S) + 1).next_power_of_two().max(4);
+        let count = (capacity * 2 / S + 1).next_power_of_two().max(4);
         let buckets = (0..count)
             .map(|_| Bucket {
                 keys: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
@@ -73,7 +74,8 @@ impl<const W: usize, const S: usize> Table<W, S> {
     #[inline]
     #[allow(
         clippy::as_conversions,
-        reason = "only the low bits are used, 64-bit targets"
+        clippy::cast_possible_truncation,
+        reason = "both halves of the product are wanted, and only the low bits of the hash"
     )]
     fn home(&self, key: &[u64; W]) -> usize {
         let mut hash = self.seed;
@@ -220,7 +222,9 @@ mod tests {
             } else {
                 let freed = table.remove(&[key]);
                 assert_eq!(freed.is_some(), model.remove(&key).is_some());
-                freed.into_iter().for_each(|freed| table.free(freed));
+                if let Some(freed) = freed {
+                    table.free(freed);
+                }
             }
         }
         for key in 0..3000 {
@@ -233,7 +237,7 @@ mod tests {
         for capacity in [1, 100, 10_000, 100_000] {
             let one = Table::<1, 5>::new(capacity, 3);
             let three = Table::<3, 2>::new(capacity, 3);
-            for key in 0..capacity as u64 {
+            for key in 0..u64::try_from(capacity).unwrap() {
                 one.insert(&[key << 7], 1).unwrap();
                 three.insert(&[key, 9, 2], 1).unwrap();
             }

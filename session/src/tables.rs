@@ -103,7 +103,7 @@ pub struct Tables {
 
 impl Tables {
     /// Tables of that size, their publisher, and a reader per worker.
-    pub fn new(sizes: Sizes) -> (Publisher, Vec<Reader>) {
+    pub fn create(sizes: Sizes) -> (Publisher, Vec<Reader>) {
         let sessions = sizes.sessions.clamp(1, SESSIONS_MAX);
         let mut seed = sizes.seed;
         let mut next = || {
@@ -394,9 +394,9 @@ impl Publisher {
         for (done, new) in add.iter().enumerate() {
             if let Err(error) = self.add(session, *new) {
                 let added = add.get(..done).unwrap_or_default();
-                added
-                    .iter()
-                    .for_each(|new| self.remove(new.key, Some(session)));
+                for new in added {
+                    self.remove(new.key, Some(session));
+                }
                 self.end_epoch();
                 return Err(match error {
                     InsertError::Taken => PublishError::Taken(new.key),
@@ -405,13 +405,17 @@ impl Publisher {
             }
         }
         self.swap(session, Some(Box::new(plan)));
-        remove.iter().for_each(|key| self.remove(*key, None));
+        for key in remove {
+            self.remove(*key, None);
+        }
         Ok(self.end_epoch())
     }
 
     /// Takes a session out of force with all its keys; its place is free after the returned epoch.
     pub fn withdraw(&mut self, session: SessionIndex, keys: &[Key]) -> Epoch {
-        keys.iter().for_each(|key| self.remove(*key, None));
+        for key in keys {
+            self.remove(*key, None);
+        }
         self.swap(session, None);
         self.retire(Retired::Session(session));
         self.sessions = self.sessions.saturating_sub(1);
@@ -483,9 +487,9 @@ impl Publisher {
             }
             Key::Ipv4(vrf, address) => {
                 let freed = self.tables.ipv4.remove(&ipv4_key(vrf, address));
-                freed
-                    .into_iter()
-                    .for_each(|freed| self.retire(Retired::Ipv4(freed)));
+                if let Some(freed) = freed {
+                    self.retire(Retired::Ipv4(freed));
+                }
             }
             Key::Ipv6(vrf, prefix) => {
                 if let Some(freed) = self.tables.ipv6.remove(&Tables::ipv6_key(vrf, prefix)) {
