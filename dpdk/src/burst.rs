@@ -83,7 +83,11 @@ impl<const N: usize> Burst<N> {
 
     /// Takes buffer `index` out; those behind it move up.
     pub fn take(&mut self, index: usize) -> Option<Mbuf> {
-        self.get_mut(index..)?.rotate_left(1);
+        let behind = self.get_mut(index..)?;
+        if behind.is_empty() {
+            return None;
+        }
+        behind.rotate_left(1);
         self.pop()
     }
 

@@ -206,6 +206,9 @@ fn main_lcore(
     let count = i32::try_from(pointers.len()).unwrap_or(i32::MAX);
     pointers.push(std::ptr::null_mut());
     let pointers = pointers.leak();
+    // Before the EAL's own handlers, so that it runs after them.
+    // SAFETY: The handler may run whenever the process ends.
+    unsafe { libc::atexit(remove_runtime_directory) };
     // SAFETY: `count` strings that live on, ended by null; called once, behind STARTED. It reorders
     // the pointers and does not write to the strings.
     let answer = unsafe { sys::rte_eal_init(count, pointers.as_mut_ptr()) };
@@ -219,6 +222,14 @@ fn main_lcore(
     let _ = report.send(Ok(lcore));
     while let Ok(job) = work.recv() {
         job();
+    }
+}
+
+/// Removes what DPDK leaves behind at the end: its directory, once its sockets are gone from it.
+extern "C" fn remove_runtime_directory() {
+    if let Some(up) = UP.get() {
+        // Not empty when other processes may attach; they need it.
+        let _ = std::fs::remove_dir(&up.runtime_directory);
     }
 }
 
