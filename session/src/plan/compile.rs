@@ -18,9 +18,9 @@ use crate::tables::{EntryId, Key, NewKey};
 use crate::usage::Usage;
 
 /// The most tunnels a session may have: entrance 0 is the core side.
-pub const TUNNELS_MAX: usize = 255;
+pub(super) const TUNNELS_MAX: usize = 255;
 /// The most PDRs a session may have.
-pub const PDRS_MAX: usize = 255;
+pub(super) const PDRS_MAX: usize = 255;
 
 /// What a compilation needs to know besides the rules.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use crate::id::{Qfi, Teid};
 use crate::rule::{Direction, OuterHeaderCreation};
 
 /// UDP port of GTP-U (TS 29.281, 4.4.2).
-pub const GTPU_PORT: u16 = 2152;
+const GTPU_PORT: u16 = 2152;
 
 /// What a QER writes into the PDU session container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

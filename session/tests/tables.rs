@@ -1,0 +1,284 @@
+//! Publication: what readers see while the publisher changes it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use session::plan::{Context, Installed};
+use session::rule::{Action, Far, LocalFTeid, Pdi, Pdr, Rules, UeAddress, ue_prefix};
+use session::tables::NewKey;
+use session::{
+    FarId, InterfaceId, Key, PdrId, Plan, PublishError, Publisher, Reader, Seid, SessionIndex,
+    Sizes, Tables, Teid, WorkerId,
+};
+
+const N3: InterfaceId = InterfaceId(0);
+const VRF: InterfaceId = InterfaceId(1);
+
+fn tables(sessions: u32, workers: u8) -> (Publisher, Vec<Reader>) {
+    Tables::create(Sizes {
+        sessions,
+        tunnels: sessions * 2,
+        workers,
+        seed: 42,
+    })
+}
+
+fn compile(
+    session: SessionIndex,
+    teid: Teid,
+    ue: Ipv4Addr,
+    chosen: bool,
+) -> (Installed, Plan, Vec<NewKey>) {
+    let far = Far {
+        id: FarId(1),
+        action: Action::Drop,
+        forwarding: None,
+        bar: None,
+    };
+    let tunnel = LocalFTeid {
+        teid,
+        interface: N3,
+    };
+    let pdr = |id, pdi| Pdr {
+        id: PdrId(id),
+        far: FarId(1),
+        pdi,
+        ..Pdr::default()
+    };
+    let prefix = ue_prefix(std::net::Ipv6Addr::from_bits(
+        u128::from(ue.to_bits()) << 64,
+    ));
+    let rules = Rules {
+        seid: Seid(u64::from(teid.0) << 32 | u64::from(ue.to_bits())),
+        ue: UeAddress {
+            ipv4: Some(ue),
+            ipv6: Some(prefix),
+        },
+        pdrs: vec![
+            pdr(
+                1,
+                Pdi {
+                    local_f_teid: Some(tunnel),
+                    ..Pdi::default()
+                },
+            ),
+            pdr(
+                2,
+                Pdi {
+                    source_interface: session::rule::SourceInterface::Core,
+                    vrf: Some(VRF),
+                    ..Pdi::default()
+                },
+            ),
+        ],
+        fars: vec![far],
+        ..Rules::default()
+    };
+    let context = Context {
+        session,
+        owner: WorkerId(0),
+        hz: 1,
+        burst_ms: 0,
+        buffer_packets: 1,
+    };
+    let compiled = Installed::default()
+        .compile(rules, &context, |_| chosen)
+        .unwrap();
+    (compiled.installed, compiled.plan, compiled.add)
+}
+
+#[test]
+fn a_session_is_found_by_all_its_keys_until_it_is_withdrawn() {
+    let (mut publisher, mut readers) = tables(10, 1);
+    let (session, worker) = publisher.reserve().unwrap();
+    let teid = publisher.choose_teid(worker).unwrap();
+    let ue = Ipv4Addr::new(10, 45, 0, 2);
+    let (installed, plan, add) = compile(session, teid, ue, true);
+    assert_eq!(add.len(), 3);
+    publisher.publish(session, plan, &add, &[]).unwrap();
+    let tunnel = LocalFTeid {
+        teid,
+        interface: N3,
+    };
+    {
+        let snapshot = readers[0].snapshot();
+        let handle = snapshot.tunnel(tunnel).unwrap();
+        assert_eq!(handle.session(), session);
+        let entry = snapshot
+            .plan(handle)
+            .unwrap()
+            .entry(handle.entry())
+            .unwrap();
+        assert_eq!(entry.interface, Some(N3));
+        assert_eq!(snapshot.ipv4(VRF, ue).unwrap().session(), session);
+        let address = std::net::Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 0x4d);
+        assert_eq!(snapshot.ipv6(VRF, address).unwrap().session(), session);
+        assert_eq!(snapshot.ipv4(N3, ue), None);
+        assert_eq!(
+            snapshot.tunnel(LocalFTeid {
+                teid: Teid(teid.0 ^ 1),
+                ..tunnel
+            }),
+            None
+        );
+    }
+    publisher.withdraw(session, &installed.keys());
+    let snapshot = readers[0].snapshot();
+    assert_eq!(
+        (snapshot.tunnel(tunnel), snapshot.ipv4(VRF, ue)),
+        (None, None)
+    );
+    assert!(snapshot.session(session).is_none());
+    assert_eq!(publisher.sessions(), 0);
+}
+
+#[test]
+fn a_taken_key_changes_nothing() {
+    let (mut publisher, mut readers) = tables(10, 1);
+    let ue = Ipv4Addr::new(10, 45, 0, 2);
+    let (victim, _) = publisher.reserve().unwrap();
+    let (_, plan, add) = compile(victim, Teid(7), ue, false);
+    publisher.publish(victim, plan, &add, &[]).unwrap();
+    let (thief, _) = publisher.reserve().unwrap();
+    for (teid, address) in [(Teid(7), Ipv4Addr::new(10, 45, 0, 3)), (Teid(8), ue)] {
+        let (_, plan, add) = compile(thief, teid, address, false);
+        let error = publisher.publish(thief, plan, &add, &[]).unwrap_err();
+        assert!(matches!(error, PublishError::Taken(_)), "{error}");
+        let snapshot = readers[0].snapshot();
+        let owner = snapshot
+            .tunnel(LocalFTeid {
+                teid: Teid(7),
+                interface: N3,
+            })
+            .unwrap();
+        assert_eq!(owner.session(), victim);
+        assert_eq!(
+            snapshot.tunnel(LocalFTeid {
+                teid: Teid(8),
+                interface: N3
+            }),
+            None
+        );
+        assert_eq!(snapshot.ipv4(VRF, Ipv4Addr::new(10, 45, 0, 3)), None);
+        assert!(snapshot.session(thief).is_none());
+    }
+}
+
+#[test]
+fn what_the_upf_chooses_and_what_smfs_give_never_meet() {
+    let (mut publisher, mut readers) = tables(2000, 1);
+    // An SMF gives TEIDs that this UPF would choose next (they are predictable only to a test).
+    let (mut other, _others_readers) = tables(2000, 1);
+    let (session, worker) = other.reserve().unwrap();
+    let foreseen: Vec<Teid> = (0..5).map(|_| other.choose_teid(worker).unwrap()).collect();
+    assert_eq!(publisher.reserve().unwrap(), (session, worker));
+    let (_, plan, mut add) = compile(session, foreseen[0], Ipv4Addr::new(10, 0, 0, 1), false);
+    for teid in &foreseen[1..] {
+        let key = Key::Tunnel(LocalFTeid {
+            teid: *teid,
+            interface: N3,
+        });
+        add.push(NewKey { key, ..add[0] });
+    }
+    publisher.publish(session, plan, &add, &[]).unwrap();
+    for _ in 0..1000 {
+        let chosen = publisher.choose_teid(worker).unwrap();
+        assert!(!foreseen.contains(&chosen));
+    }
+    for teid in foreseen {
+        let found = readers[0].snapshot().tunnel(LocalFTeid {
+            teid,
+            interface: N3,
+        });
+        assert_eq!(found.unwrap().session(), session);
+    }
+}
+
+#[test]
+fn full_is_an_answer_and_places_come_back() {
+    let (mut publisher, mut readers) = tables(3, 1);
+    let places: Vec<_> = (0..3).map(|_| publisher.reserve().unwrap().0).collect();
+    assert_eq!(publisher.reserve(), None);
+    // Held back while a worker has not passed a quiescent point since.
+    let _ = readers[0].snapshot();
+    publisher.withdraw(places[1], &[]);
+    assert_eq!(publisher.reserve(), None);
+    let _ = readers[0].snapshot();
+    assert_eq!(
+        publisher.reserve().map(|(session, _)| session),
+        Some(places[1])
+    );
+    // A worker that sleeps holds nothing back.
+    publisher.withdraw(places[2], &[]);
+    readers[0].offline();
+    assert_eq!(
+        publisher.reserve().map(|(session, _)| session),
+        Some(places[2])
+    );
+}
+
+/// Sessions come, change and go while readers follow every pointer: each plan that a reader finds
+/// is whole, and is that of the key it asked for.
+#[test]
+fn readers_never_see_a_torn_or_foreign_plan() {
+    let (mut publisher, readers) = tables(64, 2);
+    let stop = Arc::new(AtomicBool::new(false));
+    let rounds = if cfg!(miri) { 30 } else { 20_000 };
+    let ue_of = |n: u32| Ipv4Addr::from_bits(0x0a2d_0000 + n);
+    std::thread::scope(|scope| {
+        let watchers: Vec<_> = readers
+            .into_iter()
+            .map(|mut reader| {
+                let stop = Arc::clone(&stop);
+                scope.spawn(move || {
+                    let mut found = 0_u64;
+                    while !stop.load(Ordering::Relaxed) {
+                        let snapshot = reader.snapshot();
+                        for n in 0..32 {
+                            let Some(handle) = snapshot.ipv4(VRF, ue_of(n)) else {
+                                continue;
+                            };
+                            let Some(plan) = snapshot.plan(handle) else {
+                                continue;
+                            };
+                            let [.., low] = plan.seid.0.to_be_bytes();
+                            assert_eq!(u32::from(low), n, "the plan of another key");
+                            assert_eq!(plan.steps().len(), 2);
+                            found += 1;
+                        }
+                    }
+                    found
+                })
+            })
+            .collect();
+        let mut live: Vec<Option<(SessionIndex, Installed)>> = vec![None; 32];
+        for round in 0..rounds {
+            let n = (round * 7 + round / 32) % 32;
+            let slot = &mut live[usize::try_from(n).unwrap()];
+            if let Some((session, installed)) = slot.take() {
+                publisher.withdraw(session, &installed.keys());
+            } else if let Some((session, worker)) = publisher.reserve() {
+                let teid = publisher.choose_teid(worker).unwrap();
+                let (installed, plan, add) = compile(session, teid, ue_of(n), true);
+                publisher.publish(session, plan, &add, &[]).unwrap();
+                *slot = Some((session, installed));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        let found: u64 = watchers
+            .into_iter()
+            .map(|watcher| watcher.join().unwrap())
+            .sum();
+        assert!(cfg!(miri) || found > 0);
+    });
+    publisher.reclaim();
+    assert_eq!(publisher.retired(), 0);
+}
