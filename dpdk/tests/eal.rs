@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
     missing_docs,
     unreachable_pub,
     reason = "tests"
@@ -92,7 +93,7 @@ fn lcores_run_what_they_are_given() {
             let seen = Arc::clone(&seen);
             let spin = move |_: &Lcore| {
                 while !seen.load(Ordering::Acquire) {
-                    thread::yield_now()
+                    thread::yield_now();
                 }
             };
             match eal.launch(lcore, spin) {
@@ -109,7 +110,7 @@ fn lcores_run_what_they_are_given() {
         busy.join().unwrap();
         let failed = loop {
             match eal.launch(lcore, |_| {
-                assert!(std::hint::black_box(false), "on purpose")
+                assert!(std::hint::black_box(false), "on purpose");
             }) {
                 Ok(worker) => break worker,
                 Err(_) => thread::yield_now(),
@@ -602,7 +603,9 @@ fn capture_files_are_read_and_written() {
     port.stop(&queues).unwrap();
     port.close().unwrap();
     let mut changed = frames;
-    changed.iter_mut().for_each(|frame| frame[0] = 0xee);
+    for frame in &mut changed {
+        frame[0] = 0xee;
+    }
     assert_eq!(payloads(&std::fs::read(output).unwrap()), changed);
     std::fs::remove_dir_all(directory).unwrap();
 }

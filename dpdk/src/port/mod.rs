@@ -1,19 +1,23 @@
 //! Ports: opened, started once, and asked how they fare.
 
+mod device;
+mod interface;
 mod offload;
 mod queue;
 mod ring;
+mod setup;
 mod spec;
 
-use std::ffi::CString;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use dpdk_sys as sys;
 
 use crate::eal::control;
-use crate::error::{c_string, check};
+use crate::error::check;
 use crate::{Eal, Error, Pool};
+
+use device::Device;
+use interface::Interface;
 
 pub use offload::{Rss, RxOffloads, TxOffloads};
 pub use queue::{Rx, Tx};
@@ -155,6 +159,8 @@ impl Queues {
 #[derive(Debug)]
 pub struct Port {
     device: Device,
+    /// Where MTUs are the kernel's to say.
+    interface: Option<Interface>,
     name: String,
     info: PortInfo,
     rx_queues: u16,
@@ -177,12 +183,20 @@ impl Port {
                 rule: "it needs a pool and a queue each way",
             });
         }
+        let interface = kernel_interface(spec)?;
+        let mut config = config.clone();
+        if let Some(interface) = &interface {
+            // Slots and buffers must fit what the interface already carries.
+            config.mtu = Some(config.mtu.map_or_else(|| interface.mtu(), Ok)?);
+        }
+        let config = &config;
         let _one_at_a_time = control();
         // From here on, dropping the device closes it.
         let device = Device::find(eal, spec, config)?;
-        let info = set_up(device.port, &name, config)?;
+        let info = setup::set_up(device.port, spec, config, interface.as_ref())?;
         Ok(Self {
             device: device.keep(),
+            interface,
             name,
             info,
             rx_queues: config.rx_queues,
@@ -296,7 +310,7 @@ impl Port {
     /// When the device is gone.
     pub fn mtu(&self) -> Result<u16, Error> {
         let _one_at_a_time = control();
-        mtu(self.device.port, &self.name)
+        setup::mtu(self.device.port, &self.name, self.interface.as_ref())
     }
 
     /// Sets the largest IP packet.
@@ -305,9 +319,7 @@ impl Port {
     /// When the device cannot, or not while it is started.
     pub fn set_mtu(&mut self, mtu: u16) -> Result<(), Error> {
         let _one_at_a_time = control();
-        // SAFETY: The port is open.
-        let answer = unsafe { sys::rte_eth_dev_set_mtu(self.device.port, mtu) };
-        check("rte_eth_dev_set_mtu", &self.name, answer)?;
+        setup::set_mtu(self.device.port, &self.name, mtu, self.interface.as_ref())?;
         self.info.mtu = mtu;
         Ok(())
     }
@@ -375,254 +387,10 @@ impl Port {
     }
 }
 
-// ===== setting up =====
-
-/// Sets up an open device: queues, offloads as far as granted, MTU.
-fn set_up(port: u16, name: &str, config: &PortConfig) -> Result<PortInfo, Error> {
-    let can = capabilities(port, name)?;
-    if config.rx_queues > can.rx_queues_max || config.tx_queues > can.tx_queues_max {
-        return Err(Error::Queues {
-            port: name.to_owned(),
-            rx: config.rx_queues,
-            tx: config.tx_queues,
-            rx_max: can.rx_queues_max,
-            tx_max: can.tx_queues_max,
-        });
-    }
-    let rss = if config.rx_queues > 1 {
-        config.rss
-    } else {
-        Rss::NONE
-    };
-    let mut info = PortInfo {
-        port,
-        driver: driver_name(&can),
-        mac: MacAddress(can.mac),
-        socket: u32::try_from(can.socket).ok(),
-        rx_offloads: config
-            .rx_offloads
-            .and(RxOffloads::from_bits(can.rx_offloads)),
-        tx_offloads: config
-            .tx_offloads
-            .and(TxOffloads::from_bits(can.tx_offloads)),
-        rss: rss.and(Rss::from_bits(can.rss)),
-        rx_queues_max: can.rx_queues_max,
-        tx_queues_max: can.tx_queues_max,
-        rx_descriptors: config.rx_descriptors,
-        tx_descriptors: config.tx_descriptors,
-        mtu: 0,
-        promiscuous: false,
-    };
-    frames_fit(name, config, &can, info.rx_offloads)?;
-    let setup = sys::shim_port_setup {
-        rx_queues: config.rx_queues,
-        tx_queues: config.tx_queues,
-        mtu: config
-            .mtu
-            .filter(|mtu| (can.mtu_min..=can.mtu_max).contains(mtu))
-            .unwrap_or(0),
-        rx_offloads: info.rx_offloads.bits(),
-        tx_offloads: info.tx_offloads.bits(),
-        rss: info.rss.bits(),
-    };
-    // SAFETY: The port is open and not started; the struct is read whole.
-    let answer = unsafe { sys::shim_port_setup(port, &raw const setup) };
-    check("rte_eth_dev_configure", name, answer)?;
-    set_up_mtu(port, name, config)?;
-    set_up_queues(name, config, &mut info)?;
-    if config.promiscuous {
-        // SAFETY: The port is set up.
-        let answer = unsafe { sys::rte_eth_promiscuous_enable(port) };
-        // Drivers without the call receive everything.
-        if answer != -libc::ENOTSUP {
-            check("rte_eth_promiscuous_enable", name, answer)?;
-        }
-        info.promiscuous = true;
-    }
-    info.mtu = config.mtu.map_or_else(|| mtu(port, name), Ok)?;
-    Ok(info)
-}
-
-fn capabilities(port: u16, name: &str) -> Result<sys::shim_port_info, Error> {
-    // SAFETY: All-zero is a value of this struct of integers.
-    let mut info: sys::shim_port_info = unsafe { std::mem::zeroed() };
-    // SAFETY: The port is open; the struct is written whole.
-    let answer = unsafe { sys::shim_port_info(port, &raw mut info) };
-    check("rte_eth_dev_info_get", name, answer)?;
-    Ok(info)
-}
-
-fn driver_name(info: &sys::shim_port_info) -> String {
-    let octets = info
-        .driver
-        .iter()
-        .map_while(|&c| u8::try_from(c).ok().filter(|&c| c != 0));
-    String::from_utf8_lossy(&octets.collect::<Vec<_>>()).into_owned()
-}
-
-/// Refuses a pool whose buffers are smaller than the frames asked for.
-fn frames_fit(
-    name: &str,
-    config: &PortConfig,
-    can: &sys::shim_port_info,
-    granted: RxOffloads,
-) -> Result<(), Error> {
-    let Some(mtu) = config.mtu else { return Ok(()) };
-    // Ethernet header and checksum at least, and what the driver adds for VLANs.
-    let need = u32::from(mtu).saturating_add(can.rx_len_overhead.clamp(18, 64));
-    let small = config
-        .pools
-        .iter()
-        .map(|pool| u32::from(pool.data_room()))
-        .find(|&room| room < need);
-    match small {
-        Some(have) if !granted.has(RxOffloads::SCATTER) => Err(Error::BufferTooSmall {
-            port: name.to_owned(),
-            need,
-            have,
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn set_up_mtu(port: u16, name: &str, config: &PortConfig) -> Result<(), Error> {
-    let Some(mtu) = config.mtu else { return Ok(()) };
-    // SAFETY: The port is set up and not started.
-    let answer = unsafe { sys::rte_eth_dev_set_mtu(port, mtu) };
-    // Rings, files and the like have none, and carry any length that fits a buffer.
-    if answer == -libc::ENOTSUP {
-        return Ok(());
-    }
-    check("rte_eth_dev_set_mtu", name, answer).map(|_| ())
-}
-
-fn set_up_queues(name: &str, config: &PortConfig, info: &mut PortInfo) -> Result<(), Error> {
-    let port = info.port;
-    let (rx, tx) = (&raw mut info.rx_descriptors, &raw mut info.tx_descriptors);
-    // SAFETY: The port is set up; both numbers are ours to change.
-    let answer = unsafe { sys::shim_port_descriptors(port, rx, tx) };
-    check("rte_eth_dev_adjust_nb_rx_tx_desc", name, answer)?;
-    // Any node, where the device does not say.
-    let socket = info.socket.unwrap_or(u32::MAX);
-    for (queue, pool) in (0..config.rx_queues).zip(config.pools.iter().cycle()) {
-        // SAFETY: The port is set up with this queue; the pool lives as long as the process.
-        let answer =
-            unsafe { sys::shim_rx_queue(port, queue, info.rx_descriptors, socket, pool.raw()) };
-        check("rte_eth_rx_queue_setup", name, answer)?;
-    }
-    for queue in 0..config.tx_queues {
-        // SAFETY: The port is set up with this queue.
-        let answer = unsafe { sys::shim_tx_queue(port, queue, info.tx_descriptors, socket) };
-        check("rte_eth_tx_queue_setup", name, answer)?;
-    }
-    Ok(())
-}
-
-fn mtu(port: u16, name: &str) -> Result<u16, Error> {
-    let mut mtu = 0;
-    // SAFETY: The port is open; the number is ours to change.
-    let answer = unsafe { sys::rte_eth_dev_get_mtu(port, &raw mut mtu) };
-    check("rte_eth_dev_get_mtu", name, answer)?;
-    Ok(mtu)
-}
-
-// ===== the device =====
-
-/// A device with DPDK. Dropped before it is kept, it is closed and removed.
-#[derive(Debug)]
-struct Device {
-    port: u16,
-    bus: &'static std::ffi::CStr,
-    name: CString,
-    kept: bool,
-}
-
-impl Device {
-    fn find(eal: Eal, spec: &PortSpec, config: &PortConfig) -> Result<Self, Error> {
-        match spec {
-            PortSpec::Pci { address } => Self::pci(spec, address),
-            PortSpec::Ring { name, side, size } => {
-                let (port, name) = ring::open(eal, name, *side, *size, config)?;
-                Ok(Self {
-                    port,
-                    bus: c"vdev",
-                    name,
-                    kept: false,
-                })
-            }
-            _ => Self::make(spec, config),
-        }
-    }
-
-    /// Makes a virtual device.
-    fn make(spec: &PortSpec, config: &PortConfig) -> Result<Self, Error> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let Some(device) = spec.as_virtual(config)? else {
-            return Err(Error::call(
-                "rte_eal_hotplug_add",
-                spec.to_string(),
-                crate::Errno(libc::EINVAL),
-            ));
-        };
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = c_string("device", &format!("{}{number}", device.driver))?;
-        let arguments = c_string("driver arguments", &device.arguments)?;
-        // SAFETY: The EAL is up; all strings end in NUL and are copied.
-        let answer = unsafe {
-            sys::rte_eal_hotplug_add(c"vdev".as_ptr(), name.as_ptr(), arguments.as_ptr())
-        };
-        spec::found("rte_eal_hotplug_add", spec, answer)?;
-        Self::by_name(spec, c"vdev", name)
-    }
-
-    /// Finds a PCI device, which the EAL has probed at start if it was in its list.
-    fn pci(spec: &PortSpec, address: &str) -> Result<Self, Error> {
-        let name = c_string("PCI address", address)?;
-        if let Ok(device) = Self::by_name(spec, c"pci", name.clone()) {
-            return Ok(device);
-        }
-        // SAFETY: The EAL is up; the string ends in NUL and is copied.
-        let answer = unsafe { sys::rte_dev_probe(name.as_ptr()) };
-        spec::found("rte_dev_probe", spec, answer)?;
-        Self::by_name(spec, c"pci", name)
-    }
-
-    fn by_name(
-        spec: &PortSpec,
-        bus: &'static std::ffi::CStr,
-        name: CString,
-    ) -> Result<Self, Error> {
-        let mut port = 0;
-        // SAFETY: The EAL is up; the name ends in NUL; the number is ours to change.
-        let answer = unsafe { sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) };
-        spec::found("rte_eth_dev_get_port_by_name", spec, answer)?;
-        Ok(Self {
-            port,
-            bus,
-            name,
-            kept: false,
-        })
-    }
-
-    const fn keep(mut self) -> Self {
-        self.kept = true;
-        self
-    }
-
-    fn remove(&mut self) {
-        self.kept = true;
-        // SAFETY: The port is open and not started: nobody has queues of it.
-        unsafe { sys::rte_eth_dev_close(self.port) };
-        // Closing has done what matters; a bus that cannot remove says so in the log.
-        // SAFETY: All strings end in NUL.
-        unsafe { sys::rte_eal_hotplug_remove(self.bus.as_ptr(), self.name.as_ptr()) };
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        if !self.kept {
-            self.remove();
-        }
+/// The kernel's own account of the interface, where DPDK's is of no use.
+fn kernel_interface(spec: &PortSpec) -> Result<Option<Interface>, Error> {
+    match spec {
+        PortSpec::AfPacket { interface } => Interface::new(interface).map(Some),
+        _ => Ok(None),
     }
 }

@@ -168,6 +168,12 @@ pub(super) struct Virtual {
 const FRAME_OVERHEAD: u32 = 14 + 2 * 4;
 
 impl PortSpec {
+    /// Octets that a buffer must hold for this driver, where that is more than a frame.
+    pub(super) fn buffer_need(&self, config: &PortConfig) -> Option<u32> {
+        // The driver wants room for a whole slot, less TPACKET2_HDRLEN.
+        matches!(self, Self::AfPacket { .. }).then(|| slot(config).saturating_sub(52))
+    }
+
     /// The virtual device to make; none for those that are there, or made otherwise.
     pub(super) fn as_virtual(&self, config: &PortConfig) -> Result<Option<Virtual>, Error> {
         let queues = config.rx_queues.max(config.tx_queues);
@@ -243,18 +249,25 @@ impl PortSpec {
     }
 }
 
-/// The packet ring in frames of a size that a whole frame fits: the kernel's header takes up to 80
-/// octets of each. Blocks of 65536 octets, as many as there are descriptors asked for.
+/// What the kernel puts before the frame in a slot of the packet ring, at most.
+const SLOT_HEADER: u32 = 80;
+/// Slots to a block. A block is a multiple of the page, which is 65536 octets at most.
+const SLOTS_PER_BLOCK: u32 = 64;
+
+/// Octets of a slot that a whole frame fits.
+fn slot(config: &PortConfig) -> u32 {
+    let frame = u32::from(config.mtu.unwrap_or(1500)) + FRAME_OVERHEAD + SLOT_HEADER;
+    frame.next_multiple_of(1024).max(2048)
+}
+
+/// As many slots as there are descriptors asked for, in whole blocks.
 fn af_packet(interface: &str, config: &PortConfig, queues: u16) -> String {
-    const KERNEL_HEADER: u32 = 80;
-    const BLOCK: u32 = 65_536;
-    let frame = u32::from(config.mtu.unwrap_or(1500)) + FRAME_OVERHEAD + KERNEL_HEADER;
-    let slot = frame.next_power_of_two().clamp(2048, BLOCK);
-    let frames = u32::from(config.rx_descriptors.max(config.tx_descriptors));
-    let per_block = BLOCK / slot;
-    let frames = frames.max(per_block).next_multiple_of(per_block);
+    let slot = slot(config);
+    let block = slot.saturating_mul(SLOTS_PER_BLOCK);
+    let descriptors = u32::from(config.rx_descriptors.max(config.tx_descriptors).max(1));
+    let slots = descriptors.next_multiple_of(SLOTS_PER_BLOCK);
     format!(
-        "iface={interface},qpairs={queues},qdisc_bypass=1,blocksz={BLOCK},framesz={slot},framecnt={frames}"
+        "iface={interface},qpairs={queues},qdisc_bypass=1,blocksz={block},framesz={slot},framecnt={slots}"
     )
 }
 
@@ -316,11 +329,20 @@ mod tests {
     /// A whole frame fits a slot, slots fill blocks, and there are as many as descriptors.
     #[test]
     fn packet_ring_holds_whole_frames() {
-        assert!(slots(None, 1024).ends_with("framesz=2048,framecnt=1024"));
-        assert!(slots(Some(1600), 1000).ends_with("framesz=2048,framecnt=1024"));
-        assert!(slots(Some(2000), 1024).ends_with("framesz=4096,framecnt=1024"));
-        assert!(slots(Some(9000), 16).ends_with("framesz=16384,framecnt=16"));
-        assert!(slots(Some(65_000), 1).ends_with("framesz=65536,framecnt=1"));
+        let ends = |mtu, descriptors, end| assert!(slots(mtu, descriptors).ends_with(end));
+        ends(None, 1024, "blocksz=131072,framesz=2048,framecnt=1024");
+        ends(
+            Some(1946),
+            1000,
+            "blocksz=131072,framesz=2048,framecnt=1024",
+        );
+        ends(
+            Some(1947),
+            1024,
+            "blocksz=196608,framesz=3072,framecnt=1024",
+        );
+        ends(Some(9000), 16, "blocksz=589824,framesz=9216,framecnt=64");
+        ends(Some(65_535), 0, "blocksz=4259840,framesz=66560,framecnt=64");
     }
 
     /// Nothing that a configuration holds can add an argument of its own.
