@@ -1,3 +1,42 @@
-//! Chores of this repository.
+//! Chores of this repository: `cargo xtask help`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool"
+)]
 
-fn main() {}
+mod run;
+mod setup;
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  setup [build|test]   install what is missing to build (and test): says what, asks nothing
+  tidy                 check the dependency arrows and the habits of files
+  test                 everything: tidy, format, lints, all tests, namespaces included
+  demo [ARGUMENTS]     build in release and show the UPF at work
+  bench                measure the packet path and the codec (docs/performance.md)
+";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", arguments.as_slice()),
+    };
+    match command {
+        "setup" => setup::install(rest.first().is_some_and(|word| word == "test")),
+        "tidy" => tidy::check(),
+        "test" => run::test(),
+        "demo" => run::demo(rest),
+        "bench" => run::bench(),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("there is no command {other:?}\n\n{HELP}"),
+    }
+}

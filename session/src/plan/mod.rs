@@ -8,14 +8,16 @@
 mod compile;
 mod encapsulation;
 mod filter;
+mod layout;
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub use compile::{CompileError, Compiled, Context, Installed, Layout, ue_of};
+pub use compile::{CompileError, Compiled, Context, Installed, ue_of};
 pub use encapsulation::Encapsulation;
 use filter::Filter;
+pub use layout::Layout;
 
 use crate::id::{
     FarId, InterfaceId, NextHopId, PdrId, Qfi, Seid, SessionIndex, Teid, UrrId, WorkerId,

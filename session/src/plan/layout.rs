@@ -1,0 +1,100 @@
+//! Which keys lead into a session, and by which entrance.
+
+use super::CompileError;
+use crate::rule::{LocalFTeid, Pdr, Rules};
+use crate::tables::{EntryId, Key};
+
+/// The most tunnels a session may have: entrance 0 is the core side.
+const TUNNELS_MAX: usize = 255;
+
+/// Which keys lead into a session, and to which entrance: numbers stay with their tunnel for the
+/// session's life, so that a modification never moves a packet in flight to other rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Tunnels by entrance number − 1.
+    tunnels: Vec<Option<LocalFTeid>>,
+    /// UE addresses, all of which lead to entrance 0.
+    ues: Vec<Key>,
+}
+
+impl Layout {
+    /// The tunnel that an entrance number stands for.
+    pub(super) fn tunnel(&self, number: usize) -> Option<LocalFTeid> {
+        self.tunnels.get(number.checked_sub(1)?).copied().flatten()
+    }
+
+    /// How many entrances there are, the core side included.
+    pub(super) const fn entrances(&self) -> usize {
+        self.tunnels.len() + 1
+    }
+
+    /// The layout that `rules` need, keeping the numbers of `self`.
+    pub(super) fn next(&self, rules: &Rules) -> Result<Self, CompileError> {
+        let wanted = |tunnel: &LocalFTeid| {
+            rules
+                .pdrs
+                .iter()
+                .any(|pdr| pdr.pdi.local_f_teid.as_ref() == Some(tunnel))
+        };
+        let mut next = Self {
+            tunnels: self
+                .tunnels
+                .iter()
+                .map(|slot| slot.filter(wanted))
+                .collect(),
+            ues: Vec::new(),
+        };
+        for pdr in &rules.pdrs {
+            match pdr.pdi.local_f_teid {
+                Some(tunnel) if next.tunnels.contains(&Some(tunnel)) => {}
+                // A number that falls free here may still be on its way in a packet: it rests.
+                Some(tunnel) => match self.tunnels.iter().position(Option::is_none) {
+                    Some(free) if next.tunnels.get(free) == Some(&None) => {
+                        next.tunnels.splice(free..=free, [Some(tunnel)]);
+                    }
+                    _ if next.tunnels.len() < TUNNELS_MAX => next.tunnels.push(Some(tunnel)),
+                    _ => return Err(CompileError::TooMany(pdr.id)),
+                },
+                None => next.add_ue_keys(pdr, rules)?,
+            }
+        }
+        Ok(next)
+    }
+
+    /// Keys of a PDR of the core side: its UE address or else the session's, in its VRF.
+    fn add_ue_keys(&mut self, pdr: &Pdr, rules: &Rules) -> Result<(), CompileError> {
+        let ue = pdr.pdi.ue.unwrap_or(rules.ue);
+        let (false, Some(vrf)) = (ue.is_empty(), pdr.pdi.vrf) else {
+            return Err(CompileError::NoKey(pdr.id));
+        };
+        let keys = ue
+            .ipv4
+            .map(|address| Key::Ipv4(vrf, address))
+            .into_iter()
+            .chain(ue.ipv6.map(|prefix| Key::Ipv6(vrf, prefix)));
+        for key in keys {
+            if !self.ues.contains(&key) {
+                self.ues.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every key of the session.
+    pub fn keys(&self) -> Vec<Key> {
+        self.numbered().map(|(key, _)| key).collect()
+    }
+
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (Key, EntryId)> {
+        let tunnels = self.tunnels.iter().zip(1_u8..);
+        tunnels
+            .filter_map(|(slot, number)| slot.map(|tunnel| (Key::Tunnel(tunnel), EntryId(number))))
+            .chain(self.ues.iter().map(|key| (*key, EntryId(0))))
+    }
+
+    pub(super) fn entrance(&self, pdr: &Pdr) -> usize {
+        let tunnel = pdr.pdi.local_f_teid;
+        let position = tunnel.and_then(|_| self.tunnels.iter().position(|slot| *slot == tunnel));
+        position.map_or(0, |position| position + 1)
+    }
+}

@@ -1,0 +1,293 @@
+//! How packets find their session, and how the control side changes what they find.
+//!
+//! [`Tables`] is shared by all; each worker has a [`Reader`], the control side the one
+//! [`Publisher`]. A reader takes a [`Snapshot`] once per burst: that is its quiescent point.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use Ordering::Acquire;
+use ipnet::Ipv6Net;
+
+use crate::id::{InterfaceId, SessionIndex, Teid, WorkerId, index};
+use crate::plan::Plan;
+use crate::publish::{Cell, Guard, Qsbr, Slot, Unpublished, prefetch};
+use crate::rule::LocalFTeid;
+use crate::table::{InsertError, Table};
+use crate::teid::{CHOSEN_MAX, ChosenTeids};
+
+mod publisher;
+
+pub use publisher::{NewKey, Publisher};
+
+pub use crate::publish::Epoch;
+
+/// How much the tables hold; fixed at start.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Sessions, at most 2²⁴ − 2.
+    pub sessions: u32,
+    /// Local F-TEIDs, of the UPF's choice and of SMFs' choice each.
+    pub tunnels: u32,
+    /// Workers, each of which gets one [`Reader`].
+    pub workers: u8,
+    /// Keys the TEIDs' scrambling and the hash tables; take it from the system's random source.
+    pub seed: u64,
+}
+
+/// The most sessions that [`Sizes`] may ask for.
+pub const SESSIONS_MAX: u32 = (1 << 24) - 2;
+
+/// The number of an entrance of a session: 0 is the core side (UE addresses), the others are its
+/// tunnels, in the order of [`Layout`](crate::plan::Layout).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryId(pub u8);
+
+/// Where a packet's key leads: a session and the entrance it came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle(u32);
+
+impl Handle {
+    fn new(session: SessionIndex, entry: EntryId) -> Self {
+        Self(session.0 << 8 | u32::from(entry.0))
+    }
+    /// The session.
+    #[inline]
+    pub const fn session(self) -> SessionIndex {
+        SessionIndex(self.0 >> 8)
+    }
+    /// The entrance.
+    #[inline]
+    pub const fn entry(self) -> EntryId {
+        let [.., entry] = self.0.to_be_bytes();
+        EntryId(entry)
+    }
+}
+
+/// What a packet is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// Uplink and N9: a local F-TEID.
+    Tunnel(LocalFTeid),
+    /// Downlink: the UE's IPv4 address in a VRF.
+    Ipv4(InterfaceId, Ipv4Addr),
+    /// Downlink: the UE's IPv6 prefix in a VRF.
+    Ipv6(InterfaceId, Ipv6Net),
+}
+
+/// Why nothing was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The key belongs to another session.
+    #[error("{0:?} belongs to another session")]
+    Taken(Key),
+    /// A table is full.
+    #[error("no room for {0:?}")]
+    Full(Key),
+}
+
+/// Everything that packets look up. Shared; readers take no lock.
+#[derive(Debug)]
+pub struct Tables {
+    chosen: ChosenTeids,
+    given: Table<1, 5>,
+    ipv4: Table<1, 5>,
+    ipv6: Table<3, 2>,
+    /// Which IPv6 prefix lengths are in use: bit `length % 64` of word `length / 64`.
+    ipv6_lengths: [AtomicU64; 3],
+    plans: Box<[Cell]>,
+    qsbr: Arc<Qsbr>,
+    /// Plans whose publisher ended before their epoch did; they go with the tables.
+    graveyard: Mutex<Vec<Unpublished>>,
+}
+
+impl Tables {
+    /// Tables of that size, their publisher, and a reader per worker.
+    pub fn create(sizes: Sizes) -> (Publisher, Vec<Reader>) {
+        let sessions = sizes.sessions.clamp(1, SESSIONS_MAX);
+        let mut seed = sizes.seed;
+        let mut next = || {
+            seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed ^ (mixed >> 27)
+        };
+        let mut key = || u32::try_from(next() >> 32).unwrap_or_default();
+        let teid_key = [key(), key(), key()];
+        let chosen = ChosenTeids::new(sizes.tunnels.min(CHOSEN_MAX), sizes.workers, teid_key);
+        let qsbr = Arc::new(Qsbr::new(usize::from(sizes.workers)));
+        let tables = Arc::new(Self {
+            given: Table::new(index(sizes.tunnels), next()),
+            ipv4: Table::new(index(sessions), next()),
+            ipv6: Table::new(index(sessions), next()),
+            ipv6_lengths: Default::default(),
+            plans: (0..=sessions).map(|_| Cell::default()).collect(),
+            qsbr: Arc::clone(&qsbr),
+            graveyard: Mutex::default(),
+            chosen,
+        });
+        let readers = Slot::all(&qsbr)
+            .map(|slot| Reader {
+                tables: Arc::clone(&tables),
+                slot,
+            })
+            .collect();
+        let publisher = Publisher::new(tables, sizes.workers, sessions);
+        (publisher, readers)
+    }
+
+    /// Whether all workers have seen everything that was published up to `epoch`.
+    pub fn is_past(&self, epoch: Epoch) -> bool {
+        self.qsbr.is_past(epoch)
+    }
+
+    fn ipv6_key(vrf: InterfaceId, prefix: Ipv6Net) -> [u64; 3] {
+        let [high, low] = halves(prefix.network().to_bits());
+        [
+            high,
+            low,
+            u64::from(vrf.0) << 8 | u64::from(prefix.prefix_len()),
+        ]
+    }
+
+    fn insert(&self, key: Key, handle: Handle) -> Result<(), InsertError> {
+        match key {
+            Key::Tunnel(tunnel) => self.given.insert(&tunnel_key(tunnel), handle.0),
+            Key::Ipv4(vrf, address) => self.ipv4.insert(&ipv4_key(vrf, address), handle.0),
+            Key::Ipv6(vrf, prefix) => self.ipv6.insert(&Self::ipv6_key(vrf, prefix), handle.0),
+        }
+    }
+}
+
+fn halves(bits: u128) -> [u64; 2] {
+    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+    [half(bits >> 64), half(bits)]
+}
+
+fn tunnel_key(tunnel: LocalFTeid) -> [u64; 1] {
+    [u64::from(tunnel.interface.0) << 32 | u64::from(tunnel.teid.0)]
+}
+
+fn ipv4_key(vrf: InterfaceId, address: Ipv4Addr) -> [u64; 1] {
+    [u64::from(vrf.0) << 32 | u64::from(address.to_bits())]
+}
+
+/// A worker's access to the tables.
+#[derive(Debug)]
+pub struct Reader {
+    tables: Arc<Tables>,
+    slot: Slot,
+}
+
+impl Reader {
+    /// A quiescent point, and a view that holds until the next one. Once per burst.
+    #[inline]
+    pub fn snapshot(&mut self) -> Snapshot<'_> {
+        Snapshot {
+            guard: self.slot.enter(),
+            tables: &self.tables,
+        }
+    }
+
+    /// Stops taking part until the next [`snapshot`](Self::snapshot): before a sleep.
+    pub fn offline(&mut self) {
+        self.slot.offline();
+    }
+}
+
+/// The tables as one burst sees them.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot<'a> {
+    guard: Guard<'a>,
+    tables: &'a Tables,
+}
+
+impl<'a> Snapshot<'a> {
+    /// First pass over a burst: starts loading what [`tunnel`](Self::tunnel) will read.
+    #[inline]
+    pub fn prefetch_tunnel(&self, tunnel: LocalFTeid) {
+        self.tables.chosen.prefetch(tunnel.teid);
+    }
+
+    /// Second pass: the session that a local F-TEID belongs to. The caller has to compare the
+    /// interface with that of the plan's entry, see [`Plan::entry`].
+    #[inline]
+    pub fn tunnel(&self, tunnel: LocalFTeid) -> Option<Handle> {
+        let chosen = self.tables.chosen.get(tunnel.teid);
+        chosen
+            .or_else(|| self.tables.given.get(&tunnel_key(tunnel)))
+            .map(Handle)
+    }
+
+    /// First pass: starts loading what [`ipv4`](Self::ipv4) will read.
+    #[inline]
+    pub fn prefetch_ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) {
+        self.tables.ipv4.prefetch(&ipv4_key(vrf, address));
+    }
+
+    /// Second pass: the session of a UE's IPv4 address.
+    #[inline]
+    pub fn ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle> {
+        self.tables.ipv4.get(&ipv4_key(vrf, address)).map(Handle)
+    }
+
+    /// First pass: starts loading what [`ipv6`](Self::ipv6) will read (for a /64).
+    #[inline]
+    pub fn prefetch_ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) {
+        let [high, _] = halves(address.to_bits());
+        self.tables
+            .ipv6
+            .prefetch(&[high, 0, u64::from(vrf.0) << 8 | 64]);
+    }
+
+    /// Second pass: the session whose IPv6 prefix holds the address; the longest prefix wins.
+    #[inline]
+    pub fn ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle> {
+        for (word, lengths) in [2_u8, 1, 0]
+            .into_iter()
+            .zip(self.tables.ipv6_lengths.iter().rev())
+        {
+            let mut lengths = lengths.load(Acquire);
+            while let Some(bit) = lengths.checked_ilog2() {
+                lengths &= !(1 << bit);
+                let length = word * 64 + u8::try_from(bit).unwrap_or_default();
+                let Ok(prefix) = Ipv6Net::new(address, length) else {
+                    continue;
+                };
+                if let Some(handle) = self.tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)) {
+                    return Some(Handle(handle));
+                }
+            }
+        }
+        None
+    }
+
+    /// Starts loading the pointer that [`plan`](Self::plan) will read.
+    #[inline]
+    pub fn prefetch_plan(&self, handle: Handle) {
+        if let Some(cell) = self.tables.plans.get(index(handle.session().0)) {
+            prefetch(cell);
+        }
+    }
+
+    /// Third pass: the plan of a session; starts loading it. `None` while the session goes.
+    #[inline]
+    pub fn plan(&self, handle: Handle) -> Option<&'a Plan> {
+        self.session(handle.session())
+    }
+
+    /// The plan of a session, by its index.
+    #[inline]
+    pub fn session(&self, session: SessionIndex) -> Option<&'a Plan> {
+        let plan = self.tables.plans.get(index(session.0))?.read(self.guard)?;
+        prefetch(plan);
+        Some(plan)
+    }
+
+    /// The worker that owns the session of a TEID, if the UPF chose that TEID; found without a
+    /// look at any table.
+    #[inline]
+    pub fn owner_of_chosen(&self, teid: Teid) -> WorkerId {
+        self.tables.chosen.owner(teid)
+    }
+}

@@ -1,0 +1,291 @@
+//! The control side's half of the tables: what it reserves, publishes, withdraws and reclaims.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use Ordering::{Relaxed, Release};
+
+use super::{EntryId, Epoch, Handle, Key, PublishError, Tables, ipv4_key, tunnel_key};
+use crate::id::{SessionIndex, Teid, WorkerId, index};
+use crate::plan::Plan;
+use crate::publish::Unpublished;
+use crate::table::{Freed, InsertError};
+use crate::teid::TeidAllocator;
+
+/// Something that can be used again after a grace period.
+#[derive(Debug)]
+enum Retired {
+    /// Freed by being dropped.
+    Plan(#[allow(dead_code, reason = "held for its drop")] Unpublished),
+    Session(SessionIndex),
+    Chosen(Teid),
+    Given(Freed),
+    Ipv4(Freed),
+    Ipv6(Freed),
+}
+
+/// The control side's access to the tables. There is one.
+#[derive(Debug)]
+pub struct Publisher {
+    tables: Arc<Tables>,
+    teids: TeidAllocator,
+    workers: u8,
+    /// TEIDs that SMFs gave, on how many interfaces: not to be chosen.
+    given: FxHashMap<Teid, u8>,
+    /// How many keys there are of each IPv6 prefix length.
+    ipv6_lengths: [u32; 129],
+    /// The lowest session index that was never used.
+    fresh: u32,
+    free: VecDeque<SessionIndex>,
+    sessions: u32,
+    capacity: u32,
+    retired: VecDeque<(Epoch, Retired)>,
+}
+
+impl Publisher {
+    pub(super) fn new(tables: Arc<Tables>, workers: u8, capacity: u32) -> Self {
+        Self {
+            teids: TeidAllocator::new(&tables.chosen),
+            tables,
+            workers: workers.max(1),
+            given: FxHashMap::default(),
+            ipv6_lengths: [0; 129],
+            fresh: 1,
+            free: VecDeque::new(),
+            sessions: 0,
+            capacity,
+            retired: VecDeque::new(),
+        }
+    }
+
+    /// The tables, for whoever has to wait for an [`Epoch`].
+    pub const fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// Sessions that are reserved or published now.
+    pub const fn sessions(&self) -> u32 {
+        self.sessions
+    }
+
+    /// Reserves a place for a session, and says which worker will own it; `None` when full.
+    /// Given back by [`withdraw`](Self::withdraw).
+    pub fn reserve(&mut self) -> Option<(SessionIndex, WorkerId)> {
+        self.reclaim();
+        let session = if self.fresh <= self.capacity {
+            self.fresh += 1;
+            SessionIndex(self.fresh - 1)
+        } else {
+            self.free.pop_front()?
+        };
+        self.sessions += 1;
+        let worker = session.0 % u32::from(self.workers);
+        Some((session, WorkerId(u8::try_from(worker).unwrap_or(0))))
+    }
+
+    /// Chooses a TEID for a session of `worker`; `None` when there are no more. It leads nowhere
+    /// until it is published; given back by [`return_teid`](Self::return_teid), or with its key.
+    pub fn choose_teid(&mut self, worker: WorkerId) -> Option<Teid> {
+        loop {
+            let teid = self.teids.allocate(worker)?;
+            // Zero is no TEID; one that an SMF gave is taken: it would be ambiguous. Both are left
+            // out for good, which costs one position per TEID that SMFs ever gave.
+            if teid != Teid(0) && !self.given.contains_key(&teid) {
+                return Some(teid);
+            }
+        }
+    }
+
+    /// Gives back a chosen TEID that was never published.
+    pub fn return_teid(&mut self, teid: Teid) {
+        self.teids.release(teid);
+    }
+
+    /// Puts `plan` in force for `session`, with new keys (and the entrances they lead to) and
+    /// without some old ones. All or nothing.
+    ///
+    /// A [`Key::Tunnel`] whose TEID came from [`choose_teid`](Self::choose_teid) says so by
+    /// `chosen`; any other is the SMF's choice.
+    ///
+    /// # Errors
+    /// When a key belongs to another session or finds no room; then nothing has changed.
+    pub fn publish(
+        &mut self,
+        session: SessionIndex,
+        plan: Plan,
+        add: &[NewKey],
+        remove: &[Key],
+    ) -> Result<Epoch, PublishError> {
+        for (done, new) in add.iter().enumerate() {
+            if let Err(error) = self.add(session, *new) {
+                let added = add.get(..done).unwrap_or_default();
+                for new in added {
+                    self.remove(new.key, Some(session));
+                }
+                self.end_epoch();
+                return Err(match error {
+                    InsertError::Taken => PublishError::Taken(new.key),
+                    InsertError::Full => PublishError::Full(new.key),
+                });
+            }
+        }
+        self.swap(session, Some(Box::new(plan)));
+        for key in remove {
+            self.remove(*key, None);
+        }
+        Ok(self.end_epoch())
+    }
+
+    /// Takes a session out of force with all its keys; its place is free after the returned epoch.
+    pub fn withdraw(&mut self, session: SessionIndex, keys: &[Key]) -> Epoch {
+        for key in keys {
+            self.remove(*key, None);
+        }
+        self.swap(session, None);
+        self.retire(Retired::Session(session));
+        self.sessions = self.sessions.saturating_sub(1);
+        self.end_epoch()
+    }
+
+    /// Frees what no worker can be looking at any more. Called by [`reserve`](Self::reserve); call
+    /// it from time to time besides.
+    pub fn reclaim(&mut self) {
+        while let Some((epoch, _)) = self.retired.front()
+            && self.tables.is_past(*epoch)
+            && let Some((_, retired)) = self.retired.pop_front()
+        {
+            match retired {
+                Retired::Plan(_) => {}
+                Retired::Session(session) => self.free.push_back(session),
+                Retired::Chosen(teid) => self.teids.release(teid),
+                Retired::Given(freed) => self.tables.given.free(freed),
+                Retired::Ipv4(freed) => self.tables.ipv4.free(freed),
+                Retired::Ipv6(freed) => self.tables.ipv6.free(freed),
+            }
+        }
+    }
+
+    /// What waits for a grace period.
+    pub fn retired(&self) -> usize {
+        self.retired.len()
+    }
+
+    fn add(&mut self, session: SessionIndex, new: NewKey) -> Result<(), InsertError> {
+        let handle = Handle::new(session, new.entry);
+        match new.key {
+            Key::Tunnel(tunnel) if new.chosen => self.tables.chosen.set(tunnel.teid, handle.0),
+            Key::Tunnel(tunnel) => {
+                if self.tables.chosen.get(tunnel.teid).is_some() {
+                    return Err(InsertError::Taken);
+                }
+                self.tables.insert(new.key, handle)?;
+                *self.given.entry(tunnel.teid).or_default() += 1;
+            }
+            Key::Ipv4(..) => self.tables.insert(new.key, handle)?,
+            Key::Ipv6(_, prefix) => {
+                self.tables.insert(new.key, handle)?;
+                self.count_ipv6_length(prefix.prefix_len(), true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a key. `keep_teid_of` is the session that goes on holding a chosen TEID.
+    fn remove(&mut self, key: Key, keep_teid_of: Option<SessionIndex>) {
+        match key {
+            Key::Tunnel(tunnel) if self.tables.chosen.get(tunnel.teid).is_some() => {
+                self.tables.chosen.set(tunnel.teid, 0);
+                if keep_teid_of.is_none() {
+                    self.retire(Retired::Chosen(tunnel.teid));
+                }
+            }
+            Key::Tunnel(tunnel) => {
+                if let Some(freed) = self.tables.given.remove(&tunnel_key(tunnel)) {
+                    self.retire(Retired::Given(freed));
+                    if let Some(count) = self.given.get_mut(&tunnel.teid) {
+                        *count -= 1;
+                        if *count == 0 {
+                            self.given.remove(&tunnel.teid);
+                        }
+                    }
+                }
+            }
+            Key::Ipv4(vrf, address) => {
+                let freed = self.tables.ipv4.remove(&ipv4_key(vrf, address));
+                if let Some(freed) = freed {
+                    self.retire(Retired::Ipv4(freed));
+                }
+            }
+            Key::Ipv6(vrf, prefix) => {
+                if let Some(freed) = self.tables.ipv6.remove(&Tables::ipv6_key(vrf, prefix)) {
+                    self.retire(Retired::Ipv6(freed));
+                    self.count_ipv6_length(prefix.prefix_len(), false);
+                }
+            }
+        }
+    }
+
+    fn count_ipv6_length(&mut self, length: u8, more: bool) {
+        let Some(count) = self.ipv6_lengths.get_mut(usize::from(length)) else {
+            return;
+        };
+        *count = if more {
+            *count + 1
+        } else {
+            count.saturating_sub(1)
+        };
+        if let Some(word) = self.tables.ipv6_lengths.get(usize::from(length / 64)) {
+            let bit = 1 << (length % 64);
+            let bits = word.load(Relaxed);
+            word.store(if *count > 0 { bits | bit } else { bits & !bit }, Release);
+        }
+    }
+
+    fn swap(&mut self, session: SessionIndex, plan: Option<Box<Plan>>) {
+        let cell = self.tables.plans.get(index(session.0));
+        if let Some(old) = cell.and_then(|cell| cell.swap(plan)) {
+            self.retire(Retired::Plan(old));
+        }
+    }
+
+    /// Belongs to the epoch that ends next.
+    fn retire(&mut self, retired: Retired) {
+        self.retired.push_back((self.tables.qsbr.next(), retired));
+    }
+
+    fn end_epoch(&mut self) -> Epoch {
+        self.tables.qsbr.advance()
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let plans = self
+            .retired
+            .drain(..)
+            .filter_map(|(_, retired)| match retired {
+                Retired::Plan(plan) => Some(plan),
+                _ => None,
+            });
+        let mut graveyard = self
+            .tables
+            .graveyard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        graveyard.extend(plans);
+    }
+}
+
+/// A key to add: where it leads and who chose it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewKey {
+    /// The key.
+    pub key: Key,
+    /// The entrance it leads to.
+    pub entry: EntryId,
+    /// For tunnels: the TEID came from [`Publisher::choose_teid`].
+    pub chosen: bool,
+}

@@ -1,0 +1,125 @@
+//! Installs the Debian and Ubuntu packages that are missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// To build: DPDK, and what bindgen and the linker need.
+const BUILD: &[&str] = &[
+    "gcc",
+    "libc6-dev",
+    "pkg-config",
+    "clang",
+    "libclang-dev",
+    "libdpdk-dev",
+];
+
+/// Drivers, without the version that ends their package names: virtual ports first.
+const DRIVERS: &[&str] = &[
+    "librte-net-ring",
+    "librte-net-null",
+    "librte-net-pcap",
+    "librte-net-af-packet",
+    "librte-net-af-xdp",
+    "librte-net-tap",
+    "librte-net-memif",
+    "librte-net-vhost",
+    "librte-net-virtio",
+    "librte-mempool-ring",
+];
+
+/// To test: namespaces, real traffic, independent dissectors.
+const TEST: &[&str] = &["iproute2", "iputils-ping", "iperf3", "ethtool", "tshark"];
+
+/// Installs what is missing.
+pub(crate) fn install(for_tests: bool) -> Result<()> {
+    if !Path::new("/usr/bin/apt-get").exists() {
+        println!(
+            "This is neither Debian nor Ubuntu: nothing is installed. Needed: DPDK 22.11 or later \
+             with development files, pkg-config, gcc, clang and libclang."
+        );
+        return Ok(());
+    }
+    let mut wanted: Vec<String> = BUILD.iter().map(ToString::to_string).collect();
+    if for_tests {
+        wanted.extend(TEST.iter().map(ToString::to_string));
+    }
+    let mut missing: Vec<String> = wanted
+        .into_iter()
+        .filter(|name| !is_installed(name))
+        .collect();
+    let drivers_missing = DRIVERS.iter().any(|driver| !any_version_installed(driver));
+    if missing.is_empty() && !drivers_missing {
+        return Ok(());
+    }
+    apt(&["update", "-q"])?;
+    if drivers_missing {
+        let versioned = DRIVERS
+            .iter()
+            .filter(|driver| !any_version_installed(driver));
+        missing.extend(versioned.filter_map(|driver| newest(driver)));
+    }
+    println!("Installing: {}", missing.join(" "));
+    let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
+    arguments.extend(missing.iter().map(String::as_str));
+    apt(&arguments)
+}
+
+fn apt(arguments: &[&str]) -> Result<()> {
+    let root = output("id", &["-u"]).is_some_and(|id| id.trim() == "0");
+    let mut command = if root {
+        Command::new("apt-get")
+    } else {
+        let mut command = Command::new("sudo");
+        command.args(["--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
+        command
+    };
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(arguments);
+    let status = command
+        .status()
+        .context("could not start apt-get (or sudo)")?;
+    ensure!(
+        status.success(),
+        "apt-get {} failed: {status}",
+        arguments.join(" ")
+    );
+    Ok(())
+}
+
+fn is_installed(package: &str) -> bool {
+    output("dpkg-query", &["-W", "-f", "${Status}", package])
+        .is_some_and(|status| status.contains("install ok installed"))
+}
+
+fn any_version_installed(prefix: &str) -> bool {
+    let pattern = format!("{prefix}[0-9]*");
+    output("dpkg-query", &["-W", "-f", "${Status}\n", &pattern])
+        .is_some_and(|status| status.contains("install ok installed"))
+}
+
+/// The package of that prefix with the highest version in its name.
+fn newest(prefix: &str) -> Option<String> {
+    let names = output("apt-cache", &["pkgnames", prefix])?;
+    let version = |name: &str| name.strip_prefix(prefix)?.parse::<u32>().ok();
+    let named = names
+        .lines()
+        .filter_map(|name| Some((version(name)?, name)));
+    named.max().map(|(_, name)| name.to_owned())
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    String::from_utf8(output.stdout).ok()
+}
+
+/// Fails with the command that helps when libdpdk cannot be found.
+pub(crate) fn require_dpdk() -> Result<()> {
+    let version = output("pkg-config", &["--modversion", "libdpdk"]).unwrap_or_default();
+    if version.trim().is_empty() {
+        bail!("libdpdk was not found by pkg-config: run `cargo xtask setup`");
+    }
+    Ok(())
+}
