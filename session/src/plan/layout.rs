@@ -5,7 +5,7 @@ use crate::rule::{LocalFTeid, Pdr, Rules};
 use crate::tables::{EntryId, Key};
 
 /// The most tunnels a session may have: entrance 0 is the core side.
-const TUNNELS_MAX: usize = 255;
+const TUNNELS_MAX: usize = 254;
 
 /// Which keys lead into a session, and to which entrance: numbers stay with their tunnel for the
 /// session's life, so that a modification never moves a packet in flight to other rules.
