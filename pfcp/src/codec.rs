@@ -1,0 +1,143 @@
+//! Datagrams to messages and back.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{DecodeError, Discard, Fault, TooLong};
+use crate::header::{Header, Received, VERSION};
+use crate::message::{Encode, Message};
+
+/// How many messages one datagram may bundle. More are not looked at.
+pub const BUNDLE_MAX: usize = 64;
+
+/// A message and its header.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decoded {
+    /// The header.
+    pub header: Header,
+    /// The message.
+    pub message: Message,
+}
+
+impl fmt::Display for Decoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(seid) = self.header.seid {
+            write!(f, "SEID {seid:#x}, ")?;
+        }
+        write!(f, "sequence {}: {}", self.header.sequence, self.message)
+    }
+}
+
+/// Reads a datagram that holds one message.
+///
+/// With the FO flag set only the first of several is read: see [`messages`].
+///
+/// # Errors
+/// When there is no message to read: the error says what to answer, if anything.
+pub fn decode(datagram: &[u8]) -> Result<Decoded, DecodeError> {
+    decode_one(datagram).0
+}
+
+/// Reads all messages of a datagram (TS 29.244, 6.5): each is answered on its own.
+pub fn messages(datagram: &[u8]) -> Bundle<'_> {
+    Bundle {
+        rest: Some(datagram),
+        left: BUNDLE_MAX,
+    }
+}
+
+/// The messages of a datagram. See [`messages`].
+#[derive(Clone, Debug)]
+pub struct Bundle<'a> {
+    rest: Option<&'a [u8]>,
+    left: usize,
+}
+
+impl Iterator for Bundle<'_> {
+    type Item = Result<Decoded, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let datagram = self.rest.take()?;
+        let (result, rest) = decode_one(datagram);
+        self.left -= 1;
+        // A FO flag with nothing behind the message is the peer's slip, not a message.
+        self.rest = rest.filter(|rest| !rest.is_empty() && self.left > 0);
+        Some(result)
+    }
+}
+
+/// Reads the first message, and gives what follows it if its header says that there is more.
+fn decode_one(datagram: &[u8]) -> (Result<Decoded, DecodeError>, Option<&[u8]>) {
+    let received = match accept(datagram) {
+        Ok(received) => received,
+        Err(error) => return (Err(error), None),
+    };
+    let Received {
+        message_type,
+        header,
+        rest,
+        ..
+    } = received;
+    let refuse = |error| DecodeError::Message {
+        message_type,
+        header,
+        error,
+    };
+    let split = usize::try_from(received.claims)
+        .ok()
+        .and_then(|length| rest.split_at_checked(length));
+    let Some((octets, rest)) = split else {
+        return (Err(refuse(Fault::Length.into())), None);
+    };
+    // "If the length of the message differs from that of the datagram": 7.6.4.
+    if !rest.is_empty() && !header.follow_on {
+        return (Err(refuse(Fault::Length.into())), None);
+    }
+    let result = match Message::decode_body(message_type, octets) {
+        Some(Ok(message)) => Ok(Decoded { header, message }),
+        Some(Err(error)) => Err(refuse(error)),
+        None => Err(DecodeError::Discard(Discard::MessageType(message_type))),
+    };
+    (result, header.follow_on.then_some(rest))
+}
+
+/// The checks on a header that stand before any on the message.
+fn accept(datagram: &[u8]) -> Result<Received<'_>, DecodeError> {
+    let received = Received::parse(datagram).ok_or(DecodeError::Discard(Discard::Short))?;
+    let message_type = received.message_type;
+    if received.version != VERSION {
+        let sequence = received.header.sequence;
+        return Err(DecodeError::Version {
+            version: received.version,
+            sequence,
+        });
+    }
+    match Message::form(message_type) {
+        None => Err(DecodeError::Discard(Discard::MessageType(message_type))),
+        Some(form) if form != received.has_seid => {
+            Err(DecodeError::Discard(Discard::SeidFlag(message_type)))
+        }
+        Some(_) => Ok(received),
+    }
+}
+
+/// Appends a message to `out`. What is not for its form of header is left out (a SEID, a priority
+/// or the FO flag on a node message); a session message without a SEID gets zero.
+///
+/// # Errors
+/// When the message is longer than its length can say; then `out` is as before.
+pub fn encode(header: &Header, message: &impl Encode, out: &mut Vec<u8>) -> Result<(), TooLong> {
+    let start = out.len();
+    let length_at = header.emit(message.message_type(), message.is_session(), out);
+    message.encode_body(out);
+    let octets = out.len() - length_at - 2;
+    let Ok(length) = u16::try_from(octets) else {
+        out.truncate(start);
+        return Err(TooLong { octets });
+    };
+    if let Some(slot) = out.get_mut(length_at..length_at + 2) {
+        slot.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(())
+}

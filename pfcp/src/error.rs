@@ -1,0 +1,202 @@
+//! What can be wrong with octets, and what to answer.
+
+use std::fmt;
+
+use crate::header::Header;
+
+/// What is wrong with one IE, or with the list of IEs around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A value ends before its layout does, or a length runs past what holds it.
+    Length,
+    /// A reserved value, or a combination that the specification rules out.
+    Value,
+    /// A mandatory IE of this type is absent.
+    Missing(u16),
+    /// A conditional IE of this type is absent although its condition holds.
+    ConditionalMissing(u16),
+}
+
+impl Fault {
+    /// The PFCP cause value to answer with (TS 29.244, 8.2.1).
+    pub const fn cause(self) -> u8 {
+        match self {
+            Self::Missing(_) => 66,
+            Self::ConditionalMissing(_) => 67,
+            Self::Length => 68,
+            Self::Value => 69,
+        }
+    }
+}
+
+impl<I> nom::error::ParseError<I> for Fault {
+    fn from_error_kind(_: I, _: nom::error::ErrorKind) -> Self {
+        Self::Length
+    }
+    fn append(_: I, _: nom::error::ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// How deep IEs can nest. The deepest of TS 29.244 is five (Session Report Request down to a
+/// tunnel's F-TEID).
+const DEPTH_MAX: usize = 8;
+
+/// The types of the IEs that enclose a fault, outermost first.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Path {
+    /// Innermost first; what is deeper than fits is not kept.
+    types: [u16; DEPTH_MAX],
+    depth: u8,
+}
+
+impl Path {
+    /// Adds the IE that encloses all those already there.
+    fn enclose(&mut self, r#type: u16) {
+        if let Some(slot) = self.types.get_mut(usize::from(self.depth)) {
+            *slot = r#type;
+            self.depth += 1;
+        }
+    }
+
+    /// The types, outermost first.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.types
+            .iter()
+            .take(usize::from(self.depth))
+            .rev()
+            .copied()
+    }
+
+    /// The type of the IE that is itself at fault.
+    pub fn innermost(&self) -> Option<u16> {
+        self.types.first().copied().filter(|_| self.depth > 0)
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Why the IEs of a message were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault:?} in IE {path:?}")]
+pub struct IeError {
+    /// What is wrong.
+    pub fault: Fault,
+    /// Where.
+    pub path: Path,
+}
+
+impl IeError {
+    /// The same fault, seen from outside an IE of this type.
+    #[must_use]
+    pub(crate) fn within(mut self, r#type: u16) -> Self {
+        self.path.enclose(r#type);
+        self
+    }
+
+    /// The PFCP cause value to answer with.
+    pub const fn cause(&self) -> u8 {
+        self.fault.cause()
+    }
+
+    /// The type for the Offending IE of the answer, if it can be named.
+    pub fn offending_ie(&self) -> Option<u16> {
+        match self.fault {
+            Fault::Missing(r#type) | Fault::ConditionalMissing(r#type) => Some(r#type),
+            Fault::Length | Fault::Value => self.path.innermost(),
+        }
+    }
+}
+
+impl From<Fault> for IeError {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            path: Path::default(),
+        }
+    }
+}
+
+impl From<nom::Err<Fault>> for IeError {
+    fn from(error: nom::Err<Fault>) -> Self {
+        match error {
+            nom::Err::Error(fault) | nom::Err::Failure(fault) => fault.into(),
+            nom::Err::Incomplete(_) => Fault::Length.into(),
+        }
+    }
+}
+
+/// Why a datagram gave no message (TS 29.244, 7.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Nothing to answer: drop it.
+    #[error("to be discarded: {0:?}")]
+    Discard(Discard),
+    /// Answer with a Version Not Supported Response of this sequence number.
+    #[error("version {version} is not supported")]
+    Version {
+        /// The version that the peer speaks.
+        version: u8,
+        /// The sequence number to answer with.
+        sequence: u32,
+    },
+    /// The header is sound, the rest is not. If it is a request: answer with a cause.
+    #[error("message type {message_type}: {error}")]
+    Message {
+        /// The message type.
+        message_type: u8,
+        /// The header, to answer by.
+        header: Header,
+        /// What is wrong.
+        error: IeError,
+    },
+}
+
+/// Why a datagram is discarded without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discard {
+    /// Too short for a header.
+    Short,
+    /// No such message type.
+    MessageType(u8),
+    /// The S flag is not the one of this message type.
+    SeidFlag(u8),
+}
+
+impl DecodeError {
+    /// The header, if it could be read.
+    pub const fn header(&self) -> Option<&Header> {
+        match self {
+            Self::Message { header, .. } => Some(header),
+            Self::Discard(_) | Self::Version { .. } => None,
+        }
+    }
+
+    /// The cause value to answer with, if there is an answer with a cause.
+    pub const fn cause(&self) -> Option<u8> {
+        match self {
+            Self::Message { error, .. } => Some(error.cause()),
+            Self::Discard(_) | Self::Version { .. } => None,
+        }
+    }
+
+    /// The type for the Offending IE of the answer, if it can be named.
+    pub fn offending_ie(&self) -> Option<u16> {
+        match self {
+            Self::Message { error, .. } => error.offending_ie(),
+            Self::Discard(_) | Self::Version { .. } => None,
+        }
+    }
+}
+
+/// A message does not fit the 16 bits of its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message of {octets} octets is longer than PFCP can say")]
+pub struct TooLong {
+    /// Its length.
+    pub octets: usize,
+}

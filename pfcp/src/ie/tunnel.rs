@@ -1,0 +1,311 @@
+//! Outer headers: how they are put on and taken off.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::flags::{List, optional};
+use crate::wire::{Parsed, Wire, refuse};
+
+/// The outer header that a packet gets. At least one address is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OuterHeader {
+    /// GTP-U over UDP.
+    GtpU {
+        /// The tunnel endpoint of the receiver.
+        teid: u32,
+        /// Its IPv4 address. With both, the sender may take either.
+        ipv4: Option<Ipv4Addr>,
+        /// Its IPv6 address.
+        ipv6: Option<Ipv6Addr>,
+    },
+    /// UDP.
+    Udp {
+        /// The destination port.
+        port: u16,
+        /// The IPv4 address.
+        ipv4: Option<Ipv4Addr>,
+        /// The IPv6 address.
+        ipv6: Option<Ipv6Addr>,
+    },
+    /// IP alone.
+    Ip {
+        /// The IPv4 address.
+        ipv4: Option<Ipv4Addr>,
+        /// The IPv6 address.
+        ipv6: Option<Ipv6Addr>,
+    },
+}
+
+/// Outer Header Creation (TS 29.244, 8.2.56).
+///
+/// ```text
+/// octet 5    S-TAG | C-TAG | IPv6 | IPv4 | UDP/IPv6 | UDP/IPv4 | GTP-U/IPv6 | GTP-U/IPv4
+/// octet 6    spare | low-layer SSM and C-TEID | N6 | N19
+/// then       TEID, IPv4, IPv6, port, C-TAG, S-TAG: each if its bits ask for it
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OuterHeaderCreation {
+    /// The header; absent where only tags or indications are given.
+    pub header: Option<OuterHeader>,
+    /// The packet goes to N19.
+    pub n19: bool,
+    /// The packet goes to N6.
+    pub n6: bool,
+    /// The UP function takes the low-layer multicast address and C-TEID that it has.
+    pub low_layer_ssm: bool,
+    /// The C-TAG, as the three octets of IE 134.
+    pub c_tag: Option<[u8; 3]>,
+    /// The S-TAG, as the three octets of IE 135.
+    pub s_tag: Option<[u8; 3]>,
+}
+
+impl OuterHeaderCreation {
+    /// A GTP-U tunnel.
+    pub const fn gtp_u(teid: u32, address: std::net::IpAddr) -> Self {
+        let (ipv4, ipv6) = match address {
+            std::net::IpAddr::V4(address) => (Some(address), None),
+            std::net::IpAddr::V6(address) => (None, Some(address)),
+        };
+        let header = Some(OuterHeader::GtpU { teid, ipv4, ipv6 });
+        Self {
+            header,
+            n19: false,
+            n6: false,
+            low_layer_ssm: false,
+            c_tag: None,
+            s_tag: None,
+        }
+    }
+
+    /// The description: octets 5 and 6.
+    fn description(&self) -> [u8; 2] {
+        let pair = |ipv4: bool, ipv6: bool| u8::from(ipv4) | u8::from(ipv6) << 1;
+        let header = match &self.header {
+            None => 0,
+            Some(OuterHeader::GtpU { ipv4, ipv6, .. }) => pair(ipv4.is_some(), ipv6.is_some()),
+            Some(OuterHeader::Udp { ipv4, ipv6, .. }) => pair(ipv4.is_some(), ipv6.is_some()) << 2,
+            Some(OuterHeader::Ip { ipv4, ipv6 }) => pair(ipv4.is_some(), ipv6.is_some()) << 4,
+        };
+        let tags = pair(self.c_tag.is_some(), self.s_tag.is_some()) << 6;
+        let indications = pair(self.n19, self.n6) | u8::from(self.low_layer_ssm) << 2;
+        [header | tags, indications]
+    }
+}
+
+impl Wire for OuterHeaderCreation {
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        let (rest, [first, second]) = <[u8; 2]>::parse(input)?;
+        let second = second & 0x07;
+        let [gtp_u, udp, ip] = [first & 0x03, first & 0x0c, first & 0x30].map(|bits| bits != 0);
+        // One kind of header at a time; and something has to be asked for.
+        if u8::from(gtp_u) + u8::from(udp) + u8::from(ip) > 1 || (first == 0 && second == 0) {
+            return refuse();
+        }
+        let (rest, teid) = optional::<u32>(rest, gtp_u)?;
+        let (rest, ipv4) = optional(rest, first & 0x15 != 0)?;
+        let (rest, ipv6) = optional(rest, first & 0x2a != 0)?;
+        let (rest, port) = optional::<u16>(rest, udp)?;
+        let (rest, c_tag) = optional(rest, first & 0x40 != 0)?;
+        let (rest, s_tag) = optional(rest, first & 0x80 != 0)?;
+        let header = match (teid, port) {
+            (Some(teid), _) => Some(OuterHeader::GtpU { teid, ipv4, ipv6 }),
+            (_, Some(port)) => Some(OuterHeader::Udp { port, ipv4, ipv6 }),
+            _ => ip.then_some(OuterHeader::Ip { ipv4, ipv6 }),
+        };
+        let [n19, n6, low_layer_ssm] = [1, 2, 4].map(|bit| second & bit != 0);
+        Ok((
+            rest,
+            Self {
+                header,
+                n19,
+                n6,
+                low_layer_ssm,
+                c_tag,
+                s_tag,
+            },
+        ))
+    }
+    fn emit(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.description());
+        let (teid, ipv4, ipv6, port) = match self.header {
+            None => (None, None, None, None),
+            Some(OuterHeader::GtpU { teid, ipv4, ipv6 }) => (Some(teid), ipv4, ipv6, None),
+            Some(OuterHeader::Udp { port, ipv4, ipv6 }) => (None, ipv4, ipv6, Some(port)),
+            Some(OuterHeader::Ip { ipv4, ipv6 }) => (None, ipv4, ipv6, None),
+        };
+        teid.iter().for_each(|teid| teid.emit(out));
+        ipv4.iter().for_each(|address| address.emit(out));
+        ipv6.iter().for_each(|address| address.emit(out));
+        port.iter().for_each(|port| port.emit(out));
+        self.c_tag.iter().for_each(|tag| tag.emit(out));
+        self.s_tag.iter().for_each(|tag| tag.emit(out));
+    }
+}
+
+impl fmt::Display for OuterHeaderCreation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = List::new(f);
+        let addresses =
+            |list: &mut List<'_, '_>, ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>| {
+                ipv4.iter().for_each(|address| list.entry("IPv4", address));
+                ipv6.iter().for_each(|address| list.entry("IPv6", address));
+            };
+        match self.header {
+            None => {}
+            Some(OuterHeader::GtpU { teid, ipv4, ipv6 }) => {
+                list.entry("GTP-U TEID", &format_args!("{teid:#010x}"));
+                addresses(&mut list, ipv4, ipv6);
+            }
+            Some(OuterHeader::Udp { port, ipv4, ipv6 }) => {
+                list.entry("UDP port", &port);
+                addresses(&mut list, ipv4, ipv6);
+            }
+            Some(OuterHeader::Ip { ipv4, ipv6 }) => addresses(&mut list, ipv4, ipv6),
+        }
+        let names = [
+            (self.n19, "N19"),
+            (self.n6, "N6"),
+            (self.low_layer_ssm, "low-layer SSM"),
+        ];
+        names
+            .iter()
+            .filter(|(set, _)| *set)
+            .for_each(|(_, name)| list.name(name));
+        let tags = [(self.c_tag, "C-TAG"), (self.s_tag, "S-TAG")];
+        tags.iter()
+            .filter(|(tag, _)| tag.is_some())
+            .for_each(|(_, name)| list.name(name));
+        list.finish()
+    }
+}
+
+/// Outer Header Removal (TS 29.244, 8.2.64).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OuterHeaderRemoval {
+    /// What is taken off: one of the values named here.
+    pub description: u8,
+    /// The PDU Session Container is deleted instead of kept for the next hop.
+    pub delete_pdu_session_container: bool,
+}
+
+impl OuterHeaderRemoval {
+    /// GTP-U over UDP over IPv4.
+    pub const GTP_U_UDP_IPV4: Self = Self::of(0);
+    /// GTP-U over UDP over IPv6.
+    pub const GTP_U_UDP_IPV6: Self = Self::of(1);
+    /// UDP over IPv4.
+    pub const UDP_IPV4: Self = Self::of(2);
+    /// UDP over IPv6.
+    pub const UDP_IPV6: Self = Self::of(3);
+    /// IPv4.
+    pub const IPV4: Self = Self::of(4);
+    /// IPv6.
+    pub const IPV6: Self = Self::of(5);
+    /// GTP-U over UDP over IP of either version.
+    pub const GTP_U_UDP_IP: Self = Self::of(6);
+    /// One VLAN tag.
+    pub const VLAN_TAG: Self = Self::of(7);
+    /// Two VLAN tags.
+    pub const VLAN_TAGS: Self = Self::of(8);
+
+    const fn of(description: u8) -> Self {
+        Self {
+            description,
+            delete_pdu_session_container: false,
+        }
+    }
+}
+
+impl Wire for OuterHeaderRemoval {
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        let (rest, description) = u8::parse(input)?;
+        if description > Self::VLAN_TAGS.description {
+            return refuse();
+        }
+        let (rest, deletion) = optional::<u8>(rest, !rest.is_empty())?;
+        let delete_pdu_session_container = deletion.is_some_and(|octet| octet & 1 != 0);
+        Ok((
+            rest,
+            Self {
+                description,
+                delete_pdu_session_container,
+            },
+        ))
+    }
+    fn emit(&self, out: &mut Vec<u8>) {
+        out.push(self.description);
+        if self.delete_pdu_session_container {
+            out.push(1);
+        }
+    }
+}
+
+impl fmt::Display for OuterHeaderRemoval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.description {
+            0 => "GTP-U/UDP/IPv4",
+            1 => "GTP-U/UDP/IPv6",
+            2 => "UDP/IPv4",
+            3 => "UDP/IPv6",
+            4 => "IPv4",
+            5 => "IPv6",
+            6 => "GTP-U/UDP/IP",
+            7 => "VLAN tag",
+            8 => "two VLAN tags",
+            _ => "unknown",
+        })?;
+        let suffix = ", delete PDU Session Container";
+        f.write_str(if self.delete_pdu_session_container {
+            suffix
+        } else {
+            ""
+        })
+    }
+}
+
+#[cfg(feature = "generate")]
+mod generate {
+    use super::{OuterHeader, OuterHeaderCreation, OuterHeaderRemoval};
+    use crate::generate::{Generate, Source};
+
+    impl Generate for OuterHeaderCreation {
+        fn generate(source: &mut Source<'_>) -> Self {
+            let ipv4 = Some(Generate::generate(source));
+            let ipv6 = Generate::generate(source);
+            let header = match source.octet() % 4 {
+                0 => Some(OuterHeader::GtpU {
+                    teid: Generate::generate(source),
+                    ipv4,
+                    ipv6,
+                }),
+                1 => Some(OuterHeader::Udp {
+                    port: Generate::generate(source),
+                    ipv4,
+                    ipv6,
+                }),
+                2 => Some(OuterHeader::Ip { ipv4, ipv6 }),
+                _ => None,
+            };
+            Self {
+                header,
+                n19: header.is_none(),
+                n6: Generate::generate(source),
+                low_layer_ssm: Generate::generate(source),
+                c_tag: Generate::generate(source),
+                s_tag: Generate::generate(source),
+            }
+        }
+    }
+
+    impl Generate for OuterHeaderRemoval {
+        fn generate(source: &mut Source<'_>) -> Self {
+            Self {
+                description: source.octet() % 9,
+                delete_pdu_session_container: Generate::generate(source),
+            }
+        }
+    }
+}

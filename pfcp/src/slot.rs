@@ -1,0 +1,267 @@
+//! How often an IE may stand in a group, as types.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Fault, IeError};
+use crate::wire::{Ie, Unknown, put};
+
+/// What an updating message says of something optional.
+///
+/// TS 29.244, 5.6.3: an absent IE leaves things as they are; one of length zero removes. For a
+/// list (`Update<Vec<T>>`) one instance of length zero removes them all.
+/// In JSON: absent, `null`, or the value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Update<T> {
+    /// Not mentioned: as before.
+    #[default]
+    Keep,
+    /// Removed.
+    Remove,
+    /// Replaced by this.
+    Set(T),
+}
+
+impl<T> Update<T> {
+    /// The new value, if there is one.
+    pub const fn set(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Remove => None,
+        }
+    }
+
+    /// Whether nothing is said.
+    pub const fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
+    /// Does to `target` what the message says.
+    pub fn apply(self, target: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Remove => *target = None,
+            Self::Set(value) => *target = Some(value),
+        }
+    }
+}
+
+impl<T> From<T> for Update<T> {
+    fn from(value: T) -> Self {
+        Self::Set(value)
+    }
+}
+
+impl<T: Serialize> Serialize for Update<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.set().serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Update<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Remove, Self::Set))
+    }
+}
+
+/// One IE as it comes: what a [`Slot`] takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raw<'a> {
+    pub(crate) r#type: u16,
+    pub(crate) value: &'a [u8],
+    /// What follows it in its group.
+    pub(crate) rest: &'a [u8],
+}
+
+impl Raw<'_> {
+    fn decode<T: Ie>(&self) -> Result<T, IeError> {
+        T::decode(self.value).map_err(|error| error.within(self.r#type))
+    }
+
+    /// How many of the IEs that follow are of the same type, up to a bound: a peer must not make
+    /// us reserve much by sending little.
+    fn more(&self) -> usize {
+        const RESERVE_MAX: usize = 16;
+        let mut rest = self.rest;
+        let mut count = 0;
+        while count < RESERVE_MAX
+            && let Ok((r#type, _, after)) = crate::wire::split(rest)
+        {
+            count += usize::from(r#type == self.r#type);
+            rest = after;
+        }
+        count
+    }
+}
+
+/// A place that gathers IEs of one type while a group is read.
+pub(crate) trait Slot<T> {
+    /// Takes one.
+    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError>;
+}
+
+/// The first counts, "the rest are skipped" (TS 29.244, 7.6.7).
+impl<T: Ie> Slot<T> for Option<T> {
+    #[inline]
+    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+        if self.is_none() {
+            *self = Some(raw.decode()?);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Ie> Slot<T> for Vec<T> {
+    #[inline]
+    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+        let ie = raw.decode()?;
+        if self.is_empty() {
+            self.reserve_exact(1 + raw.more());
+        }
+        self.push(ie);
+        Ok(())
+    }
+}
+
+impl<T: Ie> Slot<T> for Update<T> {
+    #[inline]
+    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+        if self.is_keep() {
+            *self = if raw.value.is_empty() {
+                Self::Remove
+            } else {
+                Self::Set(raw.decode()?)
+            };
+        }
+        Ok(())
+    }
+}
+
+/// An instance of length zero beside others says nothing: the others are the whole new list.
+impl<T: Ie> Slot<T> for Update<Vec<T>> {
+    #[inline]
+    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+        if let Self::Set(list) = self {
+            return if raw.value.is_empty() {
+                Ok(())
+            } else {
+                list.fill(raw)
+            };
+        }
+        if raw.value.is_empty() {
+            *self = Self::Remove;
+            return Ok(());
+        }
+        let mut list = Vec::new();
+        list.fill(raw)?;
+        *self = Self::Set(list);
+        Ok(())
+    }
+}
+
+/// Puts an IE in its place; one that cannot be read and need not is kept as unknown.
+pub(crate) fn fill_lenient<T>(slot: &mut impl Slot<T>, raw: Raw<'_>, unknown: &mut Vec<Unknown>) {
+    if slot.fill(raw).is_err() {
+        unknown.push(Unknown {
+            r#type: raw.r#type,
+            value: raw.value.into(),
+        });
+    }
+}
+
+/// A field of a group: what it writes and shows.
+pub(crate) trait Field<T> {
+    /// Whether there is nothing to write.
+    fn is_absent(&self) -> bool;
+    /// Appends its IEs, each with type and length.
+    fn emit(&self, r#type: u16, out: &mut Vec<u8>);
+    /// Writes its IEs as lines of a tree.
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result;
+}
+
+impl<T: Ie> Field<T> for T {
+    #[inline]
+    fn is_absent(&self) -> bool {
+        false
+    }
+    #[inline]
+    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
+        put(r#type, self, out);
+    }
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        Ie::show(self, f, depth)
+    }
+}
+
+impl<T: Ie> Field<T> for Option<T> {
+    #[inline]
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+    #[inline]
+    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
+        self.iter().for_each(|ie| put(r#type, ie, out));
+    }
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        self.iter().try_for_each(|ie| ie.show(f, depth))
+    }
+}
+
+impl<T: Ie> Field<T> for Vec<T> {
+    #[inline]
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+    #[inline]
+    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
+        self.iter().for_each(|ie| put(r#type, ie, out));
+    }
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        self.iter().try_for_each(|ie| ie.show(f, depth))
+    }
+}
+
+impl<T: Ie, F: Field<T>> Field<T> for Update<F> {
+    #[inline]
+    fn is_absent(&self) -> bool {
+        self.is_keep()
+    }
+    #[inline]
+    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
+        match self {
+            Self::Keep => {}
+            Self::Remove => {
+                out.extend_from_slice(&r#type.to_be_bytes());
+                out.extend_from_slice(&[0, 0]);
+            }
+            Self::Set(field) => field.emit(r#type, out),
+        }
+    }
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        match self {
+            Self::Keep => Ok(()),
+            Self::Remove => {
+                crate::wire::indent(f, depth)?;
+                writeln!(f, "{}: removed", T::NAME)
+            }
+            Self::Set(field) => field.show(f, depth),
+        }
+    }
+}
+
+/// The value of a mandatory field.
+#[inline]
+pub(crate) fn one<T: Ie>(slot: Option<T>, r#type: u16) -> Result<T, IeError> {
+    slot.ok_or_else(|| Fault::Missing(r#type).into())
+}
+
+/// The values of a mandatory field that may repeat.
+#[inline]
+pub(crate) fn some<T: Ie>(slot: Vec<T>, r#type: u16) -> Result<Vec<T>, IeError> {
+    if slot.is_empty() {
+        Err(Fault::Missing(r#type).into())
+    } else {
+        Ok(slot)
+    }
+}

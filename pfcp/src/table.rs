@@ -1,0 +1,595 @@
+//! The macros from which every IE and message of this crate is declared.
+//!
+//! * [`ies!`]: one line per row of TS 29.244 table 8.1.2-1.
+//! * [`group!`]: a grouped IE or a message body, one line per row of its table in clause 7.
+//! * `messages!` (in [`crate::message`]): one line per message type.
+
+/// Declares the IEs: `number Name = form(layout) ["clause", "Name in the specification"];`
+///
+/// | form | what it becomes |
+/// |---|---|
+/// | `scalar(u32)`, `scalar(u8 & 0x3f)` | a number in a newtype, spare bits masked off |
+/// | `code(u8 & 0x0f { ACCESS = 0 } valid 0..=4)` | the same, some values have names, others may be refused |
+/// | `flags(u16: 1..=2 { DROP = 5:1 })` | a set of bits, each at `octet:bit` as the page draws it |
+/// | `octets` | a name or container that the codec does not look into |
+/// | `layout(1 { total: u64 = 1, .. })` | fields in the order of the wire, see [`layout!`] |
+/// | `wrap(T)` | another type in a newtype |
+/// | `custom` | a type written by hand, because its layout is irregular |
+/// | `group` | declared with [`group!`] |
+/// | `alias(T)` | the layout of `T` under one more number |
+macro_rules! ies {
+    ($( $no:literal $name:ident = $kind:ident $(($($arg:tt)*))? [$clause:literal, $text:literal]; )*) => {
+        $( ies!(@$kind $no $name $clause $text $(, $($arg)*)?); )*
+
+        /// Any IE this crate knows, and the ones it does not.
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[allow(missing_docs, reason = "each variant is documented by its type")]
+        #[allow(clippy::large_enum_variant, reason = "a value to look at, not to keep")]
+        pub enum AnyIe { $($name(ies!(@type $kind $name $(, $($arg)*)?)),)* Unknown($crate::wire::Unknown) }
+
+        impl AnyIe {
+            /// Reads the value of an IE of type `r#type`.
+            ///
+            /// # Errors
+            /// When the value is not a valid encoding of that type.
+            pub fn decode(r#type: u16, value: &[u8]) -> Result<Self, $crate::error::IeError> {
+                Ok(match r#type {
+                    $($no => Self::$name($crate::wire::Ie::decode(value).map_err(|error| error.within(r#type))?),)*
+                    _ => Self::Unknown($crate::wire::Unknown { r#type, value: value.into() }),
+                })
+            }
+
+            /// The IE type.
+            pub const fn r#type(&self) -> u16 {
+                match self {
+                    $(Self::$name(_) => $no,)*
+                    Self::Unknown(ie) => ie.r#type,
+                }
+            }
+
+            /// Appends type, length and value.
+            pub fn encode(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name(ie) => $crate::wire::put($no, ie, out),)*
+                    Self::Unknown(ie) => ie.emit(out),
+                }
+            }
+        }
+
+        impl std::fmt::Display for AnyIe {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $(Self::$name(ie) => $crate::wire::Ie::show(ie, f, 0),)*
+                    Self::Unknown(ie) => writeln!(f, "{ie}"),
+                }
+            }
+        }
+
+        /// Every IE: for dumps, and for the coverage page of the documentation.
+        pub const CATALOGUE: &[$crate::catalogue::Entry] = &[$(
+            $crate::catalogue::Entry {
+                r#type: $no, name: $text, clause: $clause, rust: stringify!($name), form: stringify!($kind),
+            },
+        )*];
+
+        #[cfg(feature = "generate")]
+        impl AnyIe {
+            /// An IE of this type made from octets; unknown ones have no content.
+            pub fn generate_type(r#type: u16, source: &mut $crate::generate::Source<'_>) -> Self {
+                match r#type {
+                    $($no => Self::$name($crate::generate::Generate::generate(source)),)*
+                    _ => Self::Unknown($crate::wire::Unknown { r#type, value: Default::default() }),
+                }
+            }
+        }
+    };
+
+    (@type alias $name:ident, $target:ident) => { $target };
+    (@type $kind:ident $name:ident $($rest:tt)*) => { $name };
+
+    // A number under a name of its own.
+    (@scalar $no:literal $name:ident $clause:literal $text:literal, $repr:tt $(& $mask:literal)?) => {
+        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, 0..=<$repr>::MAX);
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { self.0.fmt(f) }
+        }
+    };
+    // A number of which some values have names; the others are kept unless ruled out.
+    (@code $no:literal $name:ident $clause:literal $text:literal,
+        $repr:tt $(& $mask:literal)? { $($value:ident = $code:literal),* $(,)? } $(valid $valid:expr)?) => {
+        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, ies!(@or $repr $($valid)?));
+        impl $name { $(
+            #[doc = concat!("Value ", $code, ".")]
+            pub const $value: Self = Self($code);
+        )* }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self.0 {
+                    $($code => f.write_str(stringify!($value)),)*
+                    other => other.fmt(f),
+                }
+            }
+        }
+    };
+    (@or $repr:tt) => { 0..=<$repr>::MAX };
+    (@or $repr:tt $valid:expr) => { $valid };
+    (@newtype $no:literal $name:ident $clause:literal $text:literal, $repr:tt $(& $mask:literal)?, $valid:expr) => {
+        #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $repr);
+        impl $crate::wire::Wire for $name {
+            #[inline]
+            fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
+                let (rest, value) = <$repr as $crate::wire::Wire>::parse(input)?;
+                $( let value = value & $mask; )?
+                if !($valid).contains(&value) {
+                    return $crate::wire::refuse();
+                }
+                Ok((rest, Self(value)))
+            }
+            #[inline]
+            fn emit(&self, out: &mut Vec<u8>) {
+                $crate::wire::Wire::emit(&(self.0 $(& $mask)?), out);
+            }
+        }
+        impl From<$repr> for $name {
+            fn from(value: $repr) -> Self { Self(value) }
+        }
+        #[cfg(feature = "generate")]
+        impl $crate::generate::Generate for $name {
+            fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
+                let value = <$repr as $crate::generate::Generate>::generate(source) $(& $mask)?;
+                Self(value.clamp(*($valid).start(), *($valid).end()))
+            }
+        }
+        ies!(@leaf $no $name $text);
+    };
+    // A set of bits. Later releases add octets at the end, so a shorter value is one whose last
+    // octets are zero.
+    (@flags $no:literal $name:ident $clause:literal $text:literal,
+        $repr:tt : $least:literal ..= $most:literal { $($flag:ident = $octet:literal : $bit:literal),* $(,)? } $($trim:ident)?) => {
+        #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub struct $name($repr);
+        impl $name {
+            $(
+                #[doc = concat!("Octet ", $octet, ", bit ", $bit, ".")]
+                pub const $flag: Self = Self(1 << (8 * ($most + 4 - $octet) + $bit - 1));
+            )*
+            /// Every flag and its name.
+            pub const FLAGS: &[(Self, &str)] = &[$((Self::$flag, stringify!($flag)),)*];
+            const ALL: $repr = 0 $(| Self::$flag.0)*;
+
+            /// No flag set.
+            pub const fn empty() -> Self { Self(0) }
+            /// Whether no flag is set.
+            pub const fn is_empty(self) -> bool { self.0 == 0 }
+            /// Whether every flag of `other` is set.
+            pub const fn contains(self, other: Self) -> bool { self.0 & other.0 == other.0 }
+            /// Whether any flag of `other` is set.
+            pub const fn intersects(self, other: Self) -> bool { self.0 & other.0 != 0 }
+            /// The flags of both.
+            #[must_use]
+            pub const fn union(self, other: Self) -> Self { Self(self.0 | other.0) }
+            /// The flags of this without those of `other`.
+            #[must_use]
+            pub const fn without(self, other: Self) -> Self { Self(self.0 & !other.0) }
+        }
+        impl std::ops::BitOr for $name {
+            type Output = Self;
+            fn bitor(self, other: Self) -> Self { self.union(other) }
+        }
+        impl std::ops::BitOrAssign for $name {
+            fn bitor_assign(&mut self, other: Self) { self.0 |= other.0; }
+        }
+        impl $crate::wire::Wire for $name {
+            #[inline]
+            fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
+                let (rest, octets) = nom::bytes::complete::take_while_m_n($least, $most, |_| true)(input)?;
+                let mut bits: $repr = 0;
+                for at in 0..$most {
+                    bits = ies!(@shift $repr bits) | <$repr>::from(octets.get(at).copied().unwrap_or(0));
+                }
+                Ok((rest, Self(bits & Self::ALL)))
+            }
+            #[inline]
+            fn emit(&self, out: &mut Vec<u8>) {
+                let octets = self.0.to_be_bytes();
+                let known = octets.get(octets.len() - $most..).unwrap_or(&[]);
+                out.extend_from_slice(ies!(@trim $least known $($trim)?));
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::flags::show(f, Self::FLAGS.iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| *name))
+            }
+        }
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(Self::FLAGS.iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| *name))
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::flags::from_names(deserializer, Self::FLAGS, Self::union)
+            }
+        }
+        #[cfg(feature = "generate")]
+        impl $crate::generate::Generate for $name {
+            fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
+                Self(<$repr as $crate::generate::Generate>::generate(source) & Self::ALL)
+            }
+        }
+        ies!(@leaf $no $name $text);
+    };
+    (@shift u8 $bits:ident) => {{ let _ = $bits; 0 }};
+    (@shift $repr:tt $bits:ident) => { $bits << 8 };
+    (@trim $least:literal $octets:ident) => { $octets };
+    (@trim $least:literal $octets:ident trimmed) => { $crate::flags::trim($octets, $least) };
+    // Octets that are carried and not looked into.
+    (@octets $no:literal $name:ident $clause:literal $text:literal) => {
+        #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $crate::wire::Octets);
+        impl $crate::wire::Wire for $name {
+            #[inline]
+            fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
+                Ok((&[], Self(input.into())))
+            }
+            #[inline]
+            fn emit(&self, out: &mut Vec<u8>) { out.extend_from_slice(&self.0); }
+        }
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self { Self(text.into()) }
+        }
+        impl From<&[u8]> for $name {
+            fn from(octets: &[u8]) -> Self { Self(octets.into()) }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { self.0.fmt(f) }
+        }
+        #[cfg(feature = "generate")]
+        impl $crate::generate::Generate for $name {
+            fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
+                Self($crate::generate::Generate::generate(source))
+            }
+        }
+        ies!(@leaf $no $name $text);
+    };
+    (@layout $no:literal $name:ident $clause:literal $text:literal, $($body:tt)*) => {
+        layout! {
+            #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
+            $name $($body)*
+        }
+        ies!(@leaf $no $name $text);
+    };
+    // Another type under a name of its own.
+    (@wrap $no:literal $name:ident $clause:literal $text:literal, $inner:ty) => {
+        #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+        impl $crate::wire::Wire for $name {
+            #[inline]
+            fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
+                let (rest, value) = $crate::wire::Wire::parse(input)?;
+                Ok((rest, Self(value)))
+            }
+            #[inline]
+            fn emit(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(&self.0, out); }
+        }
+        impl From<$inner> for $name {
+            fn from(value: $inner) -> Self { Self(value) }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { self.0.fmt(f) }
+        }
+        #[cfg(feature = "generate")]
+        impl $crate::generate::Generate for $name {
+            fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
+                Self($crate::generate::Generate::generate(source))
+            }
+        }
+        ies!(@leaf $no $name $text);
+    };
+    (@custom $no:literal $name:ident $clause:literal $text:literal) => { ies!(@leaf $no $name $text); };
+    (@leaf $no:literal $name:ident $text:literal) => {
+        impl $crate::wire::Ie for $name {
+            const TYPE: u16 = $no;
+            const NAME: &'static str = $text;
+            #[inline]
+            fn decode(octets: &[u8]) -> Result<Self, $crate::error::IeError> {
+                Ok(<Self as $crate::wire::Wire>::parse(octets)?.1)
+            }
+            #[inline]
+            fn encode(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(self, out); }
+            fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
+                $crate::wire::indent(f, depth)?;
+                writeln!(f, concat!($text, ": {}"), self)
+            }
+        }
+    };
+    (@group $no:literal $name:ident $clause:literal $text:literal) => {
+        impl $crate::wire::Ie for $name {
+            const TYPE: u16 = $no;
+            const NAME: &'static str = $text;
+            #[inline]
+            fn decode(octets: &[u8]) -> Result<Self, $crate::error::IeError> {
+                $crate::group::Group::decode_members(octets)
+            }
+            #[inline]
+            fn encode(&self, out: &mut Vec<u8>) { $crate::group::Group::encode_members(self, out); }
+            fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
+                $crate::wire::indent(f, depth)?;
+                writeln!(f, $text)?;
+                $crate::group::Group::show_members(self, f, depth + 1)
+            }
+        }
+    };
+    (@alias $no:literal $name:ident $clause:literal $text:literal, $target:ident) => {};
+}
+
+/// Declares a value of several fields: `Name octets { fields }`, in the order of the wire.
+///
+/// `octets` is how many octets of flags stand in front (0, 1 or 2; named bits are those of the
+/// first). `x: T` is always there; `x: T = 2` is an `Option<T>`, there if bit 2 is set;
+/// `x = 3` is bit 3 itself. `check path` names a function that may refuse the whole.
+macro_rules! layout {
+    ($(#[$meta:meta])* $name:ident $flags:tt { $($(#[$fmeta:meta])* $field:ident $(: $ty:ty)? $(= $bit:literal)?),* $(,)? } $(check $check:path)?) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $(
+            $(#[$fmeta])*
+            #[doc = layout!(@doc $field [$($ty)?] [$($bit)?])]
+            pub $field: layout!(@type [$($ty)?] [$($bit)?]),
+        )* }
+
+        impl $crate::wire::Wire for $name {
+            #[inline]
+            fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
+                layout!(@flags $flags rest flags input);
+                $( layout!(@parse rest flags $field [$($ty)?] [$($bit)?]); )*
+                let value = Self { $($field),* };
+                $( if !$check(&value) { return $crate::wire::refuse(); } )?
+                Ok((rest, value))
+            }
+            #[inline]
+            fn emit(&self, out: &mut Vec<u8>) {
+                layout!(@put $flags out (0 $(| layout!(@bit self $field [$($ty)?] [$($bit)?]))*));
+                $( layout!(@emit self out $field [$($ty)?] [$($bit)?]); )*
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut list = $crate::flags::List::new(f);
+                $( layout!(@show self list $field [$($ty)?] [$($bit)?]); )*
+                list.finish()
+            }
+        }
+
+        #[cfg(feature = "generate")]
+        impl $crate::generate::Generate for $name {
+            fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
+                let value = Self { $($field: $crate::generate::Generate::generate(source)),* };
+                $( if !$check(&value) { return $crate::generate::valid(); } )?
+                value
+            }
+        }
+    };
+
+    (@type [] [$bit:literal]) => { bool };
+    (@type [$ty:ty] []) => { $ty };
+    (@type [$ty:ty] [$bit:literal]) => { Option<$ty> };
+    (@doc $field:ident [] [$bit:literal]) => { concat!("Bit ", $bit, ".") };
+    (@doc $field:ident [$ty:ty] [$bit:literal]) => { concat!("There if bit ", $bit, " is set.") };
+    (@doc $field:ident [$ty:ty] []) => { "Always there." };
+    (@flags 0 $rest:ident $flags:ident $input:ident) => { let $rest = $input; };
+    (@flags $octets:literal $rest:ident $flags:ident $input:ident) => {
+        // A layout of flags alone, or of spare bits alone, leaves one of the two unused.
+        #[allow(unused_variables, reason = "a layout may have no optional field")]
+        let ($rest, [$flags, ..]) = <[u8; $octets] as $crate::wire::Wire>::parse($input)?;
+    };
+    (@parse $rest:ident $flags:ident $field:ident [] [$bit:literal]) => {
+        let $field = $flags & (1 << ($bit - 1)) != 0;
+    };
+    (@parse $rest:ident $flags:ident $field:ident [$ty:ty] []) => {
+        let ($rest, $field) = <$ty as $crate::wire::Wire>::parse($rest)?;
+    };
+    (@parse $rest:ident $flags:ident $field:ident [$ty:ty] [$bit:literal]) => {
+        let ($rest, $field) = $crate::flags::optional::<$ty>($rest, $flags & (1 << ($bit - 1)) != 0)?;
+    };
+    (@put 0 $out:ident $bits:tt) => { let _: u8 = $bits; };
+    (@put 1 $out:ident $bits:tt) => { $out.push($bits); };
+    (@put 2 $out:ident $bits:tt) => { $out.extend_from_slice(&[$bits, 0]); };
+    (@bit $self:ident $field:ident [] [$bit:literal]) => { u8::from($self.$field) << ($bit - 1) };
+    (@bit $self:ident $field:ident [$ty:ty] []) => { 0 };
+    (@bit $self:ident $field:ident [$ty:ty] [$bit:literal]) => { u8::from($self.$field.is_some()) << ($bit - 1) };
+    (@emit $self:ident $out:ident $field:ident [] [$bit:literal]) => {};
+    (@emit $self:ident $out:ident $field:ident [$ty:ty] []) => { $crate::wire::Wire::emit(&$self.$field, $out); };
+    (@emit $self:ident $out:ident $field:ident [$ty:ty] [$bit:literal]) => {
+        if let Some(value) = &$self.$field { $crate::wire::Wire::emit(value, $out); }
+    };
+    (@show $self:ident $list:ident $field:ident [] [$bit:literal]) => {
+        if $self.$field { $list.name(stringify!($field)); }
+    };
+    (@show $self:ident $list:ident $field:ident [$ty:ty] []) => { $list.entry(stringify!($field), &$self.$field); };
+    (@show $self:ident $list:ident $field:ident [$ty:ty] [$bit:literal]) => {
+        if let Some(value) = &$self.$field { $list.entry(stringify!($field), value); }
+    };
+}
+
+/// Declares a grouped IE or a message body: one line per row of its table in clause 7.
+///
+/// | row | field |
+/// |---|---|
+/// | `M x: T`, `M x: [T]` | `T`, `Vec<T>` of at least one |
+/// | `C x: T`, `C x: [T]` | `Option<T>`, `Vec<T>` |
+/// | `R x: T`, `R x: [T]` | optional, but what it says decides what happens to packets: the same |
+/// | `O x: T`, `O x: [T]` | the same; one that cannot be read is kept as unknown, not refused |
+/// | `U x: T`, `U x: [T]` | [`Update<T>`](crate::Update), `Update<Vec<T>>`: length zero removes |
+///
+/// `as 79` gives a row another number than the first of its type. `check path` names a function
+/// that may refuse the whole.
+macro_rules! group {
+    ($(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $p:ident $field:ident : $ty:tt $(as $no:literal)? ),* $(,)? } $(check $check:path)?) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $name {
+            $( $(#[$fmeta])* #[doc = group!(@doc $p $ty)] pub $field: group!(@type $p $ty), )*
+            /// IEs that are unknown here, in their order.
+            pub unknown: Vec<$crate::wire::Unknown>,
+        }
+
+        impl $name {
+            /// The rows of the table.
+            pub const ROWS: &[$crate::group::Row] = &[$( $crate::group::Row {
+                r#type: group!(@no $ty $($no)?),
+                field: stringify!($field),
+                presence: group!(@presence $p),
+                repeats: group!(@repeats $ty),
+            } ),*];
+        }
+
+        const _: () = {
+            /// The rows while they are gathered, from octets or from JSON.
+            #[derive(Default, serde::Deserialize)]
+            #[serde(default, deny_unknown_fields)]
+            struct Slots {
+                $( $field: group!(@slot $p $ty), )*
+                unknown: Vec<$crate::wire::Unknown>,
+            }
+
+            impl Slots {
+                #[inline]
+                fn finish(self) -> Result<$name, $crate::error::IeError> {
+                    let whole = $name {
+                        $( $field: group!(@take $p self $field $ty $($no)?), )*
+                        unknown: self.unknown,
+                    };
+                    $( $check(&whole)?; )?
+                    Ok(whole)
+                }
+            }
+
+            impl $crate::group::Group for $name {
+                const ROWS: &'static [$crate::group::Row] = Self::ROWS;
+
+                fn decode_members(octets: &[u8]) -> Result<Self, $crate::error::IeError> {
+                    let mut slots = Slots::default();
+                    let mut rest = octets;
+                    while !rest.is_empty() {
+                        let (r#type, value, after) = $crate::wire::split(rest)?;
+                        rest = after;
+                        #[allow(unused_variables, reason = "a group may have no rows")]
+                        let raw = $crate::slot::Raw { r#type, value, rest };
+                        #[deny(unreachable_patterns)]
+                        match r#type {
+                            $( group!(@pattern $ty $($no)?) => group!(@fill $p slots $field raw $ty), )*
+                            _ => slots.unknown.push($crate::wire::Unknown { r#type, value: value.into() }),
+                        }
+                    }
+                    slots.finish()
+                }
+
+                fn encode_members(&self, out: &mut Vec<u8>) {
+                    $( $crate::slot::Field::<group!(@ie $ty)>::emit(&self.$field, group!(@no $ty $($no)?), out); )*
+                    self.unknown.iter().for_each(|ie| ie.emit(out));
+                }
+
+                #[allow(unused_variables, reason = "a group may have no rows")]
+                fn show_members(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
+                    $( $crate::slot::Field::<group!(@ie $ty)>::show(&self.$field, f, depth)?; )*
+                    for ie in &self.unknown {
+                        $crate::wire::indent(f, depth)?;
+                        writeln!(f, "{ie}")?;
+                    }
+                    Ok(())
+                }
+            }
+
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    use serde::ser::SerializeMap as _;
+                    let mut map = serializer.serialize_map(None)?;
+                    $( if !$crate::slot::Field::<group!(@ie $ty)>::is_absent(&self.$field) {
+                        map.serialize_entry(stringify!($field), &self.$field)?;
+                    } )*
+                    if !self.unknown.is_empty() {
+                        map.serialize_entry("unknown", &self.unknown)?;
+                    }
+                    map.end()
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let slots = <Slots as serde::Deserialize>::deserialize(deserializer)?;
+                    slots.finish().map_err(serde::de::Error::custom)
+                }
+            }
+
+            #[cfg(feature = "generate")]
+            impl $crate::generate::Generate for $name {
+                #[allow(unused_variables, reason = "a group may have no rows")]
+                fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
+                    let value = Self {
+                        $( $field: group!(@generate $p source $ty), )*
+                        unknown: Vec::new(),
+                    };
+                    $( if $check(&value).is_err() { return $crate::generate::valid(); } )?
+                    value
+                }
+            }
+        };
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::group::Group::show_members(self, f, 0)
+            }
+        }
+    };
+
+    (@ie [$t:ident]) => { $t };
+    (@ie $t:ident) => { $t };
+    (@type M [$t:ident]) => { Vec<$t> };
+    (@type M $t:ident) => { $t };
+    (@type U [$t:ident]) => { $crate::slot::Update<Vec<$t>> };
+    (@type U $t:ident) => { $crate::slot::Update<$t> };
+    (@type $p:ident [$t:ident]) => { Vec<$t> };
+    (@type $p:ident $t:ident) => { Option<$t> };
+    (@slot U $ty:tt) => { group!(@type U $ty) };
+    (@slot $p:ident $ty:tt) => { group!(@type C $ty) };
+    (@no $ty:tt $no:literal) => { $no };
+    (@no [$t:ident]) => { <$t as $crate::wire::Ie>::TYPE };
+    (@no $t:ident) => { <$t as $crate::wire::Ie>::TYPE };
+    (@pattern $ty:tt $no:literal) => { $no };
+    (@pattern [$t:ident]) => { <$t as $crate::wire::Ie>::TYPE };
+    (@pattern $t:ident) => { <$t as $crate::wire::Ie>::TYPE };
+    (@fill O $slots:ident $field:ident $raw:ident $ty:tt) => {
+        $crate::slot::fill_lenient::<group!(@ie $ty)>(&mut $slots.$field, $raw, &mut $slots.unknown)
+    };
+    (@fill $p:ident $slots:ident $field:ident $raw:ident $ty:tt) => {
+        $crate::slot::Slot::<group!(@ie $ty)>::fill(&mut $slots.$field, $raw)?
+    };
+    (@take M $slots:ident $f:ident [$t:ident] $($no:literal)?) => { $crate::slot::some($slots.$f, group!(@no $t $($no)?))? };
+    (@take M $slots:ident $f:ident $t:ident $($no:literal)?) => { $crate::slot::one($slots.$f, group!(@no $t $($no)?))? };
+    (@take $p:ident $slots:ident $f:ident $($rest:tt)*) => { $slots.$f };
+    (@presence M) => { $crate::group::Presence::Mandatory };
+    (@presence C) => { $crate::group::Presence::Conditional };
+    (@presence U) => { $crate::group::Presence::Update };
+    (@presence R) => { $crate::group::Presence::Optional };
+    (@presence O) => { $crate::group::Presence::Lenient };
+    (@repeats [$t:ident]) => { true };
+    (@repeats $t:ident) => { false };
+    (@doc M $t:tt) => { "Mandatory." };
+    (@doc C $t:tt) => { "Conditional." };
+    (@doc U $t:tt) => { "Length zero removes." };
+    (@doc R $t:tt) => { "Optional." };
+    (@doc O $t:tt) => { "Optional; ignored if it cannot be read." };
+    (@generate M $source:ident [$t:ident]) => { $crate::generate::some($source) };
+    (@generate $p:ident $source:ident $t:tt) => { $crate::generate::Generate::generate($source) };
+}

@@ -1,0 +1,278 @@
+//! The ground everything stands on: how a value reads from and writes to octets.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use nom::IResult;
+use nom::Parser as _;
+use nom::bytes::complete::take;
+use nom::combinator::map;
+use nom::number::complete::{be_i32, be_i64, be_u8, be_u16, be_u32, be_u64, be_u128};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Fault, IeError};
+
+pub use crate::octets::{Hex, Octets};
+
+/// What a parser gives back: the rest of the input, and the value.
+pub type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
+
+/// A value with one encoding in octets.
+pub trait Wire: Sized {
+    /// Reads one value off the front of `input`.
+    ///
+    /// # Errors
+    /// When `input` does not start with a valid encoding.
+    fn parse(input: &[u8]) -> Parsed<'_, Self>;
+    /// Appends the encoding to `out`.
+    fn emit(&self, out: &mut Vec<u8>);
+}
+
+/// A value that an IE carries.
+pub trait Ie: Sized {
+    /// The IE type (TS 29.244, table 8.1.2-1). The first, where one layout has several.
+    const TYPE: u16;
+    /// The name the specification gives it.
+    const NAME: &'static str;
+
+    /// Reads the value of an IE: what stands behind its length, all of it.
+    ///
+    /// # Errors
+    /// When `octets` is not a valid encoding.
+    fn decode(octets: &[u8]) -> Result<Self, IeError>;
+    /// Appends the value, without type and length.
+    fn encode(&self, out: &mut Vec<u8>);
+    /// Writes the value as a line of a tree, or as a branch of it.
+    ///
+    /// # Errors
+    /// When `f` does.
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result;
+}
+
+macro_rules! scalars {
+    ($($ty:ty, $parser:path);* $(;)?) => {$(
+        impl Wire for $ty {
+            #[inline]
+            fn parse(input: &[u8]) -> Parsed<'_, Self> { $parser(input) }
+            #[inline]
+            fn emit(&self, out: &mut Vec<u8>) { out.extend_from_slice(&self.to_be_bytes()); }
+        }
+    )*};
+}
+scalars! { u8, be_u8; u16, be_u16; u32, be_u32; u64, be_u64; i32, be_i32; i64, be_i64; }
+
+impl Wire for Ipv4Addr {
+    #[inline]
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        map(be_u32, Self::from).parse(input)
+    }
+    #[inline]
+    fn emit(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.octets());
+    }
+}
+
+impl Wire for Ipv6Addr {
+    #[inline]
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        map(be_u128, Self::from).parse(input)
+    }
+    #[inline]
+    fn emit(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.octets());
+    }
+}
+
+impl<const N: usize> Wire for [u8; N] {
+    #[inline]
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        match input.split_first_chunk::<N>() {
+            Some((octets, rest)) => Ok((rest, *octets)),
+            None => Err(nom::Err::Error(Fault::Length)),
+        }
+    }
+    #[inline]
+    fn emit(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+/// All that is left.
+impl Wire for Octets {
+    #[inline]
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        Ok((&[], Self::from(input)))
+    }
+    #[inline]
+    fn emit(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+/// Octets behind a length of one octet. What is longer than 255 is cut when encoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Short(pub Octets);
+
+impl Wire for Short {
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        let (rest, length) = be_u8(input)?;
+        map(take(length), |octets: &[u8]| Self(octets.into())).parse(rest)
+    }
+    fn emit(&self, out: &mut Vec<u8>) {
+        let length = u8::try_from(self.0.len()).unwrap_or(u8::MAX);
+        out.push(length);
+        out.extend(self.0.iter().take(usize::from(length)));
+    }
+}
+
+/// Octets behind a length of two octets. What is longer than 65,535 is cut when encoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Long(pub Octets);
+
+impl Wire for Long {
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        let (rest, length) = be_u16(input)?;
+        map(take(length), |octets: &[u8]| Self(octets.into())).parse(rest)
+    }
+    fn emit(&self, out: &mut Vec<u8>) {
+        let length = u16::try_from(self.0.len()).unwrap_or(u16::MAX);
+        length.emit(out);
+        out.extend(self.0.iter().take(usize::from(length)));
+    }
+}
+
+/// A bit rate in kilobit/s (1000 bit), 40 bits on the wire.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Kbps(pub u64);
+
+impl Wire for Kbps {
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        let (rest, (high, low)) = (be_u8, be_u32).parse(input)?;
+        Ok((rest, Self(u64::from(high) << 32 | u64::from(low))))
+    }
+    fn emit(&self, out: &mut Vec<u8>) {
+        let octets = self.0.min((1 << 40) - 1).to_be_bytes();
+        out.extend_from_slice(octets.split_at(3).1);
+    }
+}
+
+/// A MAC address.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mac(pub [u8; 6]);
+
+impl Wire for Mac {
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        map(<[u8; 6]>::parse, Self).parse(input)
+    }
+    fn emit(&self, out: &mut Vec<u8>) {
+        self.0.emit(out);
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, octet) in self.0.iter().enumerate() {
+            write!(f, "{}{octet:02x}", if at == 0 { "" } else { ":" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mac({self})")
+    }
+}
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Long {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Kbps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} kbit/s", self.0)
+    }
+}
+
+/// An IE of a type this crate does not know, or one that it could not read and need not: kept as
+/// it came, never interpreted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Its type.
+    pub r#type: u16,
+    /// Its octets. Those of a vendor's IE start with the enterprise number.
+    pub value: Octets,
+}
+
+impl Unknown {
+    /// The IANA enterprise number of a vendor's IE (types from 32768).
+    pub fn enterprise(&self) -> Option<u16> {
+        let number = self.value.first_chunk::<2>()?;
+        (self.r#type >= 0x8000).then(|| u16::from_be_bytes(*number))
+    }
+
+    pub(crate) fn emit(&self, out: &mut Vec<u8>) {
+        self.r#type.emit(out);
+        let length = u16::try_from(self.value.len()).unwrap_or(u16::MAX);
+        length.emit(out);
+        out.extend(self.value.iter().take(usize::from(length)));
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IE {}: {}", self.r#type, self.value.hex())
+    }
+}
+
+/// One IE off the front: its type, its value, and what follows it.
+#[inline]
+pub(crate) fn split(input: &[u8]) -> Result<(u16, &[u8], &[u8]), IeError> {
+    let Some(([t1, t2, l1, l2], rest)) = input.split_first_chunk() else {
+        return Err(Fault::Length.into());
+    };
+    let r#type = u16::from_be_bytes([*t1, *t2]);
+    let length = usize::from(u16::from_be_bytes([*l1, *l2]));
+    match rest.split_at_checked(length) {
+        Some((value, rest)) => Ok((r#type, value, rest)),
+        None => Err(IeError::from(Fault::Length).within(r#type)),
+    }
+}
+
+/// Writes type, length and value; the length is filled in afterwards.
+#[inline]
+pub(crate) fn put<T: Ie>(r#type: u16, value: &T, out: &mut Vec<u8>) {
+    r#type.emit(out);
+    let at = out.len();
+    out.extend_from_slice(&[0, 0]);
+    value.encode(out);
+    // One that does not fit cannot be part of a message that does: `encode` refuses the whole.
+    let length = u16::try_from(out.len() - at - 2).unwrap_or(u16::MAX);
+    if let Some(slot) = out.get_mut(at..at + 2) {
+        slot.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// The fault of a value that the layout allows and the specification does not.
+pub(crate) const fn refuse<T>() -> Result<T, nom::Err<Fault>> {
+    Err(nom::Err::Failure(Fault::Value))
+}
+
+/// Indentation of a line in a tree.
+pub(crate) fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+    write!(f, "{:1$}", "", 2 * depth)
+}
