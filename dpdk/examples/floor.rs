@@ -51,7 +51,7 @@ fn run(eal: Eal, pool: &'static Pool) -> Result<(), Error> {
             forward::<64>(eal, rx, tx);
             forward::<256>(eal, rx, tx);
         }
-        port.stop(&queues)?;
+        port.stop(queues).map_err(|(_, error)| error)?;
         port.close()?;
     }
     let (mut a, mut b) = ring_pair(eal, "floor", 1024, &PortConfig::new(pool))?;

@@ -10,7 +10,9 @@ use dpdk_sys as sys;
 #[non_exhaustive]
 pub enum Error {
     /// The EAL starts once per process.
-    #[error("the EAL is already up in this process; use Eal::get()")]
+    #[error(
+        "the EAL starts once per process, and was started before; Eal::get() has it if it is up"
+    )]
     AlreadyStarted,
     /// A call of DPDK refused.
     #[error("{call} refused {subject}: {errno}{}", Advice(call, *errno))]
@@ -77,16 +79,24 @@ pub enum Error {
     /// The lcore runs something else.
     #[error("lcore {0} is busy")]
     LcoreBusy(u32),
-    /// A port was stopped without all of its queues.
-    #[error("{port} can be stopped only with all of its queues: {missing} are still out")]
+    /// A port was to be stopped with other queues than its own.
+    #[error(
+        "{port} can be stopped only with all of its queues and no others: {missing} are missing"
+    )]
     QueuesOut {
         /// The port.
         port: String,
         /// How many are missing.
         missing: usize,
     },
-    /// The port is in the wrong state.
-    #[error("{port} is already started")]
+    /// The device is a port already.
+    #[error("{port} is already open")]
+    Open {
+        /// The port.
+        port: String,
+    },
+    /// The port is started already, or still.
+    #[error("{port} is started")]
     Started {
         /// The port.
         port: String,
@@ -204,7 +214,7 @@ impl fmt::Display for Advice<'_> {
             ("rte_eal_hotplug_add", libc::EPERM | libc::EACCES) => {
                 "; CAP_NET_RAW (af_packet), CAP_NET_ADMIN (tap) or CAP_BPF (af_xdp) is missing"
             }
-            ("rte_eal_hotplug_add", libc::EEXIST) => "; it is open already",
+            ("rte_eal_hotplug_add" | "rte_eth_dev_configure", libc::EEXIST | libc::EBUSY) => "; it is open already",
             ("rte_eal_hotplug_add" | "rte_dev_probe", libc::ENODEV | libc::ENOENT) => {
                 "; is the device there, bound to a driver of DPDK, and the driver's plug-in installed?"
             }
@@ -214,6 +224,12 @@ impl fmt::Display for Advice<'_> {
             }
             ("rte_eth_rx_queue_setup", libc::ENOMEM | libc::EINVAL) => {
                 "; the pool's buffers may be too small for the frames of this driver, or too few"
+            }
+            ("ioctl SIOCGIFMTU", libc::ENODEV | libc::ENXIO) => {
+                "; no such interface in this network namespace"
+            }
+            ("ioctl SIOCSIFMTU", libc::EPERM) => {
+                "; CAP_NET_ADMIN is missing: set the interface's MTU beforehand"
             }
             ("rte_thread_register", _) => "; all lcore numbers are in use",
             _ => "",

@@ -5,6 +5,7 @@
 //! is the one to prefer where CPUs are few. Both have their mempool caches. Neither raises its
 //! scheduling class: a spinning real-time thread starves the kernel's own work on that CPU.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,13 +34,19 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub struct Lcore {
     id: u32,
+    /// Whether this thread is one of ours, not of the EAL: it counts in [`REGISTERED`].
     registered: bool,
     here: PhantomData<*mut ()>,
 }
 
+thread_local! {
+    /// How many `Lcore` hold this thread registered.
+    static REGISTERED: Cell<u32> = const { Cell::new(0) };
+}
+
 impl Lcore {
-    /// Makes this thread an lcore until the value is dropped; pin the thread before. On a thread
-    /// that is one already, says which.
+    /// Makes this thread an lcore until the value is dropped, and any other that this gave out here;
+    /// pin the thread before. On an lcore of the EAL, says which.
     ///
     /// # Errors
     /// When all numbers are taken.
@@ -48,7 +55,8 @@ impl Lcore {
         let any = unsafe { sys::shim_lcore_any() };
         // SAFETY: As above.
         let id = unsafe { sys::shim_lcore_id() };
-        if id != any {
+        let held = REGISTERED.get();
+        if id != any && held == 0 {
             return Ok(Self {
                 id,
                 registered: false,
@@ -56,13 +64,14 @@ impl Lcore {
             });
         }
         // SAFETY: The EAL is up and this thread is not an lcore.
-        if unsafe { sys::rte_thread_register() } != 0 {
+        if held == 0 && unsafe { sys::rte_thread_register() } != 0 {
             return Err(Error::call(
                 "rte_thread_register",
                 "this thread",
                 Errno::last(),
             ));
         }
+        REGISTERED.set(held.saturating_add(1));
         // SAFETY: Reads a thread-local number.
         let id = unsafe { sys::shim_lcore_id() };
         Ok(Self {
@@ -88,8 +97,13 @@ impl Lcore {
 
 impl Drop for Lcore {
     fn drop(&mut self) {
-        if self.registered {
-            // SAFETY: This thread was registered by this value, which cannot have left it.
+        if !self.registered {
+            return;
+        }
+        let others = REGISTERED.get().saturating_sub(1);
+        REGISTERED.set(others);
+        if others == 0 {
+            // SAFETY: This thread was registered by `register`, and the last to need it goes.
             unsafe { sys::rte_thread_unregister() }
         }
     }

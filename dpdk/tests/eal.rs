@@ -65,6 +65,9 @@ fn leaves_the_callers_thread_alone() {
     assert!(first.id() > 1);
     let again = Lcore::register(eal).unwrap();
     assert_eq!(again.id(), first.id());
+    drop(first);
+    // Still one, while any of the two is held.
+    assert_eq!(Lcore::register(eal).unwrap().id(), again.id());
 }
 
 // ===== lcores =====
@@ -409,15 +412,22 @@ fn a_million_packets_pass_a_ring_pair() {
     assert_eq!(pool.in_use(), 0);
     assert_eq!(a.stats().unwrap().opackets, COUNT);
     assert_eq!(b.stats().unwrap().ipackets, COUNT);
-    // Stops only with every queue back.
-    assert!(matches!(
-        b.stop(&queues_b),
-        Err(Error::QueuesOut { missing: 1, .. })
-    ));
+    // Stops only with every queue back, and no other's.
+    let (mut queues_b, refused) = b.stop(queues_b).unwrap_err();
+    assert!(
+        matches!(refused, Error::QueuesOut { missing: 1, .. }),
+        "{refused}"
+    );
+    let swapped = std::mem::replace(&mut queues_b.tx, vec![tx]);
     queues_b.rx.push(rx);
-    queues_a.tx.push(tx);
-    b.stop(&queues_b).unwrap();
-    a.stop(&queues_a).unwrap();
+    let (mut queues_b, refused) = b.stop(queues_b).unwrap_err();
+    assert!(
+        matches!(refused, Error::QueuesOut { missing: 0, .. }),
+        "{refused}"
+    );
+    queues_a.tx = std::mem::replace(&mut queues_b.tx, swapped);
+    b.stop(queues_b).unwrap();
+    a.stop(queues_a).unwrap();
     a.close().unwrap();
     b.close().unwrap();
     // And the name is free again.
@@ -600,7 +610,7 @@ fn capture_files_are_read_and_written() {
     }
     assert_eq!(seen, frames);
     assert_eq!(pool.in_use(), 0);
-    port.stop(&queues).unwrap();
+    port.stop(queues).unwrap();
     port.close().unwrap();
     let mut changed = frames;
     for frame in &mut changed {

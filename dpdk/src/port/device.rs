@@ -1,7 +1,9 @@
 //! A device with DPDK: found or made, and removed again.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dpdk_sys as sys;
 
@@ -24,12 +26,7 @@ impl Device {
             PortSpec::Pci { address } => Self::pci(spec, address),
             PortSpec::Ring { name, side, size } => {
                 let (port, name) = ring::open(eal, name, *side, *size, config)?;
-                Ok(Self {
-                    port,
-                    bus: c"vdev",
-                    name,
-                    kept: false,
-                })
+                Self::claim(spec, c"vdev", name, port)
             }
             _ => Self::make(spec, config),
         }
@@ -53,26 +50,29 @@ impl Device {
             sys::rte_eal_hotplug_add(c"vdev".as_ptr(), name.as_ptr(), arguments.as_ptr())
         };
         spec::found("rte_eal_hotplug_add", spec, answer)?;
-        Self::by_name(spec, c"vdev", name)
+        let port = by_name(spec, &name)?;
+        Self::claim(spec, c"vdev", name, port)
     }
 
     /// Finds a PCI device, which the EAL has probed at start if it was in its list.
     fn pci(spec: &PortSpec, address: &str) -> Result<Self, Error> {
         let name = c_string("PCI address", address)?;
-        if let Ok(device) = Self::by_name(spec, c"pci", name.clone()) {
-            return Ok(device);
-        }
-        // SAFETY: The EAL is up; the string ends in NUL and is copied.
-        let answer = unsafe { sys::rte_dev_probe(name.as_ptr()) };
-        spec::found("rte_dev_probe", spec, answer)?;
-        Self::by_name(spec, c"pci", name)
+        let port = by_name(spec, &name).or_else(|_| {
+            // SAFETY: The EAL is up; the string ends in NUL and is copied.
+            let answer = unsafe { sys::rte_dev_probe(name.as_ptr()) };
+            spec::found("rte_dev_probe", spec, answer)?;
+            by_name(spec, &name)
+        })?;
+        Self::claim(spec, c"pci", name, port)
     }
 
-    fn by_name(spec: &PortSpec, bus: &'static CStr, name: CString) -> Result<Self, Error> {
-        let mut port = 0;
-        // SAFETY: The EAL is up; the name ends in NUL; the number is ours to change.
-        let answer = unsafe { sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) };
-        spec::found("rte_eth_dev_get_port_by_name", spec, answer)?;
+    /// Takes the one claim to a port.
+    fn claim(spec: &PortSpec, bus: &'static CStr, name: CString, port: u16) -> Result<Self, Error> {
+        if !open_ports().insert(port) {
+            return Err(Error::Open {
+                port: spec.to_string(),
+            });
+        }
         Ok(Self {
             port,
             bus,
@@ -93,6 +93,7 @@ impl Device {
         // Closing has done what matters; a bus that cannot remove says so in the log.
         // SAFETY: All strings end in NUL.
         unsafe { sys::rte_eal_hotplug_remove(self.bus.as_ptr(), self.name.as_ptr()) };
+        open_ports().remove(&self.port);
     }
 }
 
@@ -102,4 +103,18 @@ impl Drop for Device {
             self.remove();
         }
     }
+}
+
+fn by_name(spec: &PortSpec, name: &CStr) -> Result<u16, Error> {
+    let mut port = 0;
+    // SAFETY: The EAL is up; the name ends in NUL; the number is ours to change.
+    let answer = unsafe { sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) };
+    spec::found("rte_eth_dev_get_port_by_name", spec, answer)?;
+    Ok(port)
+}
+
+/// The ports that are open: a second `Port` of one would give its queues out again.
+fn open_ports() -> MutexGuard<'static, BTreeSet<u16>> {
+    static OPEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }

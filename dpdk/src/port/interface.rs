@@ -65,7 +65,13 @@ impl Interface {
     fn request(&self) -> Result<libc::ifreq, Error> {
         // SAFETY: All-zero is a value of this struct of integers.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        let too_long = || Error::call("ioctl", self.name.clone(), Errno(libc::ENAMETOOLONG));
+        let too_long = || {
+            Error::call(
+                "ioctl SIOCGIFMTU",
+                self.name.clone(),
+                Errno(libc::ENAMETOOLONG),
+            )
+        };
         if self.name.len() >= request.ifr_name.len() {
             return Err(too_long());
         }
@@ -80,5 +86,5 @@ fn last(call: &'static str, name: &str) -> Error {
     let errno = io::Error::last_os_error()
         .raw_os_error()
         .unwrap_or(libc::EIO);
-    Error::call(call, format!("interface {name}"), Errno(errno))
+    Error::call(call, format!("af_packet:{name}"), Errno(errno))
 }

@@ -239,26 +239,27 @@ impl Port {
         })
     }
 
-    /// Stops it. That all its queues come back is what proves that nobody polls it.
+    /// Stops it. That all its queues come back, and no others, is what proves that nobody polls it.
     ///
     /// # Errors
-    /// When queues are missing (those given are lost, and it runs on), or the device refuses.
-    pub fn stop(&mut self, queues: &Queues) -> Result<(), Error> {
-        let ours = |port: u16| port == self.device.port;
-        let rx = queues.rx.iter().filter(|queue| ours(queue.port)).count();
-        let tx = queues.tx.iter().filter(|queue| ours(queue.port)).count();
+    /// When queues are missing or of another port, or the device refuses: the queues are given back,
+    /// and it runs on.
+    pub fn stop(&mut self, queues: Queues) -> Result<(), (Queues, Error)> {
+        let port = self.device.port;
+        let foreign = queues.rx.iter().any(|queue| queue.port() != port)
+            || queues.tx.iter().any(|queue| queue.port() != port);
         let all = usize::from(self.rx_queues).saturating_add(self.tx_queues.into());
-        let missing = all.saturating_sub(rx.saturating_add(tx));
-        if missing > 0 {
-            return Err(Error::QueuesOut {
-                port: self.name.clone(),
-                missing,
-            });
+        let missing = all.saturating_sub(queues.rx.len().saturating_add(queues.tx.len()));
+        if foreign || missing > 0 {
+            let port = self.name.clone();
+            return Err((queues, Error::QueuesOut { port, missing }));
         }
         let _one_at_a_time = control();
         // SAFETY: The port is started, and every queue of it was handed in.
-        let answer = unsafe { sys::rte_eth_dev_stop(self.device.port) };
-        check("rte_eth_dev_stop", &self.name, answer)?;
+        let answer = unsafe { sys::rte_eth_dev_stop(port) };
+        if let Err(error) = check("rte_eth_dev_stop", &self.name, answer) {
+            return Err((queues, error));
+        }
         self.started = false;
         Ok(())
     }
