@@ -18,6 +18,9 @@ pub struct Overrides<'a> {
 
 const PREFIX: &str = "UPF_";
 
+/// Deeper than any key of the schema.
+const DEPTH_MAX: usize = 8;
+
 /// Sets the overrides in the tree.
 pub(crate) fn apply(
     tree: &mut Node,
@@ -101,9 +104,17 @@ fn unknown(variable: &str, keys: &[Key]) -> Warning {
 }
 
 fn set(tree: &mut Node, path: &str, value: &str, origin: &Origin, mistakes: &mut Vec<Mistake>) {
-    let outcome = tree::parse_override(value, origin)
-        .map_err(|mistake| mistake.problem)
-        .and_then(|node| insert(tree, path, "", node, origin));
+    let outcome = if path.split('.').count() > DEPTH_MAX {
+        let expected = format!("a path of at most {DEPTH_MAX} parts");
+        Err(Problem::OverridePath {
+            segment: path.to_owned(),
+            expected,
+        })
+    } else {
+        tree::parse_override(value, origin)
+            .map_err(|mistake| mistake.problem)
+            .and_then(|node| insert(tree, path, "", node, origin))
+    };
     if let Err(problem) = outcome {
         mistakes.push(Mistake {
             origin: origin.clone(),

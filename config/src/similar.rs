@@ -19,23 +19,28 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance: insertions, deletions and substitutions.
+/// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut last = None;
     for (index, left) in a.chars().enumerate() {
-        let mut diagonal = index;
-        let mut previous = index + 1;
-        for (cell, right) in row.iter_mut().skip(1).zip(b.chars()) {
-            let substituted = diagonal + usize::from(left != right);
-            diagonal = *cell;
-            *cell = substituted.min(diagonal + 1).min(previous + 1);
-            previous = *cell;
+        let mut row = vec![index + 1];
+        let (mut beside, mut previous) = (index + 1, None);
+        for (column, &right) in b.iter().enumerate() {
+            let of = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+            let substituted = of(&above, column) + usize::from(left != right);
+            let mut best = substituted.min(of(&above, column + 1) + 1).min(beside + 1);
+            if last == Some(right) && previous == Some(left) {
+                best = best.min(of(&before, column - 1) + 1);
+            }
+            row.push(best);
+            (beside, previous) = (best, Some(right));
         }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
+        (before, above, last) = (above, row, Some(left));
     }
-    row.last().copied().unwrap_or_default()
+    above.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -47,6 +52,9 @@ mod tests {
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("same", "same"), 0);
+        assert_eq!(distance("rna", "ran"), 1);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("ca", "abc"), 3);
     }
 
     #[test]

@@ -31,11 +31,18 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
+/// Deeper than any file of ours; each level takes stack.
+const DEPTH_MAX: usize = 16;
+
 /// Parses one YAML document; an empty one is an empty mapping.
 pub(crate) fn parse(text: &str) -> Result<Node, Box<Mistake>> {
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_depth: DEPTH_MAX,
+            flow_nesting_limit: DEPTH_MAX,
+        },
     };
     if !text.lines().any(has_content) {
         let start = Origin::File { line: 1, column: 1 };

@@ -446,16 +446,16 @@ impl Lcores {
         let number = |text: &str| {
             u64::parse(text.trim(), &[]).map_err(|_| invalid(range, &Self::expected()))
         };
-        for lcore in number(first)?..=number(last)?.min(Self::MAX + 1) {
-            let outside = || Problem::OutOfRange {
-                found: lcore,
+        let (first, last) = (number(first)?, number(last)?);
+        if let Some(found) = [first, last].into_iter().find(|lcore| *lcore > Self::MAX) {
+            return Err(Problem::OutOfRange {
+                found,
                 min: 0,
                 max: Self::MAX,
-            };
-            if lcore > Self::MAX {
-                return Err(outside());
-            }
-            let lcore = u16::try_from(lcore).map_err(|_| outside())?;
+            });
+        }
+        // At most MAX, so that the conversion loses none.
+        for lcore in (first..=last).filter_map(|lcore| u16::try_from(lcore).ok()) {
             if lcores.contains(&lcore) {
                 return Err(Problem::RepeatedValue {
                     value: lcore.to_string(),

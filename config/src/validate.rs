@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::reader::{Places, join};
 use crate::schema::{Config, Interface, Network, Port, Role};
-use crate::{Device, Lcores, Mistake, Problem, similar};
+use crate::{Device, Host, Lcores, Mistake, Problem, similar};
 
 /// What is allowed, but seldom meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,12 @@ pub enum Warning {
         /// The address.
         address: IpAddr,
     },
-    /// GTP-U on another port than peers send to.
+    /// An SMF of `pfcp.smf` that `pfcp.allow` keeps out.
+    SmfNotAllowed {
+        /// Its address.
+        smf: IpAddr,
+    },
+    /// GTP-U or PFCP on another port than peers send to.
     UnusualPort {
         /// The key.
         key: &'static str,
@@ -83,6 +88,9 @@ impl fmt::Display for Warning {
                 "{key}: {address} is also pfcp.address, which the kernel holds; it may answer GTP-U \
                  with ICMP errors"
             ),
+            Self::SmfNotAllowed { smf } => {
+                write!(f, "pfcp.smf lists {smf}, which pfcp.allow does not admit")
+            }
             Self::UnusualPort { key, port, standard } => {
                 write!(f, "{key} is {port}, where peers expect {standard}")
             }
@@ -431,6 +439,13 @@ impl<'a> Check<'a> {
         let config = self.config;
         if config.pfcp.allow.is_empty() {
             self.warn(Warning::EverybodyMayAssociate);
+        }
+        for peer in &config.pfcp.smf {
+            if let Host::Address(smf) = peer.host
+                && !config.pfcp.allows(smf)
+            {
+                self.warn(Warning::SmfNotAllowed { smf });
+            }
         }
         for (key, port, standard) in [
             ("gtpu.port", config.gtpu.port, 2152),

@@ -363,6 +363,18 @@ fn warnings_tell_what_is_seldom_meant() {
 }
 
 #[test]
+fn an_smf_that_may_not_associate_is_seldom_meant() {
+    let pfcp = "  smf: [10.10.4.2, 10.10.5.2, smf.example]\n  allow: [10.10.4.0/24]\nports:";
+    let loaded = load(&SMALL.replace("ports:", pfcp));
+    let smf = ip("10.10.5.2");
+    assert_eq!(
+        loaded.warnings,
+        [Warning::SmfNotAllowed { smf }, Warning::NoNetwork]
+    );
+    assert!(loaded.config.pfcp.allows(ip("10.10.4.2")) && !loaded.config.pfcp.allows(smf));
+}
+
+#[test]
 fn names_select_networks() {
     let networks = "networks: [{name: internet, interface: n6}, {name: \"*\", interface: n6}]\n";
     let text = format!("{SMALL}  - {{ name: n6, role: n6, port: ran }}\n{networks}");
