@@ -14,7 +14,9 @@
 //! came from ([`Setting`]) all follow from that one table.
 #![forbid(unsafe_code)]
 
+mod choices;
 mod device;
+mod lcores;
 mod mistakes;
 mod origin;
 mod overrides;
@@ -27,13 +29,13 @@ mod types;
 mod validate;
 
 pub use device::{Device, DeviceProblem, LinkName, MemifRole, PciAddress};
+pub use lcores::Lcores;
 pub use mistakes::{Found, Mistake, Problem};
 pub use origin::{Origin, Setting};
 pub use overrides::Overrides;
 pub use schema::Config;
 pub use types::{
-    Fqdn, Host, InterfaceAddress, Lcores, Mtu, Name, NetworkName, NodeId, PeerAddress, Prefix,
-    VlanId,
+    Fqdn, Host, InterfaceAddress, Mtu, Name, NetworkName, NodeId, PeerAddress, Prefix, VlanId,
 };
 pub use validate::Warning;
 

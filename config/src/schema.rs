@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
+use crate::choices::choices;
 use crate::reader::{Read, Reader, Spec};
 use crate::reference::Key;
 use crate::tree::Node as Tree;
-use crate::types::choices;
 use crate::{
     Device, InterfaceAddress, Lcores, Mtu, Name, NetworkName, NodeId, PeerAddress, Prefix, VlanId,
 };
@@ -254,7 +254,7 @@ sections! {
     pub struct Memory {
         /// `1g` or `2m` pages, `none` for ordinary memory, `auto` for the largest that are free.
         hugepages: Hugepages = "auto";
-        /// Packet buffers per NUMA node. Each takes about 2.3 kB.
+        /// Packet buffers per NUMA node. At least as many as all queues, held packets and bursts together.
         buffers: u32 = "16384" in 1024..=16_777_216;
     }
 

@@ -59,7 +59,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Box<Mistake>> {
                 .map_or(Origin::File { line: 1, column: 1 }, origin),
             key: String::new(),
             problem: Problem::Syntax {
-                detail: error.without_snippet().to_string(),
+                detail: without_place(&error.without_snippet().to_string()),
             },
         })),
     }
@@ -81,6 +81,14 @@ pub(crate) fn parse_override(text: &str, origin: &Origin) -> Result<Node, Box<Mi
         origin: origin.clone(),
         value,
     })
+}
+
+/// The parser's words without the place at their end, which the mistake tells by itself.
+fn without_place(detail: &str) -> String {
+    let words = detail
+        .rsplit_once(" at line ")
+        .map_or(detail, |(words, _)| words);
+    words.to_owned()
 }
 
 fn has_content(line: &str) -> bool {
