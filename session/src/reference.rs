@@ -116,7 +116,7 @@ fn came_in_by(pdr: &Pdr, from: Ingress) -> bool {
 fn matches(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> bool {
     let inner = &arrival.inner;
     let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty()).is_none_or(|ue| {
-        let ours = if pdr.pdi.local_f_teid.is_some() {
+        let ours = if pdr.pdi.source_interface == SourceInterface::Access {
             inner.source()
         } else {
             inner.destination()

@@ -109,6 +109,12 @@ impl Usage {
             Relaxed,
         );
         packet_counter.store(packet_counter.load(Relaxed).wrapping_add(1), Relaxed);
+        self.is_due()
+    }
+
+    /// Whether an armed total has been reached.
+    #[inline]
+    pub fn is_due(&self) -> bool {
         let uplink = self.uplink_octets.load(Relaxed);
         let downlink = self.downlink_octets.load(Relaxed);
         uplink.wrapping_add(downlink) >= self.total_alarm_octets.load(Relaxed)

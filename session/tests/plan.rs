@@ -105,7 +105,8 @@ fn pdr() -> impl Strategy<Value = Pdr> {
                     precedence: Precedence(precedence),
                     pdi: Pdi {
                         source_interface,
-                        local_f_teid: (!core).then(|| tunnel(teid)),
+                        // From the core also by N9, in a tunnel.
+                        local_f_teid: (!core || precedence == 0).then(|| tunnel(teid)),
                         vrf: Some(VRF),
                         ue,
                         qfis: qfis.into_iter().filter_map(Qfi::new).collect(),

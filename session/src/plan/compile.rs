@@ -266,6 +266,7 @@ impl Installed {
             filters: u8::try_from(pdr.pdi.sdf_filters.len()).map_err(|_| too_many)?,
             ue: UeMatch {
                 wanted: ue.is_some(),
+                is_source: pdr.pdi.source_interface == SourceInterface::Access,
                 v4: ue.is_some_and(|ue| ue.ipv4.is_some()),
                 v6: ue.is_some_and(|ue| ue.ipv6.is_some()),
             },

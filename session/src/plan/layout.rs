@@ -1,7 +1,7 @@
 //! Which keys lead into a session, and by which entrance.
 
 use super::CompileError;
-use crate::rule::{LocalFTeid, Pdr, Rules};
+use crate::rule::{LocalFTeid, Pdr, Rules, SourceInterface};
 use crate::tables::{EntryId, Key};
 
 /// The most tunnels a session may have: entrance 0 is the core side.
@@ -64,7 +64,11 @@ impl Layout {
     /// Keys of a PDR of the core side: its UE address or else the session's, in its VRF.
     fn add_ue_keys(&mut self, pdr: &Pdr, rules: &Rules) -> Result<(), CompileError> {
         let ue = pdr.pdi.ue.unwrap_or(rules.ue);
-        let (false, Some(vrf)) = (ue.is_empty(), pdr.pdi.vrf) else {
+        let from_core = matches!(
+            pdr.pdi.source_interface,
+            SourceInterface::Core | SourceInterface::SgiLan
+        );
+        let (true, false, Some(vrf)) = (from_core, ue.is_empty(), pdr.pdi.vrf) else {
             return Err(CompileError::NoKey(pdr.id));
         };
         let keys = ue

@@ -82,6 +82,8 @@ struct Matcher {
 struct UeMatch {
     /// The PDI has a UE IP Address.
     wanted: bool,
+    /// It is the packet's source: the packet comes from Access.
+    is_source: bool,
     /// … with an IPv4 address.
     v4: bool,
     /// … with an IPv6 prefix.
@@ -187,28 +189,27 @@ impl Plan {
             .matchers
             .get(range)?
             .iter()
-            .position(|matcher| self.matches(matcher, entry, arrival))?;
+            .position(|matcher| self.matches(matcher, arrival))?;
         self.steps.get(first + position)
     }
 
-    fn matches(&self, matcher: &Matcher, entry: Entry, arrival: &Arrival<'_>) -> bool {
+    fn matches(&self, matcher: &Matcher, arrival: &Arrival<'_>) -> bool {
         let qfi = matcher.any_qfi
             || arrival
                 .qfi
                 .is_some_and(|qfi| matcher.qfis >> qfi.get() & 1 == 1);
-        qfi && self.ue_matches(matcher.ue, entry, arrival)
+        qfi && self.ue_matches(matcher.ue, arrival)
             && (matcher.filters == 0 || self.filters_match(matcher, arrival))
     }
 
-    fn ue_matches(&self, ue: UeMatch, entry: Entry, arrival: &Arrival<'_>) -> bool {
+    fn ue_matches(&self, ue: UeMatch, arrival: &Arrival<'_>) -> bool {
         if !ue.wanted {
             return true;
         }
-        // The core side was found by the UE's address; a tunnel carries what the UE sent.
-        let bits = if entry.interface.is_none() {
-            arrival.inner.destination_bits()
-        } else {
+        let bits = if ue.is_source {
             arrival.inner.source_bits()
+        } else {
+            arrival.inner.destination_bits()
         };
         if arrival.inner.is_v6() {
             ue.v6 && bits & self.ue_v6_mask == self.ue_v6
@@ -257,6 +258,18 @@ impl Plan {
 }
 
 impl Step {
+    /// Starts loading what policing, counting and encapsulating will touch.
+    #[inline]
+    pub fn prefetch(&self) {
+        if let Some(meter) = self.meters.first() {
+            prefetch(&**meter);
+        }
+        if let Some(usage) = self.usages.first() {
+            prefetch(&**usage);
+        }
+        prefetch(&self.encapsulation);
+    }
+
     /// The peer's TEID and address of [`Act::Tunnel`], for end markers and explanations.
     pub const fn tunnel(&self) -> Option<(Teid, std::net::IpAddr)> {
         self.encapsulation.peer()
