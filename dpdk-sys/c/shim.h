@@ -76,7 +76,8 @@ static const uint64_t SHIM_RSS_UDP = RTE_ETH_RSS_UDP;
 static const uint64_t SHIM_RSS_TCP = RTE_ETH_RSS_TCP;
 static const uint64_t SHIM_RSS_GTPU = RTE_ETH_RSS_GTPU;
 
-static const uint32_t SHIM_RING_SPSC = RING_F_SP_ENQ | RING_F_SC_DEQ;
+/* Many may give, one takes. */
+static const uint32_t SHIM_RING_MPSC = RING_F_SC_DEQ;
 
 /* ===== thread-local values ===== */
 int shim_errno(void);

@@ -481,6 +481,49 @@ fn a_full_queue_leaves_the_rest() {
     );
 }
 
+/// However many queues each side has, and whoever opens first, what is sent is received.
+#[test]
+fn ring_ports_of_unequal_width_lose_nothing() {
+    let eal = eal();
+    let pool = pool("unequal", 511);
+    let side = |name: &str, side, rx_queues, tx_queues| {
+        let spec = PortSpec::Ring {
+            name: name.into(),
+            side,
+            size: 256,
+        };
+        let config = PortConfig {
+            rx_queues,
+            tx_queues,
+            ..PortConfig::new(pool)
+        };
+        let mut port = Port::open(eal, &spec, &config).unwrap();
+        let queues = port.start().unwrap();
+        (port, queues)
+    };
+    for (round, (a, b)) in [((1, 3), (1, 1)), ((1, 1), (2, 3)), ((3, 2), (2, 3))]
+        .into_iter()
+        .enumerate()
+    {
+        let name = format!("unequal{round}");
+        let (_port, mut near) = side(&name, RingSide::A, a.0, a.1);
+        let (_peer, mut far) = side(&name, RingSide::B, b.0, b.1);
+        assert_eq!((near.rx.len(), near.tx.len()), (a.0.into(), a.1.into()));
+        for (from, to) in [(&mut near.tx, &mut far.rx), (&mut far.tx, &mut near.rx)] {
+            let mut sent = 0;
+            for tx in from.iter_mut() {
+                let mut burst = Burst::<32>::new();
+                assert!(pool.fill(&mut burst, 20));
+                sent += tx.send(&mut burst);
+            }
+            let mut burst = Burst::<128>::new();
+            let received: usize = to.iter_mut().map(|rx| rx.receive(&mut burst)).sum();
+            assert_eq!((received, received), (sent, burst.len()), "{name}");
+        }
+        assert_eq!(pool.in_use(), 0);
+    }
+}
+
 #[test]
 fn null_ports_give_and_take() {
     let pool = pool("null", 255);

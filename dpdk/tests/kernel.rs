@@ -17,6 +17,7 @@
 mod common;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -49,7 +50,10 @@ fn in_namespace(name: &str, body: impl FnOnce() + Send) {
 
 /// Says so past the test harness, which would keep it to itself; where all is to be tested, fails.
 fn skip(why: &str) {
-    assert!(std::env::var_os("UPF_REQUIRE_ROOT").is_none(), "not to be skipped: {why}");
+    assert!(
+        std::env::var_os("UPF_REQUIRE_ROOT").is_none(),
+        "not to be skipped: {why}"
+    );
     let mut screen = std::io::stderr().lock();
     writeln!(screen, "SKIPPED {why}").unwrap();
 }
@@ -195,6 +199,144 @@ fn af_packet_carries_jumbo_frames_when_buffers_do() {
     });
 }
 
+/// The kernel spreads flows over as many sockets as there are transmit queues: one receive queue
+/// has them all.
+#[test]
+fn one_receive_queue_reads_what_the_kernel_spreads() {
+    in_namespace("af_packet fanout", || {
+        veth();
+        let pool = pool("fanout", 2047);
+        let spec = |interface: &str| PortSpec::AfPacket {
+            interface: interface.into(),
+        };
+        let config = PortConfig {
+            tx_queues: 3,
+            ..PortConfig::new(pool)
+        };
+        let mut left = open(&spec("left"), &config);
+        let mut right = open(&spec("right"), &config);
+        assert_eq!((left.1.rx.len(), left.1.tx.len()), (1, 3));
+        // 64 flows of UDP, from each of the transmit queues.
+        let mut got = std::collections::BTreeSet::new();
+        for tx in &mut left.1.tx {
+            for flow in 0..64 {
+                let mut burst = Burst::<32>::new();
+                burst
+                    .push(pool.packet(&udp(flow, tx.queue())).unwrap())
+                    .unwrap();
+                tx.send(&mut burst);
+            }
+        }
+        for _ in 0..2000 {
+            let mut burst = Burst::<32>::new();
+            right.1.rx[0].receive(&mut burst);
+            let udp = burst.iter().filter(|mbuf| mbuf.data()[12..14] == [8, 0]);
+            got.extend(udp.map(|mbuf| (mbuf.data()[29], mbuf.data()[35])));
+            if got.len() == 192 {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(got.len(), 192);
+        close(left);
+        close(right);
+    });
+}
+
+/// An IPv4 packet of flow `flow`, by its source address and port.
+fn udp(flow: u8, queue: u16) -> Vec<u8> {
+    let mut frame = vec![0; 60];
+    frame[..6].fill(0xff);
+    frame[12..14].copy_from_slice(&[8, 0]);
+    frame[14..24].copy_from_slice(&[0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17]);
+    frame[26..34].copy_from_slice(&[192, 0, 2, flow, 192, 0, 2, 200]);
+    frame[34..40].copy_from_slice(&[0x10, queue as u8, 0x08, 0x68, 0, 26]);
+    frame
+}
+
+/// Every driver takes what a configuration says as a matter of course: an MTU, promiscuous mode,
+/// more transmit than receive queues where it has them.
+#[test]
+fn common_settings_suit_every_driver() {
+    in_namespace("settings", || {
+        veth();
+        let config = PortConfig {
+            mtu: Some(1500),
+            promiscuous: true,
+            ..PortConfig::new(pool("settings", 8191))
+        };
+        let wide = PortConfig {
+            tx_queues: 2,
+            ..config.clone()
+        };
+        let (file, memif, vhost) = (scratch("out"), scratch("memif2"), scratch("vhost2"));
+        let (left, tap) = (String::from("left"), String::from("settap"));
+        let ring = PortSpec::Ring {
+            name: "set".into(),
+            side: dpdk::RingSide::A,
+            size: 64,
+        };
+        let xdp = PortSpec::AfXdp {
+            interface: left.clone(),
+            queue: 0,
+            force_copy: true,
+        };
+        suits(
+            &PortSpec::Null {
+                size: 64,
+                copy: false,
+            },
+            &wide,
+        );
+        suits(&ring, &wide);
+        suits(
+            &PortSpec::Pcap {
+                rx: None,
+                tx: Some(file.clone()),
+            },
+            &config,
+        );
+        suits(&PortSpec::AfPacket { interface: left }, &wide);
+        suits(&xdp, &config);
+        suits(
+            &PortSpec::Tap {
+                name: tap,
+                mac: None,
+            },
+            &wide,
+        );
+        suits(
+            &PortSpec::Memif {
+                socket: memif,
+                id: 1,
+                role: MemifRole::Server,
+            },
+            &wide,
+        );
+        suits(
+            &PortSpec::VhostUser {
+                path: vhost,
+                client: false,
+            },
+            &wide,
+        );
+        drop(std::fs::remove_file(file));
+    });
+}
+
+fn suits(spec: &PortSpec, config: &PortConfig) {
+    let mut port = Port::open(eal(), spec, config).unwrap_or_else(|error| panic!("{error}"));
+    let queues = port.start().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(queues.tx.len(), config.tx_queues.into());
+    assert_eq!(port.info().mtu, 1500, "{spec}");
+    close((port, queues));
+}
+
+/// A path that no other test, nor another run, uses.
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("dpdk-{name}-{}", std::process::id()))
+}
+
 /// Where the kernel has XDP sockets they work; where not, the error is clean.
 #[test]
 fn af_xdp_works_or_says_why_not() {
@@ -286,7 +428,7 @@ fn tap_meets_the_kernel() {
 
 #[test]
 fn memif_joins_two_ports() {
-    let socket = std::env::temp_dir().join(format!("dpdk-memif-{}.sock", std::process::id()));
+    let socket = scratch("memif");
     let pool = pool("memif", 4095);
     let spec = |role| PortSpec::Memif {
         socket: socket.clone(),
@@ -305,7 +447,7 @@ fn memif_joins_two_ports() {
 
 #[test]
 fn vhost_and_virtio_user_join_two_ports() {
-    let path = std::env::temp_dir().join(format!("dpdk-vhost-{}.sock", std::process::id()));
+    let path = scratch("vhost");
     let pool = pool("vhost", 4095);
     let vhost = PortSpec::VhostUser {
         path: path.clone(),

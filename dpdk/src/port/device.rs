@@ -15,6 +15,8 @@ use crate::{Eal, Errno, Error};
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) port: u16,
+    /// Receive queues to set up, where that is more than was asked for.
+    pub(super) rx_queues: u16,
     bus: &'static CStr,
     name: CString,
     kept: bool,
@@ -25,8 +27,10 @@ impl Device {
         match spec {
             PortSpec::Pci { address } => Self::pci(spec, address),
             PortSpec::Ring { name, side, size } => {
-                let (port, name) = ring::open(eal, name, *side, *size, config)?;
-                Self::claim(spec, c"vdev", name, port)
+                let opened = ring::open(eal, name, *side, *size, config)?;
+                let mut device = Self::claim(spec, c"vdev", opened.device, opened.port)?;
+                device.rx_queues = opened.rx_queues;
+                Ok(device)
             }
             _ => Self::make(spec, config),
         }
@@ -75,6 +79,7 @@ impl Device {
         }
         Ok(Self {
             port,
+            rx_queues: 0,
             bus,
             name,
             kept: false,

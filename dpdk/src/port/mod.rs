@@ -27,9 +27,10 @@ pub use spec::{MacAddress, MemifRole, PortSpec, RingSide};
 /// How a port shall be set up.
 #[derive(Clone, Debug)]
 pub struct PortConfig {
-    /// Receive queues.
+    /// Receive queues to be given out. Where the device has to have more, because its other side
+    /// spreads packets over as many pairs as there are transmit queues, each polls several of them.
     pub rx_queues: u16,
-    /// Transmit queues; mostly one for each lcore that sends.
+    /// Transmit queues to be given out; mostly one for each lcore that sends.
     pub tx_queues: u16,
     /// Packets that wait in a receive queue, rounded to what the driver takes.
     pub rx_descriptors: u16,
@@ -163,6 +164,8 @@ pub struct Port {
     interface: Option<Interface>,
     name: String,
     info: PortInfo,
+    /// Receive queues of the device, shared out among those that are given out.
+    rx_polled: u16,
     rx_queues: u16,
     tx_queues: u16,
     /// Queues are out.
@@ -184,23 +187,30 @@ impl Port {
             });
         }
         let interface = kernel_interface(spec)?;
-        let mut config = config.clone();
+        let asked = config;
+        let mut config = asked.clone();
         if let Some(interface) = &interface {
             // Slots and buffers must fit what the interface already carries.
             config.mtu = Some(config.mtu.map_or_else(|| interface.mtu(), Ok)?);
         }
-        let config = &config;
+        if spec.spreads_over_pairs() {
+            config.rx_queues = config.rx_queues.max(config.tx_queues);
+            config.tx_queues = config.rx_queues;
+        }
         let _one_at_a_time = control();
         // From here on, dropping the device closes it.
-        let device = Device::find(eal, spec, config)?;
-        let info = setup::set_up(device.port, spec, config, interface.as_ref())?;
+        let device = Device::find(eal, spec, &config)?;
+        config.rx_queues = config.rx_queues.max(device.rx_queues);
+        config.pools = pools(&config, asked);
+        let info = setup::set_up(device.port, spec, &config, interface.as_ref())?;
         Ok(Self {
             device: device.keep(),
             interface,
             name,
             info,
-            rx_queues: config.rx_queues,
-            tx_queues: config.tx_queues,
+            rx_polled: config.rx_queues,
+            rx_queues: asked.rx_queues,
+            tx_queues: asked.tx_queues,
             started: false,
         })
     }
@@ -223,11 +233,7 @@ impl Port {
         let port = self.device.port;
         Ok(Queues {
             rx: (0..self.rx_queues)
-                .map(|queue| Rx {
-                    port,
-                    queue,
-                    alone: PhantomData,
-                })
+                .map(|queue| Rx::new(port, queue, self.rx_queues, self.rx_polled))
                 .collect(),
             tx: (0..self.tx_queues)
                 .map(|queue| Tx {
@@ -394,4 +400,21 @@ fn kernel_interface(spec: &PortSpec) -> Result<Option<Interface>, Error> {
         PortSpec::AfPacket { interface } => Interface::new(interface).map(Some),
         _ => Ok(None),
     }
+}
+
+/// The pools of all queues of the device, so that each goes to the pool of the queue that polls it.
+fn pools(config: &PortConfig, asked: &PortConfig) -> Vec<&'static Pool> {
+    let one_round: Vec<_> = asked
+        .pools
+        .iter()
+        .copied()
+        .cycle()
+        .take(asked.rx_queues.into())
+        .collect();
+    one_round
+        .iter()
+        .copied()
+        .cycle()
+        .take(config.rx_queues.into())
+        .collect()
 }

@@ -22,11 +22,18 @@ use crate::Burst;
 /// fn needs_send<T: Send>() {}
 /// needs_send::<dpdk::Rx>();
 /// ```
+///
+/// Where the device has more queues than were asked for, it stands for every `step`th of them.
 #[derive(Debug)]
 pub struct Rx {
-    pub(super) port: u16,
-    pub(super) queue: u16,
-    pub(super) alone: PhantomData<Cell<()>>,
+    port: u16,
+    queue: u16,
+    step: u16,
+    /// Queues of the device.
+    end: u16,
+    /// Which to poll next.
+    next: u16,
+    alone: PhantomData<Cell<()>>,
 }
 
 /// One transmit queue; shared no more than [`Rx`].
@@ -47,15 +54,44 @@ pub struct Tx {
 }
 
 impl Rx {
+    /// Queue `queue` of `step`, of a device that has `end`.
+    pub(super) const fn new(port: u16, queue: u16, step: u16, end: u16) -> Self {
+        Self {
+            port,
+            queue,
+            step,
+            end,
+            next: queue,
+            alone: PhantomData,
+        }
+    }
+
     /// Receives as much as is there and fits behind what `burst` holds. Returns how many.
     ///
     /// Leave room for 32 or more: some drivers give nothing to a shorter wish.
     #[inline]
     pub fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> usize {
-        // SAFETY: The queue was set up and started, and by `&mut` nobody else polls it; `slots`
-        // has room for `count`.
-        burst
-            .fill(|slots, count| unsafe { sys::shim_rx_burst(self.port, self.queue, slots, count) })
+        if self.step == self.end {
+            return self.poll(self.queue, burst);
+        }
+        let mut count = 0_usize;
+        // Once around at most, going on where it stopped: no queue starves another.
+        for _ in (self.queue..self.end).step_by(self.step.into()) {
+            if burst.is_full() {
+                break;
+            }
+            count = count.saturating_add(self.poll(self.next, burst));
+            let next = self.next.saturating_add(self.step);
+            self.next = if next < self.end { next } else { self.queue };
+        }
+        count
+    }
+
+    #[inline]
+    fn poll<const N: usize>(&mut self, queue: u16, burst: &mut Burst<N>) -> usize {
+        // SAFETY: The queue was set up and started, and by `&mut` nobody else polls it, since no
+        // two `Rx` have the same remainder; `slots` has room for `count`.
+        burst.fill(|slots, count| unsafe { sys::shim_rx_burst(self.port, queue, slots, count) })
     }
 
     /// Number of its port, as packets bear it.
@@ -63,7 +99,7 @@ impl Rx {
         self.port
     }
 
-    /// Which queue of the port.
+    /// Which queue of those given out.
     pub const fn queue(&self) -> u16 {
         self.queue
     }

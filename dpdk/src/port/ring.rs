@@ -4,7 +4,9 @@
 //!  side A  tx queue q --- ring upf_<name>_ab<q> --> rx queue q  side B
 //!          rx queue q <-- ring upf_<name>_ba<q> --- tx queue q
 //! ```
-//! The rings are single-producer, single-consumer; that each queue has one owner makes it true.
+//! Whoever opens first fixes how many rings lead one way, and the other adapts: a sender with more
+//! queues than rings shares them out (so rings take many producers), a receiver with fewer queues
+//! polls several rings through each. Whatever the order and the numbers, nothing goes unread.
 
 use std::ffi::CString;
 
@@ -18,7 +20,7 @@ use crate::{Eal, Errno, Error};
 /// first is [`RingSide::A`]. Either may also be opened by itself, through [`PortSpec::Ring`].
 ///
 /// # Errors
-/// When the name is too long or taken, the queues differ in number, or there is no memory.
+/// When the name is too long or taken, or there is no memory.
 pub fn ring_pair(
     eal: Eal,
     name: &str,
@@ -40,15 +42,21 @@ pub fn ring_pair(
     }
 }
 
-/// Makes one end; the rings are made by whichever end comes first. Returns the port and its
-/// device's name.
+/// One end, as it was made.
+pub(super) struct Opened {
+    pub(super) port: u16,
+    pub(super) device: CString,
+    pub(super) rx_queues: u16,
+}
+
+/// Makes one end, and those rings that are not there.
 pub(super) fn open(
     _: Eal,
     name: &str,
     side: RingSide,
     size: u32,
     config: &PortConfig,
-) -> Result<(u16, CString), Error> {
+) -> Result<Opened, Error> {
     if name.len() > 16
         || name.is_empty()
         || !name
@@ -65,13 +73,34 @@ pub(super) fn open(
         RingSide::A => ("ba", "ab"),
         RingSide::B => ("ab", "ba"),
     };
-    let rings = |way: &str, queues: u16| -> Result<Vec<*mut sys::rte_ring>, Error> {
-        (0..queues)
-            .map(|queue| ring(&format!("upf_{name}_{way}{queue}"), size))
+    let ring_name = |way: &str, queue: u16| format!("upf_{name}_{way}{queue}");
+    let rings = |way: &str| -> Result<Vec<*mut sys::rte_ring>, Error> {
+        let names = (0..u16::MAX).map(|queue| ring_name(way, queue));
+        names
+            .map(|name| find(&name))
+            .take_while(|ring| !matches!(ring, Ok(None)))
+            .filter_map(Result::transpose)
             .collect()
     };
-    let rx = rings(receive, config.rx_queues)?;
-    let tx = rings(send, config.tx_queues)?;
+    // Every ring that leads here, and as many as asked for.
+    let mut rx = rings(receive)?;
+    for queue in (0..config.rx_queues).skip(rx.len()) {
+        rx.push(make(&ring_name(receive, queue), size)?);
+    }
+    // The rings that the other side reads; when it is not there yet, as many as asked for.
+    let mut out = rings(send)?;
+    if out.is_empty() {
+        for queue in 0..config.tx_queues {
+            out.push(make(&ring_name(send, queue), size)?);
+        }
+    }
+    let tx: Vec<_> = out
+        .iter()
+        .copied()
+        .cycle()
+        .take(config.tx_queues.into())
+        .collect();
+    let rx_queues = u16::try_from(rx.len()).unwrap_or(u16::MAX);
     let port_name = format!("upf_{name}_{}", side.letter());
     let c_name = c_string("ring port", &port_name)?;
     // SAFETY: The EAL is up; both lists are as long as said, of rings that are never freed.
@@ -79,7 +108,7 @@ pub(super) fn open(
         sys::rte_eth_from_rings(
             c_name.as_ptr(),
             rx.as_ptr(),
-            config.rx_queues.into(),
+            rx_queues.into(),
             tx.as_ptr(),
             config.tx_queues.into(),
             // Any node.
@@ -92,26 +121,29 @@ pub(super) fn open(
     let port = check("rte_eth_from_rings", &port_name, answer)?;
     let port = u16::try_from(port)
         .map_err(|_| Error::call("rte_eth_from_rings", port_name.clone(), Errno(libc::ERANGE)))?;
-    Ok((port, c_string("device", &format!("net_ring_{port_name}"))?))
+    let device = c_string("device", &format!("net_ring_{port_name}"))?;
+    Ok(Opened {
+        port,
+        device,
+        rx_queues,
+    })
 }
 
-/// Finds or makes a ring.
-fn ring(name: &str, size: u32) -> Result<*mut sys::rte_ring, Error> {
+fn find(name: &str) -> Result<Option<*mut sys::rte_ring>, Error> {
     let c_name = c_string("ring", name)?;
     // SAFETY: The EAL is up; the name ends in NUL.
-    let found = unsafe { sys::rte_ring_lookup(c_name.as_ptr()) };
-    if !found.is_null() {
-        return Ok(found);
-    }
+    let ring = unsafe { sys::rte_ring_lookup(c_name.as_ptr()) };
+    Ok((!ring.is_null()).then_some(ring))
+}
+
+fn make(name: &str, size: u32) -> Result<*mut sys::rte_ring, Error> {
+    let c_name = c_string("ring", name)?;
     let size = size.clamp(2, 1 << 20).next_power_of_two();
     // SAFETY: The EAL is up; the name ends in NUL and is copied.
-    let made = unsafe { sys::rte_ring_create(c_name.as_ptr(), size, -1, sys::SHIM_RING_SPSC) };
-    if made.is_null() {
-        return Err(Error::call(
-            "rte_ring_create",
-            format!("{name} of {size}"),
-            Errno::last(),
-        ));
+    let ring = unsafe { sys::rte_ring_create(c_name.as_ptr(), size, -1, sys::SHIM_RING_MPSC) };
+    if ring.is_null() {
+        let what = format!("{name} of {size}");
+        return Err(Error::call("rte_ring_create", what, Errno::last()));
     }
-    Ok(made)
+    Ok(ring)
 }

@@ -113,7 +113,7 @@ pub enum PortSpec {
         tx: Option<PathBuf>,
     },
     /// One end of a pair joined back to back in memory; the other end is opened by the same name.
-    /// Each side has as many receive queues as the other has transmit queues.
+    /// The two sides may differ in their numbers of queues.
     Ring {
         /// Name of the pair; at most 16 octets.
         name: String,
@@ -168,6 +168,20 @@ pub(super) struct Virtual {
 const FRAME_OVERHEAD: u32 = 14 + 2 * 4;
 
 impl PortSpec {
+    /// Whether the other side spreads packets over all queue pairs, so that each must be read,
+    /// and each must be whole.
+    pub(super) const fn spreads_over_pairs(&self) -> bool {
+        matches!(
+            self,
+            Self::AfPacket { .. }
+                | Self::AfXdp { .. }
+                | Self::Tap { .. }
+                | Self::Memif { .. }
+                | Self::VhostUser { .. }
+                | Self::VirtioUser { .. }
+        )
+    }
+
     /// Octets that a buffer must hold for this driver, where that is more than a frame.
     pub(super) fn buffer_need(&self, config: &PortConfig) -> Option<u32> {
         // The driver wants room for a whole slot, less TPACKET2_HDRLEN.
