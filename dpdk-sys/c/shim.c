@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_errno.h>
@@ -129,6 +131,34 @@ int shim_port_stats(uint16_t port, struct shim_stats *out)
 	out->oerrors = stats.oerrors;
 	out->rx_nombuf = stats.rx_nombuf;
 	return 0;
+}
+
+int shim_port_counters(uint16_t port, struct shim_counter *out, uint32_t room)
+{
+	struct rte_eth_xstat_name *names;
+	struct rte_eth_xstat *values;
+	int count = rte_eth_xstats_get_names(port, NULL, 0);
+	int i;
+
+	if (count <= 0 || (uint32_t)count > room)
+		return count;
+	names = calloc(count, sizeof(*names));
+	values = calloc(count, sizeof(*values));
+	if (names == NULL || values == NULL) {
+		count = -ENOMEM;
+	} else if (rte_eth_xstats_get_names(port, names, count) != count ||
+		   rte_eth_xstats_get(port, values, count) != count) {
+		count = -EAGAIN;
+	} else {
+		for (i = 0; i < count; i++) {
+			memcpy(out[i].name, names[i].name, sizeof(out[i].name));
+			out[i].name[sizeof(out[i].name) - 1] = 0;
+			out[i].value = values[i].value;
+		}
+	}
+	free(names);
+	free(values);
+	return count;
 }
 
 int shim_port_mac(uint16_t port, uint8_t mac[6])

@@ -145,6 +145,13 @@ struct shim_stats {
 	uint64_t rx_nombuf;
 };
 int shim_port_stats(uint16_t port, struct shim_stats *out);
+/* One of a driver's own counters. */
+struct shim_counter {
+	char name[64];
+	uint64_t value;
+};
+/* Fills at most `room`; returns how many there are. */
+int shim_port_counters(uint16_t port, struct shim_counter *out, uint32_t room);
 int shim_port_mac(uint16_t port, uint8_t mac[6]);
 
 /* ===== quiescent-state reclamation ===== */

@@ -557,6 +557,11 @@ fn null_ports_give_and_take() {
     }
     let stats = port.stats().unwrap();
     assert_eq!((stats.ipackets, stats.opackets), (3200, 3200));
+    let counters = port.counters().unwrap();
+    assert!(
+        counters.contains(&("rx_good_packets".into(), 3200)),
+        "{counters:?}"
+    );
     assert_eq!(pool.in_use(), 0);
 }
 

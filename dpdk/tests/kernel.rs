@@ -377,7 +377,7 @@ fn af_xdp_carries_tunnelled_frames() {
         let spec = |interface: &str| PortSpec::AfXdp {
             interface: interface.into(),
             queue: 0,
-            force_copy: true,
+            force_copy: false,
         };
         let config = PortConfig {
             mtu: Some(1600),

@@ -352,6 +352,31 @@ impl Port {
         })
     }
 
+    /// The driver's own counters, by the names it gives them. Queues may be in use meanwhile.
+    ///
+    /// # Errors
+    /// When the device is gone.
+    pub fn counters(&self) -> Result<Vec<(String, u64)>, Error> {
+        // Far more than any driver has.
+        const ROOM: u32 = 4096;
+        let _one_at_a_time = control();
+        let mut raw: Vec<sys::shim_counter> = Vec::new();
+        // SAFETY: The port is open; no counter is asked for.
+        let count = unsafe { sys::shim_port_counters(self.device.port, raw.as_mut_ptr(), 0) };
+        let count = check("rte_eth_xstats_get", &self.name, count)?.min(ROOM);
+        raw.resize_with(usize::try_from(count).unwrap_or(0), || sys::shim_counter {
+            name: [0; 64],
+            value: 0,
+        });
+        // SAFETY: The port is open; there is room for `count`.
+        let answer = unsafe { sys::shim_port_counters(self.device.port, raw.as_mut_ptr(), count) };
+        check("rte_eth_xstats_get", &self.name, answer)?;
+        Ok(raw
+            .iter()
+            .map(|counter| (setup::text(&counter.name), counter.value))
+            .collect())
+    }
+
     /// What it has counted. Queues may be in use meanwhile.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Setting a device up: queues, offloads as far as granted, MTU.
 
+use std::ffi::c_char;
+
 use dpdk_sys as sys;
 
 use super::interface::Interface;
@@ -32,7 +34,7 @@ pub(super) fn set_up(
     };
     let mut info = PortInfo {
         port,
-        driver: driver_name(&can),
+        driver: text(&can.driver),
         mac: MacAddress(can.mac),
         socket: u32::try_from(can.socket).ok(),
         rx_offloads: config
@@ -94,11 +96,12 @@ fn capabilities(port: u16, name: &str) -> Result<sys::shim_port_info, Error> {
     Ok(info)
 }
 
-fn driver_name(info: &sys::shim_port_info) -> String {
-    let octets = info
-        .driver
+/// A string of C in an array.
+pub(super) fn text(array: &[c_char]) -> String {
+    let octets = array
         .iter()
-        .map_while(|&c| u8::try_from(c).ok().filter(|&c| c != 0));
+        .map(|&c| c.to_ne_bytes()[0])
+        .take_while(|&c| c != 0);
     String::from_utf8_lossy(&octets.collect::<Vec<_>>()).into_owned()
 }
 

@@ -105,7 +105,7 @@ pub enum PortSpec {
         /// Its Ethernet address; any when none.
         mac: Option<MacAddress>,
     },
-    /// Capture files. What is sent without a file to go to is dropped.
+    /// Capture files, with one queue each way. What is sent without a file to go to is dropped.
     Pcap {
         /// What to receive.
         rx: Option<PathBuf>,

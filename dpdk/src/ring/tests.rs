@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn keeps_order_across_threads() {
-    const COUNT: u64 = 200_000;
+    const COUNT: u64 = if cfg!(miri) { 500 } else { 200_000 };
     let (mut give, mut take) = spsc::<Note<u64>>(64);
     let giver = thread::spawn(move || {
         for number in 0..COUNT {
