@@ -456,6 +456,8 @@ fn vhost_and_virtio_user_join_two_ports() {
     let mut config = PortConfig::new(pool);
     config.rx_descriptors = 256;
     config.tx_descriptors = 256;
+    config.mtu = Some(1500);
+    config.promiscuous = true;
     let mut vhost = open(&vhost, &config);
     let mac = Some(MacAddress([2, 0, 0, 0, 0, 1]));
     let virtio = PortSpec::VirtioUser {
