@@ -1,0 +1,378 @@
+//! The topology compiled for packets: which interface a frame belongs to, which addresses are ours,
+//! where a destination lies. Made at start, then only read.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use session::neighbour::{Neighbours, NextHop};
+use session::topology::{Interface, Role, Topology};
+use session::{InterfaceId, NextHopId};
+
+use crate::wire;
+
+const ALL_V4: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+const ALL_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
+
+/// What a port needs to be known for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortLink {
+    /// Our Ethernet address.
+    pub mac: [u8; 6],
+    /// The Ethernet address of the kernel's end, when the port is a TAP: every packet goes there.
+    pub kernel_mac: Option<[u8; 6]>,
+    /// The largest IP packet that may be sent.
+    pub mtu: u16,
+}
+
+/// Everything that packets ask about the topology.
+#[derive(Debug)]
+pub struct Links {
+    ports: Box<[CompiledPort]>,
+    interfaces: Box<[InterfaceLink]>,
+    own: OwnAddresses,
+}
+
+#[derive(Debug)]
+struct CompiledPort {
+    link: PortLink,
+    untagged: Option<Segment>,
+    tagged: Box<[(u16, Segment)]>,
+}
+
+/// What lies in one VLAN of one port (or in none).
+#[derive(Debug, Default)]
+pub(crate) struct Segment {
+    v4: Vec<(u32, Local)>,
+    v6: Vec<(u128, Local)>,
+    /// The interface that takes user packets without a tunnel.
+    pub(crate) n6: Option<InterfaceId>,
+    pub(crate) interfaces: Vec<InterfaceId>,
+}
+
+/// One of our addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Local {
+    pub(crate) interface: InterfaceId,
+    /// GTP-U is spoken there.
+    pub(crate) tunnels: bool,
+    /// It faces the radio side alone.
+    pub(crate) n3: bool,
+}
+
+/// One interface.
+#[derive(Debug)]
+pub(crate) struct InterfaceLink {
+    pub(crate) port: u16,
+    /// The Ethernet header towards it, the destination left open.
+    pub(crate) ethernet: EthernetHeader,
+    pub(crate) mtu: u16,
+    /// Our addresses, for asking neighbours.
+    pub(crate) addresses: Vec<IpNet>,
+    /// UE addresses to answer ARP and neighbour solicitations for.
+    pub(crate) ue_pools: Vec<IpNet>,
+    v4: Vec<Prefix<u32>>,
+    v6: Vec<Prefix<u128>>,
+}
+
+/// An Ethernet header without its EtherType: source, and tag if there is one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EthernetHeader {
+    pub(crate) source: [u8; 6],
+    pub(crate) vlan: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Prefix<T> {
+    value: T,
+    mask: T,
+    length: u8,
+    target: Target,
+}
+
+/// Where a destination is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The destination itself is the neighbour.
+    OnLink,
+    /// By this neighbour.
+    Via(NextHopId),
+}
+
+/// Our own addresses, which no user packet may go to. Nearly every packet is told apart by one bit.
+#[derive(Debug, Default)]
+pub struct OwnAddresses {
+    low_bits: u64,
+    v4: Vec<u32>,
+    v6: Vec<u128>,
+}
+
+impl OwnAddresses {
+    fn new(addresses: impl Iterator<Item = IpAddr>) -> Self {
+        let mut own = Self::default();
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => {
+                    own.low_bits |= 1 << (address.to_bits() & 63);
+                    own.v4.push(address.to_bits());
+                }
+                IpAddr::V6(address) => {
+                    own.low_bits |= 1 << (address.to_bits() & 63);
+                    own.v6.push(address.to_bits());
+                }
+            }
+        }
+        own
+    }
+
+    /// Whether the IPv4 address is ours.
+    #[inline]
+    pub fn has_v4(&self, address: u32) -> bool {
+        self.low_bits >> (address & 63) & 1 == 1 && self.v4.contains(&address)
+    }
+
+    /// Whether the IPv6 address is ours.
+    #[inline]
+    pub fn has_v6(&self, address: u128) -> bool {
+        self.low_bits >> (address & 63) & 1 == 1 && self.v6.contains(&address)
+    }
+}
+
+impl Links {
+    /// Compiles `topology` for those ports; `further` are addresses of the UPF that the topology
+    /// does not have, such as that of N4. Gateways get their [`NextHopId`] here.
+    pub fn new(
+        topology: &Topology,
+        ports: &[PortLink],
+        further: &[IpAddr],
+        neighbours: &Neighbours,
+    ) -> Self {
+        let configured = || topology.interfaces.iter().flat_map(|interface| &interface.addresses);
+        let own = OwnAddresses::new(configured().map(IpNet::addr).chain(further.iter().copied()));
+        let interfaces = topology
+            .interfaces
+            .iter()
+            .map(|interface| {
+                let link = ports.get(usize::from(interface.port)).copied();
+                InterfaceLink::new(topology, interface, link, neighbours)
+            })
+            .collect();
+        let ports = (0_u16..)
+            .zip(ports)
+            .map(|(number, link)| CompiledPort::new(topology, number, *link))
+            .collect();
+        Self { ports, interfaces, own }
+    }
+
+    /// How many ports there are.
+    pub fn ports(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// A port.
+    #[inline]
+    pub fn port(&self, port: u16) -> Option<&PortLink> {
+        self.ports.get(usize::from(port)).map(|port| &port.link)
+    }
+
+    /// Our own addresses.
+    #[inline]
+    pub const fn own(&self) -> &OwnAddresses {
+        &self.own
+    }
+
+    /// A port, and what lies on it without a tag.
+    #[inline]
+    pub(crate) fn untagged(&self, port: u16) -> Option<(&PortLink, Option<&Segment>)> {
+        let port = self.ports.get(usize::from(port))?;
+        Some((&port.link, port.untagged.as_ref()))
+    }
+
+    /// What lies in a VLAN of a port.
+    pub(crate) fn segment(&self, port: u16, vlan: Option<u16>) -> Option<&Segment> {
+        let port = self.ports.get(usize::from(port))?;
+        let Some(vlan) = vlan else {
+            return port.untagged.as_ref();
+        };
+        let tagged = port.tagged.iter().find(|(tag, _)| *tag == vlan);
+        tagged.map(|(_, segment)| segment)
+    }
+
+    /// An interface.
+    #[inline]
+    pub(crate) fn interface(&self, id: InterfaceId) -> Option<&InterfaceLink> {
+        self.interfaces.get(usize::from(id.0))
+    }
+
+    /// All interfaces.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = (InterfaceId, &InterfaceLink)> {
+        (0..).map(InterfaceId).zip(&self.interfaces)
+    }
+}
+
+impl CompiledPort {
+    fn new(topology: &Topology, number: u16, link: PortLink) -> Self {
+        let on_port = || topology.interfaces.iter().filter(|interface| interface.port == number);
+        let mut tags: Vec<u16> = on_port().filter_map(|interface| interface.vlan).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        let segment = |vlan| Segment::new(on_port().filter(|interface| interface.vlan == vlan));
+        Self {
+            link,
+            untagged: on_port().any(|interface| interface.vlan.is_none()).then(|| segment(None)),
+            tagged: tags.into_iter().map(|tag| (tag, segment(Some(tag)))).collect(),
+        }
+    }
+}
+
+impl Segment {
+    fn new<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> Self {
+        let mut segment = Self::default();
+        for interface in interfaces {
+            segment.interfaces.push(interface.id);
+            if interface.role == Role::N6 {
+                segment.n6 = segment.n6.or(Some(interface.id));
+            }
+            let local = Local {
+                interface: interface.id,
+                tunnels: interface.role != Role::N6,
+                n3: interface.role == Role::N3,
+            };
+            for net in &interface.addresses {
+                match net.addr() {
+                    IpAddr::V4(address) => segment.v4.push((address.to_bits(), local)),
+                    IpAddr::V6(address) => segment.v6.push((address.to_bits(), local)),
+                }
+            }
+        }
+        segment
+    }
+
+    #[inline]
+    pub(crate) fn local_v4(&self, address: u32) -> Option<Local> {
+        self.v4.iter().find(|(own, _)| *own == address).map(|(_, local)| *local)
+    }
+
+    #[inline]
+    pub(crate) fn local_v6(&self, address: u128) -> Option<Local> {
+        self.v6.iter().find(|(own, _)| *own == address).map(|(_, local)| *local)
+    }
+
+    pub(crate) fn local(&self, address: IpAddr) -> Option<Local> {
+        match address {
+            IpAddr::V4(address) => self.local_v4(address.to_bits()),
+            IpAddr::V6(address) => self.local_v6(address.to_bits()),
+        }
+    }
+}
+
+impl InterfaceLink {
+    fn new(
+        topology: &Topology,
+        interface: &Interface,
+        port: Option<PortLink>,
+        neighbours: &Neighbours,
+    ) -> Self {
+        let mut link = Self {
+            port: interface.port,
+            ethernet: EthernetHeader {
+                source: port.map_or([0; 6], |port| port.mac),
+                vlan: interface.vlan,
+            },
+            mtu: port.map_or(0, |port| port.mtu),
+            addresses: interface.addresses.clone(),
+            ue_pools: Vec::new(),
+            v4: Vec::new(),
+            v6: Vec::new(),
+        };
+        let networks = topology.networks.iter().filter(|network| network.interface == interface.id);
+        link.ue_pools.extend(networks.flat_map(|network| network.ue_pools.iter().copied()));
+        if let (true, Some(mac)) = (interface.kernel, port.and_then(|port| port.kernel_mac)) {
+            link.all_to_the_kernel(interface.id, mac, neighbours);
+            return link;
+        }
+        for net in &interface.addresses {
+            link.add(net.trunc(), Target::OnLink);
+        }
+        for route in &interface.routes {
+            let hop = NextHop { interface: interface.id, address: route.via };
+            if let Some(id) = neighbours.id(hop) {
+                link.add(route.to.trunc(), Target::Via(id));
+            }
+        }
+        // Most specific first; of equals the one that was written last.
+        link.v4.reverse();
+        link.v4.sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
+        link.v6.reverse();
+        link.v6.sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
+        link
+    }
+
+    /// The other end of the wire is the kernel, whatever the destination.
+    fn all_to_the_kernel(&mut self, id: InterfaceId, mac: [u8; 6], neighbours: &Neighbours) {
+        let hop = NextHop { interface: id, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+        if let Some(next_hop) = neighbours.id(hop) {
+            neighbours.learn(hop, mac);
+            self.add(ALL_V4, Target::Via(next_hop));
+            self.add(ALL_V6, Target::Via(next_hop));
+        }
+    }
+
+    fn add(&mut self, net: IpNet, target: Target) {
+        let length = net.prefix_len();
+        match (net.network(), net.netmask()) {
+            (IpAddr::V4(value), IpAddr::V4(mask)) => {
+                let (value, mask) = (value.to_bits(), mask.to_bits());
+                self.v4.push(Prefix { value, mask, length, target });
+            }
+            (IpAddr::V6(value), IpAddr::V6(mask)) => {
+                let (value, mask) = (value.to_bits(), mask.to_bits());
+                self.v6.push(Prefix { value, mask, length, target });
+            }
+            _ => {}
+        }
+    }
+
+    /// The most specific route to an IPv4 address.
+    #[inline]
+    pub(crate) fn route_v4(&self, to: u32) -> Option<Target> {
+        let found = self.v4.iter().find(|prefix| to & prefix.mask == prefix.value);
+        found.map(|prefix| prefix.target)
+    }
+
+    /// The most specific route to an IPv6 address.
+    #[inline]
+    pub(crate) fn route_v6(&self, to: u128) -> Option<Target> {
+        let found = self.v6.iter().find(|prefix| to & prefix.mask == prefix.value);
+        found.map(|prefix| prefix.target)
+    }
+
+    /// Our address from which a neighbour is asked.
+    pub(crate) fn address_towards(&self, peer: IpAddr) -> Option<IpAddr> {
+        let same = || self.addresses.iter().filter(|net| net.addr().is_ipv4() == peer.is_ipv4());
+        let on_link = same().find(|net| net.contains(&peer));
+        on_link.or_else(|| same().next()).map(IpNet::addr)
+    }
+}
+
+impl EthernetHeader {
+    /// How long it is, EtherType included.
+    #[inline]
+    pub(crate) const fn length(self) -> usize {
+        if self.vlan.is_some() { 18 } else { 14 }
+    }
+
+    /// Writes it in front of a frame that has room for it.
+    #[inline]
+    pub(crate) fn write(self, frame: &mut [u8], to: [u8; 6], ether_type: u16) -> Option<()> {
+        let [a, b, c, d, e, f] = to;
+        let [g, h, i, j, k, l] = self.source;
+        let [t, u] = ether_type.to_be_bytes();
+        match self.vlan {
+            None => wire::put(frame, 0, [a, b, c, d, e, f, g, h, i, j, k, l, t, u]),
+            Some(vlan) => {
+                let ([v, w], [x, y]) = (wire::VLAN.to_be_bytes(), vlan.to_be_bytes());
+                wire::put(frame, 0, [a, b, c, d, e, f, g, h, i, j, k, l, v, w, x, y, t, u])
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Count: the volume of what passed, per URR, in octets of the user packet.
+
+use session::plan::{Plan, Step};
+use session::report::{Report, WorkerEnd};
+
+use super::meta::Meta;
+
+/// Fifth stage: how much?
+#[inline]
+pub(super) fn count(metas: &[Meta<'_>], end: &mut WorkerEnd) {
+    for meta in metas {
+        let (true, Some(plan), Some(step)) = (meta.is_pending(), meta.plan, meta.step) else {
+            continue;
+        };
+        for usage in &step.usages {
+            if usage.count(step.direction, meta.user_length) {
+                alarm(plan, step, end);
+            }
+        }
+    }
+}
+
+/// Tells the control side. A counter whose report found the queue full stays armed, so that the
+/// next packet tries again.
+#[cold]
+fn alarm(plan: &Plan, step: &Step, end: &mut WorkerEnd) {
+    for usage in &step.usages {
+        let Some(urr) = plan.urr_of(usage) else {
+            continue;
+        };
+        if usage.is_due() && end.report(Report::Usage { session: plan.session, urr }) {
+            usage.disarm();
+        }
+    }
+}

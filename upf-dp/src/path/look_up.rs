@@ -1,0 +1,95 @@
+//! Look up: from key to session, for the whole burst at once, so that the loads overlap.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use session::WorkerId;
+use session::rule::LocalFTeid;
+use session::tables::Snapshot;
+
+use super::meta::{Fate, Key, Meta, Punt};
+use crate::packet::Packet;
+use crate::reason::Reason;
+use crate::wire;
+
+/// Second stage: which session, by which entrance, and is it ours?
+#[inline]
+pub(super) fn look_up<'a, P: Packet>(
+    view: Snapshot<'a>,
+    worker: WorkerId,
+    packets: &[P],
+    metas: &mut [Meta<'a>],
+) {
+    for (packet, meta) in packets.iter().zip(&*metas) {
+        match meta.key {
+            Key::None => {}
+            Key::Tunnel(teid) => {
+                view.prefetch_tunnel(LocalFTeid { teid, interface: meta.interface });
+            }
+            Key::Ipv4(address) => view.prefetch_ipv4(meta.interface, Ipv4Addr::from_bits(address)),
+            Key::Ipv6 => view.prefetch_ipv6(meta.interface, destination(packet, meta)),
+        }
+    }
+    for (packet, meta) in packets.iter().zip(&mut *metas) {
+        if !meta.is_pending() {
+            continue;
+        }
+        let (handle, otherwise) = match meta.key {
+            Key::Tunnel(teid) => {
+                let handle = view.tunnel(LocalFTeid { teid, interface: meta.interface });
+                (handle, Fate::Punt(Punt::UnknownTeid))
+            }
+            Key::Ipv4(address) => {
+                let handle = view.ipv4(meta.interface, Ipv4Addr::from_bits(address));
+                (handle, Fate::Drop(Reason::UnknownUe))
+            }
+            Key::Ipv6 => {
+                let handle = view.ipv6(meta.interface, destination(packet, meta));
+                (handle, Fate::Drop(Reason::UnknownUe))
+            }
+            Key::None => (None, Fate::Drop(Reason::Undecided)),
+        };
+        meta.handle = handle;
+        match handle {
+            Some(handle) => view.prefetch_plan(handle),
+            None => meta.fate = otherwise,
+        }
+    }
+    for meta in &mut *metas {
+        if let (true, Some(handle)) = (meta.is_pending(), meta.handle) {
+            meta.plan = view.plan(handle);
+        }
+    }
+    for meta in metas {
+        if meta.is_pending() {
+            enter(worker, meta);
+        }
+    }
+}
+
+/// Finds the entrance of the session, and starts loading its rules.
+#[inline]
+fn enter(worker: WorkerId, meta: &mut Meta<'_>) {
+    let (Some(plan), Some(handle)) = (meta.plan, meta.handle) else {
+        meta.fate = Fate::Drop(Reason::SessionGone);
+        return;
+    };
+    if plan.owner != worker {
+        meta.fate = Fate::HandOver(plan.owner);
+        return;
+    }
+    match plan.entry(handle.entry()) {
+        // A TEID is known at one GTP-U entity only (TS 29.281, 5.1).
+        Some(entry) if entry.interface.is_none_or(|interface| interface == meta.interface) => {
+            plan.prefetch(entry);
+            meta.entry = Some(entry);
+        }
+        Some(_) => meta.fate = Fate::Punt(Punt::UnknownTeid),
+        None => meta.fate = Fate::Drop(Reason::NoPdr),
+    }
+}
+
+#[inline]
+fn destination<P: Packet>(packet: &P, meta: &Meta<'_>) -> Ipv6Addr {
+    let octets = wire::array(packet.data(), usize::from(meta.user_at) + 24);
+    Ipv6Addr::from_octets(octets.unwrap_or_default())
+}

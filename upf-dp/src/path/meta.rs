@@ -1,0 +1,133 @@
+//! What the stages know of a packet.
+
+use arrayvec::ArrayVec;
+use session::plan::{Entry, Plan, Step};
+use session::tables::Handle;
+use session::{InterfaceId, NextHopId, Qfi, Teid, WorkerId};
+
+use crate::packet::BURST;
+use crate::reason::Reason;
+
+/// The packets of a burst, in order.
+pub type Metas<'a> = ArrayVec<Meta<'a>, BURST>;
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Not decided yet: the next stage goes on with it.
+    Pending,
+    /// Sent by this port.
+    Send(u16),
+    /// Sent once this neighbour's Ethernet address is known.
+    Await(NextHopId),
+    /// Held for its session.
+    Hold,
+    /// Given to the worker that owns its session.
+    HandOver(WorkerId),
+    /// For the slow path.
+    Punt(Punt),
+    /// Dropped.
+    Drop(Reason),
+}
+
+/// What the slow path is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Punt {
+    /// ARP.
+    Arp,
+    /// ICMP to one of our addresses.
+    Icmp,
+    /// ICMPv6 to one of our addresses or to the neighbours.
+    Icmpv6,
+    /// A GTP-U message other than a G-PDU.
+    Gtpu,
+    /// A G-PDU with an extension header that has to be understood, and is not.
+    UnknownExtension,
+    /// A G-PDU of no session.
+    UnknownTeid,
+}
+
+/// What a packet is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Nothing: it is for the UPF itself.
+    None,
+    /// The tunnel it came in.
+    Tunnel(Teid),
+    /// The UE's IPv4 address.
+    Ipv4(u32),
+    /// The UE's IPv6 address, which is the destination of the user packet.
+    Ipv6,
+}
+
+/// What the stages know of a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta<'a> {
+    /// What becomes of it.
+    pub fate: Fate,
+    /// What it is looked up by.
+    pub key: Key,
+    /// The port it was received on.
+    pub port: u16,
+    /// The interface it came in by.
+    pub interface: InterfaceId,
+    /// Where its outer IP (or ARP) header starts.
+    pub network_at: u8,
+    /// It waited for its UE and is on its way again.
+    pub released: bool,
+    /// The session has to release what it holds, this packet included.
+    pub releases: bool,
+    /// The QFI of its PDU session container.
+    pub qfi: Option<Qfi>,
+    /// Where its GTP-U header starts.
+    pub tunnel_at: u16,
+    /// Where the user packet starts.
+    pub user_at: u16,
+    /// How long the user packet is.
+    pub user_length: u16,
+    /// Where its key leads.
+    pub handle: Option<Handle>,
+    /// The entrance of its session.
+    pub entry: Option<Entry>,
+    /// Its session.
+    pub plan: Option<&'a Plan>,
+    /// What is done with it.
+    pub step: Option<&'a Step>,
+}
+
+impl Meta<'_> {
+    /// A packet that was just received.
+    #[inline]
+    pub const fn received(port: u16) -> Self {
+        Self {
+            fate: Fate::Pending,
+            key: Key::None,
+            port,
+            interface: InterfaceId(0),
+            network_at: 0,
+            released: false,
+            releases: false,
+            qfi: None,
+            tunnel_at: 0,
+            user_at: 0,
+            user_length: 0,
+            handle: None,
+            entry: None,
+            plan: None,
+            step: None,
+        }
+    }
+
+    /// Whether the next stage goes on with it.
+    #[inline]
+    pub fn is_pending(&self) -> bool {
+        self.fate == Fate::Pending
+    }
+
+    /// The user packet.
+    #[inline]
+    pub fn user<'p>(&self, frame: &'p [u8]) -> &'p [u8] {
+        let rest = frame.get(usize::from(self.user_at)..).unwrap_or_default();
+        rest.get(..usize::from(self.user_length)).unwrap_or(rest)
+    }
+}

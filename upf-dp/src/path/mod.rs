@@ -1,0 +1,176 @@
+//! The stages, and the state of one worker that they work on.
+//!
+//! Every stage is one function in one file, a pass over the whole burst; what it finds out about a
+//! packet it leaves in that packet's [`Meta`]. The order is that of [`Path::run`].
+
+mod classify;
+mod count;
+mod look_up;
+mod meta;
+mod order;
+mod parse;
+mod police;
+mod rewrite;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use session::WorkerId;
+use session::meter::Now;
+use session::neighbour::Neighbours;
+use session::report::WorkerEnd;
+use session::tables::Snapshot;
+
+use crate::counters::WorkerCells;
+use crate::held::{Held, HeldLimits};
+use crate::links::Links;
+use crate::outlet::Outlet;
+use crate::packet::{Batch, Packet};
+use crate::slow::{Rates, SlowPath};
+use crate::waiting::Waiting;
+
+pub use meta::{Fate, Key, Meta, Metas, Punt};
+pub(crate) use rewrite::put_outer;
+pub(crate) use settle::put_end_marker;
+
+/// What a worker's path is made of.
+#[derive(Clone, Debug)]
+pub struct PathConfig {
+    /// Which worker.
+    pub worker: WorkerId,
+    /// How many workers there are.
+    pub workers: u8,
+    /// Time stamp cycles in a second.
+    pub hz: u64,
+    /// How much it may hold.
+    pub held: HeldLimits,
+    /// How much it answers.
+    pub rates: Rates,
+}
+
+/// The packet path of one worker.
+#[derive(Debug)]
+pub struct Path<P> {
+    pub(crate) worker: WorkerId,
+    pub(crate) links: Arc<Links>,
+    pub(crate) neighbours: Arc<Neighbours>,
+    pub(crate) cells: Arc<WorkerCells>,
+    pub(crate) held: Held<P>,
+    pub(crate) waiting: Waiting<P>,
+    pub(crate) slow: SlowPath,
+    identification: u16,
+    names_left: u16,
+    hz: u64,
+    /// The control side knows of the episode whose packets are being released.
+    releasing_notified: bool,
+}
+
+/// What one turn of a worker works with.
+#[derive(Debug)]
+pub struct Turn<'a, 't, O> {
+    /// The tables, as this turn sees them.
+    pub view: Snapshot<'a>,
+    /// The time of this turn.
+    pub now: Now,
+    /// Where packets go.
+    pub out: &'t mut O,
+    /// Where reports go, and commands come from.
+    pub end: &'t mut WorkerEnd,
+}
+
+/// How many next hops all workers together may name besides what is configured.
+const NAMES_MAX: u16 = 2048;
+
+impl<P: Packet> Path<P> {
+    /// A path with nothing in it.
+    pub fn new(
+        config: &PathConfig,
+        links: Arc<Links>,
+        neighbours: Arc<Neighbours>,
+        cells: Arc<WorkerCells>,
+    ) -> Self {
+        Self {
+            worker: config.worker,
+            links,
+            neighbours,
+            cells,
+            held: Held::new(config.held),
+            waiting: Waiting::new(),
+            slow: SlowPath::new(&config.rates, config.hz),
+            // Workers start apart, so that identifications of one flow's neighbours rarely meet.
+            identification: u16::from(config.worker.0) << 8,
+            names_left: NAMES_MAX / u16::from(config.workers.max(1)),
+            hz: config.hz,
+            releasing_notified: false,
+        }
+    }
+
+    /// The life of a burst. `metas` has one [`Meta::received`] per packet; the batch is empty
+    /// afterwards.
+    pub fn run<'a, B: Batch<P>, O: Outlet<P>>(
+        &mut self,
+        batch: &mut B,
+        metas: &mut Metas<'a>,
+        turn: &mut Turn<'a, '_, O>,
+    ) {
+        let packets = batch.packets();
+        parse::parse(&self.links, packets, metas);
+        look_up::look_up(turn.view, self.worker, packets, metas);
+        classify::classify(self.links.own(), packets, metas);
+        order::order(&self.held, metas);
+        police::police(metas, turn.now);
+        count::count(metas, turn.end);
+        let mut exits = rewrite::Exits {
+            links: &self.links,
+            neighbours: &self.neighbours,
+            identification: &mut self.identification,
+            names_left: &mut self.names_left,
+        };
+        rewrite::rewrite(&mut exits, packets, metas);
+        self.settle(batch, metas, turn);
+    }
+
+    /// What a packet has been decided on, without doing it: for explanations and tests.
+    pub fn explain<'a>(&mut self, packet: &mut P, meta: &mut Meta<'a>, view: Snapshot<'a>) {
+        let (packets, metas) = (std::slice::from_mut(packet), std::slice::from_mut(meta));
+        parse::parse(&self.links, packets, metas);
+        look_up::look_up(view, self.worker, packets, metas);
+        classify::classify(self.links.own(), packets, metas);
+    }
+
+    /// Updates the gauge of packets that wait.
+    fn count_held(&self) {
+        let waiting = u64::try_from(self.waiting.len()).unwrap_or(0);
+        self.cells.held.set(u64::from(self.held.len()) + waiting);
+    }
+
+    /// Of the next outer IPv4 header.
+    pub(crate) const fn next_identification(&mut self) -> u16 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
+
+    /// Drops all that waits, at the end.
+    pub fn stop(&mut self) {
+        while let Some(session) = self.held.any() {
+            self.drop_held(session, crate::Reason::Stopped);
+        }
+        while let Some(waiting) = self.waiting.take(|_| true) {
+            self.cells.port(waiting.port).drop(crate::Reason::Stopped, 1);
+        }
+        self.count_held();
+    }
+}
+
+/// An address that can be a peer: one host's, and nobody's loopback.
+pub(crate) fn is_host(address: IpAddr) -> bool {
+    let broadcast = address == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+    !(address.is_multicast() || address.is_unspecified() || address.is_loopback() || broadcast)
+}
+
+/// A batch of the path's own making.
+pub(crate) type Own<P> = ArrayVec<P, { crate::packet::BURST }>;

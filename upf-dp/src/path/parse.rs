@@ -1,0 +1,222 @@
+//! Parse: Ethernet, VLAN, the outer IP header, UDP, GTP-U. On N6 the outer IP header is the user's.
+//!
+//! What is for the UPF itself is punted to the slow path. The UDP checksum of a G-PDU is not
+//! looked at: what it covers beyond the headers is the user packet, which has its own.
+
+use gtpu::{ParseError, PduType};
+use session::{Qfi, Teid};
+
+use super::meta::{Fate, Key, Meta, Punt};
+use crate::links::{Links, Local, Segment};
+use crate::packet::Packet;
+use crate::reason::Reason;
+use crate::wire;
+
+/// How many IPv6 extension headers in front of UDP are walked.
+const EXTENSION_HEADERS_MAX: usize = 4;
+
+/// First stage: where is the user packet, and what is it looked up by?
+#[inline]
+pub(super) fn parse<P: Packet>(links: &Links, packets: &mut [P], metas: &mut [Meta<'_>]) {
+    for packet in &*packets {
+        packet.prefetch();
+    }
+    for (packet, meta) in packets.iter_mut().zip(metas) {
+        if let Some(vlan) = packet.stripped_vlan() {
+            put_back(packet, vlan);
+        }
+        if !packet.is_whole() {
+            meta.fate = Fate::Drop(Reason::Scattered);
+        } else if let Err(fate) = frame(links, packet.data(), meta) {
+            meta.fate = fate;
+        }
+    }
+}
+
+/// Puts a VLAN header back that the port took off, so that there is one way to see it.
+#[cold]
+fn put_back<P: Packet>(packet: &mut P, vlan: u16) {
+    packet.forget_offloads();
+    if packet.data().len() >= 12 && packet.prepend(4) {
+        let frame = packet.data_mut();
+        frame.copy_within(4..16, 0);
+        let ([a, b], [c, d]) = (wire::VLAN.to_be_bytes(), vlan.to_be_bytes());
+        let _ = wire::put(frame, 12, [a, b, c, d]);
+    }
+}
+
+const fn drop(reason: Reason) -> Fate {
+    Fate::Drop(reason)
+}
+
+#[inline]
+fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
+    let header: &[u8; 14] = frame.first_chunk().ok_or(drop(Reason::Truncated))?;
+    let (port, mut segment) = links.untagged(meta.port).ok_or(drop(Reason::UnknownVlan))?;
+    let [to @ .., _, _, _, _, _, _, high, low] = *header;
+    let mut ether_type = u16::from_be_bytes([high, low]);
+    meta.network_at = 14;
+    if ether_type == wire::VLAN {
+        let tag = wire::u32_at(frame, 14).ok_or(drop(Reason::Truncated))?.to_be_bytes();
+        let vlan = u16::from_be_bytes([tag[0] & 0xf, tag[1]]);
+        // VLAN 0 is a priority tag on an untagged frame.
+        segment = links.segment(meta.port, (vlan != 0).then_some(vlan));
+        ether_type = u16::from_be_bytes([tag[2], tag[3]]);
+        meta.network_at = 18;
+    }
+    let segment = segment.ok_or(drop(Reason::UnknownVlan))?;
+    if to != port.mac {
+        return Err(not_to_us(frame, to, ether_type, meta));
+    }
+    match ether_type {
+        wire::IPV4 => ipv4(segment, frame, meta),
+        wire::IPV6 => ipv6(segment, frame, meta),
+        wire::ARP => Err(Fate::Punt(Punt::Arp)),
+        _ => Err(drop(Reason::UnknownEtherType)),
+    }
+}
+
+/// To a group of Ethernet addresses only neighbours ask; all else is not for us.
+#[cold]
+fn not_to_us(frame: &[u8], to: [u8; 6], ether_type: u16, meta: &Meta<'_>) -> Fate {
+    let next_header = || frame.get(usize::from(meta.network_at) + 6).copied();
+    match ether_type {
+        _ if to[0] & 1 == 0 => drop(Reason::ForeignMac),
+        wire::ARP => Fate::Punt(Punt::Arp),
+        wire::IPV6 if next_header() == Some(wire::ICMPV6) => Fate::Punt(Punt::Icmpv6),
+        _ => drop(Reason::Multicast),
+    }
+}
+
+#[inline]
+fn ipv4(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
+    let at = usize::from(meta.network_at);
+    let packet = frame.get(at..).unwrap_or_default();
+    let header: &[u8; 20] = packet.first_chunk().ok_or(drop(Reason::Truncated))?;
+    let header_length = usize::from(header[0] & 0xf) * 4;
+    let total_length = u16::from_be_bytes([header[2], header[3]]);
+    let packet = packet.get(..usize::from(total_length)).ok_or(drop(Reason::Truncated))?;
+    if header[0] >> 4 != 4 || header_length < 20 || header_length > packet.len() {
+        return Err(drop(Reason::OuterHeader));
+    }
+    let right = if header_length == 20 {
+        wire::ipv4_header_is_right(header)
+    } else {
+        wire::fold(wire::sum(packet.get(..header_length).unwrap_or_default())) == 0xffff
+    };
+    if !right {
+        return Err(drop(Reason::OuterChecksum));
+    }
+    let destination = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
+    let Some(local) = segment.local_v4(destination) else {
+        meta.interface = segment.n6.ok_or(drop(Reason::NotOurAddress))?;
+        meta.key = Key::Ipv4(destination);
+        meta.user_at = u16::from(meta.network_at);
+        meta.user_length = total_length;
+        return Ok(());
+    };
+    meta.interface = local.interface;
+    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
+        return Err(drop(Reason::OuterFragment));
+    }
+    let payload = packet.get(header_length..).unwrap_or_default();
+    match header[9] {
+        wire::UDP => udp(local, payload, at + header_length, meta),
+        wire::ICMP => Err(Fate::Punt(Punt::Icmp)),
+        _ => Err(drop(Reason::UnexpectedProtocol)),
+    }
+}
+
+#[inline]
+fn ipv6(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
+    let at = usize::from(meta.network_at);
+    let packet = frame.get(at..).unwrap_or_default();
+    let header: &[u8; 40] = packet.first_chunk().ok_or(drop(Reason::Truncated))?;
+    let total_length = u16::from_be_bytes([header[4], header[5]]).saturating_add(40);
+    let packet = packet.get(..usize::from(total_length)).ok_or(drop(Reason::Truncated))?;
+    if header[0] >> 4 != 6 {
+        return Err(drop(Reason::OuterHeader));
+    }
+    let destination = wire::array(header, 24).map_or(0, u128::from_be_bytes);
+    let Some(local) = segment.local_v6(destination) else {
+        meta.interface = segment.n6.ok_or(drop(Reason::NotOurAddress))?;
+        meta.key = Key::Ipv6;
+        meta.user_at = u16::from(meta.network_at);
+        meta.user_length = total_length;
+        return Ok(());
+    };
+    meta.interface = local.interface;
+    let (protocol, start) = if header[6] == wire::UDP {
+        (wire::UDP, 40)
+    } else {
+        after_extension_headers(packet, header[6])?
+    };
+    match protocol {
+        wire::UDP => udp(local, packet.get(start..).unwrap_or_default(), at + start, meta),
+        wire::ICMPV6 if start == 40 => Err(Fate::Punt(Punt::Icmpv6)),
+        _ => Err(drop(Reason::UnexpectedProtocol)),
+    }
+}
+
+/// Walks hop-by-hop, routing and destination options.
+#[cold]
+fn after_extension_headers(packet: &[u8], first: u8) -> Result<(u8, usize), Fate> {
+    let (mut protocol, mut at) = (first, 40);
+    for _ in 0..EXTENSION_HEADERS_MAX {
+        match protocol {
+            0 | 43 | 60 => {
+                let [next, units] = wire::array(packet, at).ok_or(drop(Reason::OuterHeader))?;
+                protocol = next;
+                at += (usize::from(units) + 1) * 8;
+            }
+            44 => return Err(drop(Reason::OuterFragment)),
+            _ => break,
+        }
+    }
+    Ok((protocol, at))
+}
+
+/// `datagram` starts with the UDP header and ends with the IP packet; `at` is its place.
+#[inline]
+fn udp(local: Local, datagram: &[u8], at: usize, meta: &mut Meta<'_>) -> Result<(), Fate> {
+    let header: &[u8; 8] = datagram.first_chunk().ok_or(drop(Reason::Truncated))?;
+    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    let payload = datagram.get(8..length).ok_or(drop(Reason::OuterHeader))?;
+    if !local.tunnels || u16::from_be_bytes([header[2], header[3]]) != gtpu::UDP_PORT {
+        return Err(drop(Reason::UnexpectedProtocol));
+    }
+    let tunnel_at = at + 8;
+    meta.tunnel_at = u16::try_from(tunnel_at).unwrap_or(u16::MAX);
+    let packet = match gtpu::parse_gpdu(payload) {
+        Ok(packet) => packet,
+        Err(error) => return Err(refused(error, payload, meta)),
+    };
+    if packet.payload_length == 0 {
+        return Err(drop(Reason::GtpuEmpty));
+    }
+    meta.key = Key::Tunnel(Teid(packet.teid));
+    // On N3 only the radio side's own container says which QoS flow it is (TS 38.415, 5.5.2.2).
+    let flow = packet.flow.filter(|flow| !local.n3 || flow.pdu_type == PduType::Ul);
+    meta.qfi = flow.and_then(|flow| Qfi::new(flow.qfi));
+    meta.user_at = u16::try_from(tunnel_at + packet.payload_offset).unwrap_or(u16::MAX);
+    meta.user_length = u16::try_from(packet.payload_length).unwrap_or(u16::MAX);
+    Ok(())
+}
+
+#[cold]
+fn refused(error: ParseError, datagram: &[u8], meta: &mut Meta<'_>) -> Fate {
+    match error {
+        ParseError::NotGpdu => Fate::Punt(Punt::Gtpu),
+        ParseError::ExtensionUnknown => {
+            meta.key = Key::Tunnel(Teid(wire::u32_at(datagram, 4).unwrap_or(0)));
+            Fate::Punt(Punt::UnknownExtension)
+        }
+        ParseError::Version | ParseError::ProtocolType => drop(Reason::GtpuVersion),
+        ParseError::TooShort | ParseError::LengthBeyondEnd | ParseError::OptionalFieldsCut => {
+            drop(Reason::GtpuLength)
+        }
+        ParseError::ExtensionCut
+        | ParseError::ExtensionLengthZero
+        | ParseError::ExtensionsTooMany => drop(Reason::GtpuExtension),
+    }
+}

@@ -1,0 +1,297 @@
+//! Settle: every packet goes where its fate says. Also what happens between bursts: held packets
+//! released or dropped, neighbours found, end markers sent.
+
+use arrayvec::ArrayVec;
+use session::meter::Now;
+use session::plan::{Act, Encapsulation};
+use session::report::{Command, Report};
+use session::{NextHopId, SessionIndex};
+
+use super::{Fate, Meta, Metas, Own, Path, Turn, put_outer};
+use crate::held::HeldPacket;
+use crate::outlet::Outlet;
+use crate::packet::{BURST, Batch, Packet};
+use crate::reason::Reason;
+use crate::slow::Outcome;
+use crate::waiting::WaitingPacket;
+use crate::wire;
+
+/// How many commands are carried out between two bursts.
+const COMMANDS_MAX: usize = 64;
+/// How long a packet waits for a neighbour, in seconds.
+const NEIGHBOUR_WAIT_S: u64 = 3;
+
+/// Sessions that have to release what they hold once the burst is settled.
+type Releases = ArrayVec<SessionIndex, BURST>;
+
+impl<P: Packet> Path<P> {
+    /// Last stage.
+    #[inline]
+    pub(super) fn settle<'a, B: Batch<P>, O: Outlet<P>>(
+        &mut self,
+        batch: &mut B,
+        metas: &mut Metas<'a>,
+        turn: &mut Turn<'a, '_, O>,
+    ) {
+        let mut releases = Releases::new();
+        let mut decided = metas.iter();
+        batch.take_each(|packet| match decided.next() {
+            Some(Meta { fate: Fate::Send(port), .. }) => turn.out.send(*port, packet),
+            Some(meta) => self.settle_rare(packet, meta, turn, &mut releases),
+            None => self.cells.port(0).drop(Reason::Undecided, 1),
+        });
+        metas.clear();
+        for session in releases {
+            self.release(session, turn);
+        }
+        self.count_held();
+    }
+
+    #[inline(never)]
+    fn settle_rare<O: Outlet<P>>(
+        &mut self,
+        packet: P,
+        meta: &Meta<'_>,
+        turn: &mut Turn<'_, '_, O>,
+        releases: &mut Releases,
+    ) {
+        match meta.fate {
+            Fate::Send(port) => turn.out.send(port, packet),
+            Fate::Await(hop) => self.wait(packet, meta.port, hop, turn),
+            Fate::Hold => self.hold(packet, meta, turn, releases),
+            Fate::HandOver(worker) => match turn.out.hand_over(worker, meta.port, packet) {
+                Ok(()) => self.cells.port(meta.port).handed_over.add(1),
+                Err(_packet) => self.dropped(meta.port, Reason::HandOverFull),
+            },
+            Fate::Punt(kind) => {
+                let mut packet = packet;
+                match self.punt(&mut packet, meta, kind, turn) {
+                    Outcome::Answered => turn.out.send(meta.port, packet),
+                    Outcome::Consumed => self.cells.port(meta.port).consumed.add(1),
+                    Outcome::Go(Fate::Punt(_)) => self.dropped(meta.port, Reason::Undecided),
+                    Outcome::Go(fate) => {
+                        let meta = Meta { fate, ..*meta };
+                        self.settle_rare(packet, &meta, turn, releases);
+                    }
+                }
+            }
+            Fate::Drop(reason) => self.dropped(meta.port, reason),
+            Fate::Pending => self.dropped(meta.port, Reason::Undecided),
+        }
+    }
+
+    fn dropped(&self, port: u16, reason: Reason) {
+        self.cells.port(port).drop(reason, 1);
+    }
+
+    // ===== neighbours =====
+
+    fn wait<O: Outlet<P>>(
+        &mut self,
+        packet: P,
+        port: u16,
+        hop: NextHopId,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        let waiting = WaitingPacket { packet, hop, port, since: turn.now };
+        if self.waiting.push(waiting).is_err() {
+            self.dropped(port, Reason::NeighbourUnresolved);
+        }
+        self.ask(hop, turn);
+    }
+
+    /// Sends what waits for neighbours that are known by now, and drops what has waited too long.
+    fn tend_waiting<O: Outlet<P>>(&mut self, now: Now, out: &mut O) {
+        let neighbours = &self.neighbours;
+        while let Some(waiting) = self.waiting.take(|w| neighbours.ethernet(w.hop).is_some()) {
+            let WaitingPacket { mut packet, hop, port, .. } = waiting;
+            let link = neighbours.hop(hop).and_then(|hop| self.links.interface(hop.interface));
+            let mac = neighbours.ethernet(hop);
+            let put = mac.and_then(|mac| wire::put(packet.data_mut(), 0, mac));
+            match (put, link) {
+                (Some(()), Some(link)) => out.send(link.port, packet),
+                _ => self.cells.port(port).drop(Reason::NeighbourUnresolved, 1),
+            }
+        }
+        let oldest = now.0.saturating_sub(self.hz.saturating_mul(NEIGHBOUR_WAIT_S));
+        while let Some(waiting) = self.waiting.take(|waiting| waiting.since.0 < oldest) {
+            self.dropped(waiting.port, Reason::NeighbourUnresolved);
+        }
+    }
+
+    // ===== holding =====
+
+    fn hold<O: Outlet<P>>(
+        &mut self,
+        packet: P,
+        meta: &Meta<'_>,
+        turn: &mut Turn<'_, '_, O>,
+        releases: &mut Releases,
+    ) {
+        let (Some(plan), Some(step)) = (meta.plan, meta.step) else {
+            return self.dropped(meta.port, Reason::Undecided);
+        };
+        let session = plan.session;
+        let tos = meta.user(packet.data());
+        let tos = session::inner::Inner::parse(tos).map_or(0, |inner| inner.tos());
+        if meta.releases && !releases.contains(&session) {
+            // There are at most as many sessions as packets in a burst.
+            let _ = releases.try_push(session);
+        }
+        let held = HeldPacket { packet, port: meta.port, since: turn.now };
+        // A packet that only lines up goes on at once: the session's bound is for those that wait.
+        let most = plan.buffer_packets.saturating_add(if meta.releases { 64 } else { 0 });
+        match self.held.push(session, step.far, most, held) {
+            Ok(true) => self.cells.hold_episodes.add(1),
+            Ok(false) => {}
+            Err((_packet, reason)) => return self.dropped(meta.port, reason),
+        }
+        if meta.released && self.releasing_notified {
+            self.held.set_notified(session);
+        }
+        let notify = matches!(step.act, Act::Buffer { notify: true });
+        if notify && !self.held.is_notified(session) {
+            let (pdr, far, qfi) = (step.pdr, step.far, step.qfi);
+            // A full queue is tried again with the next packet.
+            if turn.end.report(Report::DownlinkData { session, pdr, far, qfi, tos }) {
+                self.held.set_notified(session);
+            }
+        }
+    }
+
+    /// Takes what the session holds through the path again, in order. What its rules still hold
+    /// goes back into the same queue, so every packet gets one turn.
+    pub(super) fn release<'a, O: Outlet<P>>(
+        &mut self,
+        session: SessionIndex,
+        turn: &mut Turn<'a, '_, O>,
+    ) {
+        let mut left = usize::from(self.held.of(session));
+        // The episode goes on for those that stay held: nobody needs to be told again.
+        self.releasing_notified = self.held.is_notified(session);
+        while left > 0 {
+            let mut batch = Own::<P>::new();
+            let mut metas = Metas::new();
+            while left > 0 && !batch.is_full() {
+                left -= 1;
+                let Some(held) = self.held.pop(session) else {
+                    break;
+                };
+                let mut meta = Meta::received(held.port);
+                meta.released = true;
+                metas.push(meta);
+                batch.push(held.packet);
+            }
+            self.run(&mut batch, &mut metas, turn);
+        }
+    }
+
+    /// Drops what the session holds.
+    pub(super) fn drop_held(&mut self, session: SessionIndex, reason: Reason) {
+        while let Some(held) = self.held.pop(session) {
+            self.dropped(held.port, reason);
+        }
+    }
+
+    // ===== between bursts =====
+
+    /// Carries out what the control side wants, a bounded number of times.
+    pub fn commands<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
+        for _ in 0..COMMANDS_MAX {
+            let Some(command) = turn.end.command() else {
+                return;
+            };
+            match command {
+                Command::Release { session } => self.release(session, turn),
+                Command::Discard { session } => self.drop_held(session, Reason::HoldDiscarded),
+                Command::EndMarker { tunnel, next_hop } => {
+                    self.end_marker(&tunnel, next_hop, turn);
+                }
+            }
+            self.count_held();
+        }
+    }
+
+    /// What has to be looked at from time to time: held packets that are too old, neighbours.
+    pub fn tend<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
+        if !self.waiting.is_empty() {
+            self.tend_waiting(turn.now, turn.out);
+        }
+        if !self.held.is_empty() {
+            let view = turn.view;
+            let due = self.held.due(turn.now, |session| view.session(session).is_none());
+            match due {
+                Some((session, Reason::HoldExpired)) => self.expire(session, turn.now),
+                Some((session, reason)) => self.drop_held(session, reason),
+                None => {}
+            }
+        }
+        self.tend_neighbours(turn);
+        self.count_held();
+    }
+
+    /// Drops the packets of a session that have been held too long.
+    fn expire(&mut self, session: SessionIndex, now: Now) {
+        while self.held.is_expired(session, now) {
+            let Some(held) = self.held.pop(session) else {
+                return;
+            };
+            self.dropped(held.port, Reason::HoldExpired);
+        }
+    }
+
+    /// Sends an End Marker (TS 29.281, 7.3.2).
+    fn end_marker<O: Outlet<P>>(
+        &mut self,
+        tunnel: &Encapsulation,
+        next_hop: NextHopId,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        let hop = self.neighbours.hop(next_hop);
+        let link = hop.and_then(|hop| self.links.interface(hop.interface));
+        let (Some(link), Some(mut packet)) = (link, turn.out.buffer()) else {
+            return;
+        };
+        let ethernet = link.ethernet.length();
+        let length = ethernet + tunnel.octets().len();
+        let mac = self.neighbours.ethernet(next_hop);
+        self.identification = self.identification.wrapping_add(1);
+        if !packet.resize(length) {
+            return;
+        }
+        let frame = packet.data_mut();
+        let ether_type = if tunnel.is_v6() { wire::IPV6 } else { wire::IPV4 };
+        let addressed = link.ethernet.write(frame, mac.unwrap_or_default(), ether_type);
+        let outer = frame.get_mut(ethernet..).unwrap_or_default();
+        let written = put_end_marker(outer, tunnel, self.identification);
+        if addressed.and(written).is_none() {
+            return;
+        }
+        let port = link.port;
+        self.cells.port(port).made.add(1);
+        if mac.is_some() {
+            turn.out.send(port, packet);
+        } else {
+            self.wait(packet, port, next_hop, turn);
+        }
+    }
+}
+
+/// An outer header whose message is an End Marker.
+pub(crate) fn put_end_marker(
+    outer: &mut [u8],
+    tunnel: &Encapsulation,
+    identification: u16,
+) -> Option<()> {
+    put_outer(outer, tunnel, gtpu::UDP_PORT, identification)?;
+    let at = tunnel.ip_length() + 9;
+    wire::put(outer, at, [gtpu::MessageType::END_MARKER.0])?;
+    if tunnel.is_v6() {
+        // The message type has changed under the checksum.
+        wire::put(outer, 46, [0; 2])?;
+        let (addresses, datagram) = (outer.get(8..40)?, outer.get(40..)?);
+        let checksum = wire::transport_checksum(addresses, wire::UDP, datagram);
+        wire::put(outer, 46, wire::udp_checksum_field(checksum))?;
+    }
+    Some(())
+}

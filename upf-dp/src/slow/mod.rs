@@ -1,0 +1,163 @@
+//! What the UPF answers itself: ARP, neighbour discovery, ICMP echo, GTP-U signalling. Done by the
+//! worker that received the packet, bounded per second, answered in the packet's own buffer.
+
+mod arp;
+mod gtpu;
+mod icmp;
+mod nd;
+mod rate;
+mod resolver;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use session::meter::Now;
+use session::neighbour::NextHop;
+
+use crate::outlet::Outlet;
+use crate::packet::Packet;
+use crate::path::{Fate, Meta, Path, Punt, Turn, is_host};
+use crate::reason::Reason;
+use crate::wire;
+use rate::{Limiter, PeerLimiter};
+use resolver::Resolver;
+
+/// How much one worker answers in a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// ARP and neighbour solicitations.
+    pub neighbour_pps: u32,
+    /// ICMP and ICMPv6 echo.
+    pub icmp_pps: u32,
+    /// GTP-U echo and other signalling.
+    pub echo_pps: u32,
+    /// Error Indications and notifications of extension headers, to all peers.
+    pub error_indication_pps: u32,
+    /// The same, to one peer.
+    pub error_indication_per_peer_pps: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            neighbour_pps: 1000,
+            icmp_pps: 1000,
+            echo_pps: 1000,
+            error_indication_pps: 100,
+            error_indication_per_peer_pps: 10,
+        }
+    }
+}
+
+/// What became of a punted packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is the answer now: send it by the port it came from.
+    Answered,
+    /// It has been read, and that was all.
+    Consumed,
+    /// Something else.
+    Go(Fate),
+}
+
+impl Outcome {
+    const fn drop(reason: Reason) -> Self {
+        Self::Go(Fate::Drop(reason))
+    }
+}
+
+const BROKEN: Outcome = Outcome::drop(Reason::SlowPathBroken);
+const UNANSWERED: Outcome = Outcome::drop(Reason::SlowPathUnanswered);
+const TOO_MANY: Outcome = Outcome::drop(Reason::SlowPathRate);
+
+/// The slow path's state.
+#[derive(Debug)]
+pub(crate) struct SlowPath {
+    neighbour: Limiter,
+    icmp: Limiter,
+    signalling: Limiter,
+    errors: PeerLimiter,
+    pub(crate) resolver: Resolver,
+}
+
+impl SlowPath {
+    pub(crate) fn new(rates: &Rates, hz: u64) -> Self {
+        Self {
+            neighbour: Limiter::new(rates.neighbour_pps, hz),
+            icmp: Limiter::new(rates.icmp_pps, hz),
+            signalling: Limiter::new(rates.echo_pps, hz),
+            errors: PeerLimiter::new(
+                rates.error_indication_pps,
+                rates.error_indication_per_peer_pps,
+                hz,
+            ),
+            resolver: Resolver::new(hz),
+        }
+    }
+}
+
+impl<P: Packet> Path<P> {
+    /// Answers a packet, or says what becomes of it.
+    #[cold]
+    pub(crate) fn punt<O: Outlet<P>>(
+        &mut self,
+        packet: &mut P,
+        meta: &Meta<'_>,
+        kind: Punt,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Outcome {
+        let now = turn.now;
+        let outcome = match kind {
+            Punt::Arp => self.arp(packet, meta, now),
+            Punt::Icmp => self.icmp(packet, meta, now),
+            Punt::Icmpv6 => self.icmpv6(packet, meta, now),
+            Punt::Gtpu => Some(self.gtpu_signalling(packet, meta, turn)),
+            Punt::UnknownExtension => Some(self.unknown_extension(packet, meta, turn)),
+            Punt::UnknownTeid => Some(self.unknown_teid(packet, meta, turn)),
+        };
+        outcome.unwrap_or(BROKEN)
+    }
+
+    /// Remembers the Ethernet address of a neighbour that somebody wants to send to.
+    fn learn(&self, meta: &Meta<'_>, vlan: Option<u16>, address: IpAddr, mac: [u8; 6]) {
+        let segment = self.links.segment(meta.port, vlan);
+        let is_ours = segment.is_some_and(|segment| segment.local(address).is_some());
+        if mac[0] & 1 == 1 || mac == [0; 6] || is_ours || !is_host(address) {
+            return;
+        }
+        for interface in segment.into_iter().flat_map(|segment| &segment.interfaces) {
+            self.neighbours.learn(NextHop { interface: *interface, address }, mac);
+        }
+    }
+
+    /// Whether neighbours in that VLAN are to send packets for `address` to us: one of our own, or a
+    /// UE's.
+    fn answers_for(&self, meta: &Meta<'_>, vlan: Option<u16>, address: IpAddr) -> bool {
+        let Some(segment) = self.links.segment(meta.port, vlan) else {
+            return false;
+        };
+        let is_ue = || {
+            let link = segment.n6.and_then(|n6| self.links.interface(n6));
+            link.is_some_and(|link| link.ue_pools.iter().any(|pool| pool.contains(&address)))
+        };
+        segment.local(address).is_some() || is_ue()
+    }
+
+    fn neighbour_allowed(&mut self, now: Now) -> bool {
+        self.slow.neighbour.take(now)
+    }
+}
+
+/// The VLAN that a frame is in.
+fn vlan_of(frame: &[u8], meta: &Meta<'_>) -> Option<u16> {
+    let tag = (meta.network_at == 18).then(|| wire::u16_at(frame, 14)).flatten();
+    tag.map(|tag| tag & 0xfff).filter(|vlan| *vlan != 0)
+}
+
+/// Sends a frame back to where it came from.
+fn turn_round(frame: &mut [u8], our_mac: [u8; 6]) -> Option<()> {
+    let sender: [u8; 6] = wire::array(frame, 6)?;
+    wire::put(frame, 0, sender)?;
+    wire::put(frame, 6, our_mac)
+}
