@@ -10,7 +10,7 @@
 //! flags are arguments, so that a test gives it all it needs.
 //!
 //! [`schema`] declares every key once: its type, default, range and documentation. The reader,
-//! the reference in `docs/configuration.md` ([`reference`]) and the report of where each value
+//! the reference in `docs/configuration.md` ([`mod@reference`]) and the report of where each value
 //! came from ([`Setting`]) all follow from that one table.
 #![forbid(unsafe_code)]
 
@@ -40,6 +40,9 @@ pub use types::{
 pub use validate::Warning;
 
 use reader::Reader;
+
+/// The example file `upf.example.yaml`: every key, with comments.
+pub const EXAMPLE: &str = include_str!("../../upf.example.yaml");
 
 /// A configuration that holds together, and where each of its values came from.
 #[derive(Clone, Debug)]

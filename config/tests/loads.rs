@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use config::schema::{Format, Hugepages, Level, Mode, Role};
-use config::{Config, Host, Lcores, Loaded, NodeId, Origin, Overrides, Warning, reference};
+use config::{
+    Config, EXAMPLE, Host, Lcores, Loaded, NodeId, Origin, Overrides, Warning, reference,
+};
 
 const SMALL: &str = "\
 pfcp:
@@ -26,8 +28,6 @@ interfaces:
     port: ran
     addresses: [10.10.3.7/24]
 ";
-
-const EXAMPLE: &str = include_str!("../../upf.example.yaml");
 
 fn load_with(text: &str, environment: &[(&str, &str)], flags: &[&str]) -> Loaded {
     let environment: Vec<(String, String)> = environment

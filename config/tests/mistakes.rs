@@ -8,7 +8,7 @@
     reason = "tests"
 )]
 
-use config::{Mistake, Origin, Overrides, Problem};
+use config::{EXAMPLE, Mistake, Origin, Overrides, Problem};
 use proptest::prelude::*;
 
 /// Lines are counted in the cases below.
@@ -747,8 +747,6 @@ fn nesting_has_a_bound() {
                 g: [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n";
     assert!(!mistakes(bomb, &[], &[]).is_empty());
 }
-
-const EXAMPLE: &str = include_str!("../../upf.example.yaml");
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
