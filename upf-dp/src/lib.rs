@@ -7,6 +7,7 @@ mod packet;
 mod path;
 mod reason;
 mod slow;
+pub mod testbed;
 mod waiting;
 mod wire;
 

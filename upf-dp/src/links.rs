@@ -215,7 +215,10 @@ impl CompiledPort {
         let mut tags: Vec<u16> = on_port().filter_map(|interface| interface.vlan).collect();
         tags.sort_unstable();
         tags.dedup();
-        let segment = |vlan| Segment::new(on_port().filter(|interface| interface.vlan == vlan));
+        let segment = |vlan| {
+            let here: Vec<_> = on_port().filter(|interface| interface.vlan == vlan).collect();
+            Segment::new(&here)
+        };
         Self {
             link,
             untagged: on_port().any(|interface| interface.vlan.is_none()).then(|| segment(None)),
@@ -225,7 +228,7 @@ impl CompiledPort {
 }
 
 impl Segment {
-    fn new<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> Self {
+    fn new(interfaces: &[&Interface]) -> Self {
         let mut segment = Self::default();
         for interface in interfaces {
             segment.interfaces.push(interface.id);

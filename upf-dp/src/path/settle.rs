@@ -161,10 +161,10 @@ impl<P: Packet> Path<P> {
 
     /// Takes what the session holds through the path again, in order. What its rules still hold
     /// goes back into the same queue, so every packet gets one turn.
-    pub(super) fn release<'a, O: Outlet<P>>(
+    pub(super) fn release<O: Outlet<P>>(
         &mut self,
         session: SessionIndex,
-        turn: &mut Turn<'a, '_, O>,
+        turn: &mut Turn<'_, '_, O>,
     ) {
         let mut left = usize::from(self.held.of(session));
         // The episode goes on for those that stay held: nobody needs to be told again.

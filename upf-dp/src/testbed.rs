@@ -1,0 +1,540 @@
+//! A UPF in plain memory: the real path over the real tables, without DPDK. For tests, benchmarks
+//! and fuzzing.
+//!
+//! ```text
+//!  gNB 10.0.3.2 --- port 0: N3 10.0.3.1, VLAN 9: N9 10.0.9.1 | port 1: N6 10.0.6.1 --- gateway 10.0.6.254
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_lossless,
+    clippy::indexing_slicing,
+    reason = "for tests alone: a mistake here shall stop them"
+)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use session::id::{FarId, PdrId, QerId, UrrId};
+use session::meter::Now;
+use session::neighbour::{Neighbours, NextHop};
+use session::plan::Installed;
+use session::report::{ControlEnd, WorkerEnd, queues};
+use session::rule::{
+    Action, BitRate, DestinationInterface, Forwarding, LocalFTeid, OuterHeaderCreation,
+    OuterHeaderRemoval, Pdi, SourceInterface, UeAddress,
+};
+use session::topology::{Interface, Network, Role, Route, Topology};
+use session::{
+    Context, Far, InterfaceId, Key, NextHopId, Pdr, Precedence, Publisher, Qer, Qfi, Reader, Rules,
+    Seid, SessionIndex, Sizes, Tables, Teid, Urr, WorkerId,
+};
+
+use crate::counters::WorkerCells;
+use crate::held::HeldLimits;
+use crate::links::{Links, PortLink};
+use crate::outlet::Outlet;
+use crate::packet::{BURST, Packet, TestPacket};
+use crate::path::{Meta, Metas, Path, PathConfig, Turn};
+use crate::reason::Reason;
+use crate::slow::Rates;
+use crate::wire;
+
+/// Cycles of a second here.
+pub const HZ: u64 = 1_000_000_000;
+/// The N3 interface.
+pub const N3: InterfaceId = InterfaceId(0);
+/// The N9 interface.
+pub const N9: InterfaceId = InterfaceId(1);
+/// The N6 interface.
+pub const N6: InterfaceId = InterfaceId(2);
+/// Our Ethernet address on port 0.
+pub const MAC_N3: [u8; 6] = [2, 0, 0, 0, 3, 1];
+/// Our Ethernet address on port 1.
+pub const MAC_N6: [u8; 6] = [2, 0, 0, 0, 6, 1];
+/// The gNB's.
+pub const MAC_GNB: [u8; 6] = [2, 0, 0, 0, 3, 2];
+/// The N6 gateway's.
+pub const MAC_GATEWAY: [u8; 6] = [2, 0, 0, 0, 6, 0xfe];
+/// Our address on N3.
+pub const N3_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 3, 1);
+/// Our IPv6 address on N3.
+pub const N3_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 1);
+/// Our address on N9.
+pub const N9_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 9, 1);
+/// Our address on N4.
+pub const N4_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 4, 1);
+/// The gNB's address.
+pub const GNB: Ipv4Addr = Ipv4Addr::new(10, 0, 3, 2);
+/// The gNB's IPv6 address.
+pub const GNB_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 2);
+/// The next UPF on N9.
+pub const PEER_UPF: Ipv4Addr = Ipv4Addr::new(10, 0, 9, 2);
+/// A host in the data network.
+pub const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+/// An IPv6 host in the data network.
+pub const HOST_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xcafe, 0, 0, 0, 0, 7);
+
+/// What took packets from a worker's path.
+#[derive(Debug)]
+pub struct TestOutlet {
+    /// Frames sent, and by which port.
+    pub sent: Vec<(u16, TestPacket)>,
+    /// Packets handed over: to whom, received on which port.
+    pub handed_over: Vec<(WorkerId, u16, TestPacket)>,
+    /// How many packets the ring to other workers takes.
+    pub ring_room: usize,
+    cells: Arc<WorkerCells>,
+}
+
+impl Outlet<TestPacket> for TestOutlet {
+    fn send(&mut self, port: u16, packet: TestPacket) {
+        let cells = self.cells.port(port);
+        cells.sent_packets.add(1);
+        cells.sent_octets.add(packet.data().len() as u64);
+        self.sent.push((port, packet));
+    }
+    fn hand_over(&mut self, to: WorkerId, port: u16, packet: TestPacket) -> Result<(), TestPacket> {
+        if self.handed_over.len() >= self.ring_room {
+            return Err(packet);
+        }
+        self.handed_over.push((to, port, packet));
+        Ok(())
+    }
+    fn buffer(&mut self) -> Option<TestPacket> {
+        Some(TestPacket::new(&[]))
+    }
+    fn flush(&mut self) {}
+}
+
+/// A worker and both ends of its queues.
+#[derive(Debug)]
+pub struct TestWorker {
+    /// Its path.
+    pub path: Path<TestPacket>,
+    /// Where its packets go.
+    pub out: TestOutlet,
+    /// The control side's end of its queues.
+    pub control: ControlEnd,
+    /// What it counts.
+    pub cells: Arc<WorkerCells>,
+    reader: Reader,
+    end: WorkerEnd,
+}
+
+/// The UPF.
+#[derive(Debug)]
+pub struct Testbed {
+    /// The control side's access to the tables.
+    pub publisher: Publisher,
+    /// Next hops.
+    pub neighbours: Arc<Neighbours>,
+    /// The topology as compiled.
+    pub links: Arc<Links>,
+    /// Workers.
+    pub workers: Vec<TestWorker>,
+    /// The time.
+    pub now: Now,
+}
+
+/// A session that is installed.
+#[derive(Debug)]
+pub struct TestSession {
+    /// Its place.
+    pub index: SessionIndex,
+    /// Its owner.
+    pub owner: WorkerId,
+    /// Its uplink TEID.
+    pub teid: Teid,
+    /// Its UE's address.
+    pub ue: Ipv4Addr,
+    /// Its UE's IPv6 address.
+    pub ue_v6: Ipv6Addr,
+    /// What is in force.
+    pub installed: Installed,
+}
+
+/// Interfaces, networks and routes of the test bed.
+pub fn topology() -> Topology {
+    let interface = |id: InterfaceId, name: &str, role, port, vlan, addresses: &[&str]| Interface {
+        id,
+        name: name.to_owned(),
+        role,
+        port,
+        vlan,
+        addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+        routes: Vec::new(),
+        network_instances: Vec::new(),
+        kernel: false,
+    };
+    let n3 = interface(N3, "n3", Role::N3, 0, None, &["10.0.3.1/24", "2001:db8:3::1/64"]);
+    let n9 = interface(N9, "n9", Role::N9, 0, Some(9), &["10.0.9.1/24"]);
+    let mut n6 = interface(N6, "n6", Role::N6, 1, None, &["10.0.6.1/24", "2001:db8:6::1/64"]);
+    let route = |to: &str, via: &str| Route { to: to.parse().unwrap(), via: via.parse().unwrap() };
+    n6.routes = vec![route("0.0.0.0/0", "10.0.6.254"), route("::/0", "2001:db8:6::fe")];
+    let ue_pools = ["10.45.0.0/16", "2001:db8:45::/48"];
+    let ue_pools = ue_pools.iter().map(|text| text.parse().unwrap()).collect();
+    let network = Network { name: "internet".into(), interface: N6, ue_pools };
+    Topology { interfaces: vec![n3, n9, n6], networks: vec![network] }
+}
+
+impl Testbed {
+    /// A UPF with room for `sessions`, the gateway and the gNB being known neighbours.
+    pub fn new(workers: u8, sessions: u32) -> Self {
+        Self::with(workers, sessions, Rates::default(), 256)
+    }
+
+    /// The same with other bounds.
+    pub fn with(workers: u8, sessions: u32, rates: Rates, held_packets: u32) -> Self {
+        let sizes = Sizes { sessions, tunnels: sessions + 8, workers, seed: 7 };
+        let (publisher, readers) = Tables::create(sizes);
+        let neighbours = Arc::new(Neighbours::default());
+        let link = |mac| PortLink { mac, kernel_mac: None, mtu: 1600 };
+        let ports = [link(MAC_N3), link(MAC_N6)];
+        let links = Links::new(&topology(), &ports, &[N4_ADDRESS.into()], &neighbours);
+        let links = Arc::new(links);
+        let workers = (0..workers).zip(readers).map(|(number, reader)| {
+            let cells = Arc::new(WorkerCells::new(ports.len()));
+            let config = PathConfig {
+                worker: WorkerId(number),
+                workers,
+                hz: HZ,
+                held: HeldLimits { packets: held_packets, expiry_cycles: 60 * HZ },
+                rates,
+            };
+            let (end, control) = queues(64);
+            TestWorker {
+                path: Path::new(&config, links.clone(), neighbours.clone(), cells.clone()),
+                out: TestOutlet {
+                    sent: Vec::new(),
+                    handed_over: Vec::new(),
+                    ring_room: 1024,
+                    cells: cells.clone(),
+                },
+                control,
+                cells,
+                reader,
+                end,
+            }
+        });
+        let workers = workers.collect();
+        let mut bed = Self { publisher, neighbours, links, workers, now: Now(HZ) };
+        bed.name(N3, GNB.into(), Some(MAC_GNB));
+        bed.name(N3, GNB_V6.into(), Some(MAC_GNB));
+        bed.name(N9, PEER_UPF.into(), Some(MAC_GNB));
+        bed.name(N6, "10.0.6.254".parse().unwrap(), Some(MAC_GATEWAY));
+        bed.name(N6, "2001:db8:6::fe".parse().unwrap(), Some(MAC_GATEWAY));
+        // The announcements and questions of the start are not what tests look for.
+        for _ in 0..70 {
+            bed.pass_ms(1);
+            bed.tend();
+        }
+        (0..bed.workers.len()).for_each(|worker| drop(bed.sent(worker)));
+        bed
+    }
+
+    /// Names a next hop, and gives it an Ethernet address.
+    pub fn name(&mut self, interface: InterfaceId, address: IpAddr, mac: Option<[u8; 6]>) -> NextHopId {
+        let hop = NextHop { interface, address };
+        let id = self.neighbours.id(hop).unwrap();
+        if let Some(mac) = mac {
+            self.neighbours.learn(hop, mac);
+        }
+        id
+    }
+
+    /// A tunnel of the session towards a peer.
+    pub fn tunnel(&mut self, interface: InterfaceId, peer: IpAddr, teid: Teid) -> OuterHeaderCreation {
+        let source = match (interface, peer) {
+            (N9, _) => N9_ADDRESS.into(),
+            (_, IpAddr::V4(_)) => N3_ADDRESS.into(),
+            (_, IpAddr::V6(_)) => N3_ADDRESS_V6.into(),
+        };
+        let hop = NextHop { interface, address: peer };
+        let next_hop = self.neighbours.id(hop);
+        OuterHeaderCreation { teid, peer, interface, source, next_hop }
+    }
+
+    /// Installs session `number` with the usual rules, which `change` may alter.
+    pub fn install(&mut self, number: u32, change: impl FnOnce(&mut Rules)) -> TestSession {
+        let (index, owner) = self.publisher.reserve().unwrap();
+        let teid = self.publisher.choose_teid(owner).unwrap();
+        let ue = Ipv4Addr::from_bits(0x0a2d_0000 + number + 2);
+        let ue_v6 = Ipv6Addr::from_bits(
+            0x2001_0db8_0045_0000_0000_0000_0000_0001 | u128::from(number) << 64,
+        );
+        let tunnel = self.tunnel(N3, GNB.into(), Teid(0x1000 + number));
+        let mut rules = usual_rules(teid, UeAddress { ipv4: Some(ue), ipv6: None }, tunnel);
+        rules.seid = Seid(u64::from(number));
+        change(&mut rules);
+        let installed = Installed::default();
+        let mut session = TestSession { index, owner, teid, ue, ue_v6, installed };
+        self.put(&mut session, rules);
+        session
+    }
+
+    /// Puts other rules in force.
+    pub fn modify(&mut self, session: &mut TestSession, change: impl FnOnce(&mut Rules)) {
+        let mut rules = session.installed.rules.clone();
+        change(&mut rules);
+        self.put(session, rules);
+    }
+
+    fn put(&mut self, session: &mut TestSession, rules: Rules) {
+        let context = Context {
+            session: session.index,
+            owner: session.owner,
+            hz: HZ,
+            burst_ms: 100,
+            buffer_packets: 32,
+        };
+        let teid = session.teid;
+        let compiled =
+            session.installed.compile(rules, &context, |tunnel| tunnel.teid == teid).unwrap();
+        self.publisher
+            .publish(session.index, compiled.plan, &compiled.add, &compiled.remove)
+            .unwrap();
+        session.installed = compiled.installed;
+    }
+
+    /// Ends a session.
+    pub fn withdraw(&mut self, session: &TestSession) {
+        let keys: Vec<Key> = session.installed.keys();
+        self.publisher.withdraw(session.index, &keys);
+    }
+
+    /// Frames arrive at the first worker; returns what it sent.
+    pub fn receive(&mut self, port: u16, frames: &[Vec<u8>]) -> Vec<(u16, Vec<u8>)> {
+        let packets = frames.iter().map(|frame| (port, TestPacket::new(frame))).collect();
+        self.receive_at(0, packets, true);
+        self.sent(0)
+    }
+
+    /// One frame; returns the one that was sent, if any.
+    pub fn one(&mut self, port: u16, frame: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let mut sent = self.receive(port, &[frame.to_vec()]);
+        assert!(sent.len() <= 1, "one frame became {}", sent.len());
+        sent.pop()
+    }
+
+    /// Packets arrive at a worker, from a port or (not `received`) from another worker.
+    pub fn receive_at(&mut self, worker: usize, packets: Vec<(u16, TestPacket)>, received: bool) {
+        let now = self.now;
+        let TestWorker { path, out, cells, reader, end, .. } = &mut self.workers[worker];
+        let mut packets = packets.into_iter().peekable();
+        while packets.peek().is_some() {
+            let mut batch = ArrayVec::<TestPacket, BURST>::new();
+            let mut metas = Metas::new();
+            for (port, packet) in packets.by_ref().take(BURST) {
+                if received {
+                    cells.port(port).received_packets.add(1);
+                    cells.port(port).received_octets.add(packet.data().len() as u64);
+                } else {
+                    cells.port(port).taken_over.add(1);
+                }
+                metas.push(Meta::received(port));
+                batch.push(packet);
+            }
+            let mut turn = Turn { view: reader.snapshot(), now, out, end };
+            path.run(&mut batch, &mut metas, &mut turn);
+        }
+        self.check();
+    }
+
+    /// Gives every packet that was handed over to its worker.
+    pub fn carry_over(&mut self) {
+        for from in 0..self.workers.len() {
+            for (to, port, packet) in std::mem::take(&mut self.workers[from].out.handed_over) {
+                self.receive_at(usize::from(to.0), vec![(port, packet)], false);
+            }
+        }
+    }
+
+    /// What happens between bursts.
+    pub fn tend(&mut self) {
+        let now = self.now;
+        for TestWorker { path, out, reader, end, .. } in &mut self.workers {
+            let mut turn = Turn { view: reader.snapshot(), now, out, end };
+            path.commands(&mut turn);
+            path.tend(&mut turn);
+        }
+        self.check();
+    }
+
+    /// Time passes.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.now.0 += ms * (HZ / 1000);
+    }
+
+    /// Takes what a worker has sent.
+    pub fn sent(&mut self, worker: usize) -> Vec<(u16, Vec<u8>)> {
+        let sent = std::mem::take(&mut self.workers[worker].out.sent);
+        sent.into_iter().map(|(port, packet)| (port, packet.data().to_vec())).collect()
+    }
+
+    /// Packets dropped for this reason, by the first worker.
+    pub fn dropped(&self, reason: Reason) -> u64 {
+        self.workers[0].cells.read().dropped(reason)
+    }
+
+    /// Why the first worker dropped packets, and how many.
+    pub fn drops(&self) -> Vec<(Reason, u64)> {
+        let counts = self.workers[0].cells.read();
+        let all = Reason::ALL.iter().map(|reason| (*reason, counts.dropped(*reason)));
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// No packet is unaccounted for.
+    ///
+    /// # Panics
+    /// When one is.
+    pub fn check(&self) {
+        for worker in &self.workers {
+            let counts = worker.cells.read();
+            assert_eq!(counts.missing(), 0, "{counts:?}");
+            assert_eq!(counts.dropped(Reason::Undecided), 0, "{counts:?}");
+        }
+    }
+}
+
+/// One PDR each way, a QER with a rate and QFI 9, a URR.
+pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Rules {
+    let (qers, urrs) = (vec![QerId(1)], vec![UrrId(1)]);
+    let pdr = |id: u16, pdi, far, removal| Pdr {
+        id: PdrId(id),
+        precedence: Precedence(u32::from(id)),
+        pdi,
+        outer_header_removal: removal,
+        far: FarId(far),
+        qers: qers.clone(),
+        urrs: urrs.clone(),
+    };
+    let uplink = Pdi {
+        source_interface: SourceInterface::Access,
+        local_f_teid: Some(LocalFTeid { teid, interface: N3 }),
+        ue: Some(ue),
+        ..Pdi::default()
+    };
+    let downlink = Pdi {
+        source_interface: SourceInterface::Core,
+        vrf: Some(N6),
+        ue: Some(ue),
+        ..Pdi::default()
+    };
+    let far = |id, forwarding| Far {
+        id: FarId(id),
+        action: Action::Forward,
+        forwarding: Some(forwarding),
+        bar: None,
+    };
+    let to_core = Forwarding {
+        destination: DestinationInterface::Core,
+        vrf: Some(N6),
+        ..Forwarding::default()
+    };
+    let to_access = Forwarding {
+        destination: DestinationInterface::Access,
+        outer_header_creation: Some(tunnel),
+        ..Forwarding::default()
+    };
+    let rate = BitRate { uplink_kbps: 40_000_000, downlink_kbps: 40_000_000 };
+    Rules {
+        ue,
+        pdrs: vec![
+            pdr(1, uplink, 1, Some(OuterHeaderRemoval::GtpUdpIpv4)),
+            pdr(2, downlink, 2, None),
+        ],
+        fars: vec![far(1, to_core), far(2, to_access)],
+        qers: vec![Qer { id: QerId(1), mbr: Some(rate), qfi: Qfi::new(9), ..Qer::default() }],
+        urrs: vec![Urr { id: UrrId(1) }],
+        ..Rules::default()
+    }
+}
+
+// ===== packets =====
+
+/// A UDP packet with a payload of that length.
+pub fn user_v4(source: Ipv4Addr, destination: Ipv4Addr, payload: usize) -> Vec<u8> {
+    let total = (28 + payload) as u16;
+    let mut packet = vec![0x45, 0, 0, 0, 0, 1, 0, 0, 64, wire::UDP, 0, 0];
+    packet[2..4].copy_from_slice(&total.to_be_bytes());
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
+    wire::set_ipv4_checksum(&mut packet);
+    packet.extend([0x30, 0x39, 0, 80]);
+    packet.extend(((8 + payload) as u16).to_be_bytes());
+    packet.extend([0, 0]);
+    packet.extend((0..payload).map(|n| n as u8));
+    packet
+}
+
+/// An IPv6 UDP packet with a payload of that length.
+pub fn user_v6(source: Ipv6Addr, destination: Ipv6Addr, payload: usize) -> Vec<u8> {
+    let length = ((8 + payload) as u16).to_be_bytes();
+    let mut packet = vec![0x60, 0, 0, 0, length[0], length[1], wire::UDP, 64];
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
+    packet.extend([0x30, 0x39, 0, 80, length[0], length[1], 0, 0]);
+    packet.extend((0..payload).map(|n| n as u8));
+    packet
+}
+
+/// A UDP datagram to port 2152.
+pub fn datagram_v4(source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
+    let mut packet = user_v4(source, destination, payload.len());
+    packet[20..24].copy_from_slice(&[0x08, 0x68, 0x08, 0x68]);
+    packet[28..].copy_from_slice(payload);
+    packet
+}
+
+/// A G-PDU, with a PDU session container of the uplink when a QFI is given.
+pub fn gpdu(teid: Teid, qfi: Option<u8>, user: &[u8]) -> Vec<u8> {
+    let options = qfi.map_or(Vec::new(), |qfi| vec![0, 0, 0, 0x85, 1, 0x10, qfi, 0]);
+    let mut message = vec![if qfi.is_some() { 0x34 } else { 0x30 }, 255];
+    message.extend(((options.len() + user.len()) as u16).to_be_bytes());
+    message.extend(teid.0.to_be_bytes());
+    message.extend(options);
+    message.extend(user);
+    message
+}
+
+/// An Ethernet frame.
+pub fn frame(to: [u8; 6], from: [u8; 6], vlan: Option<u16>, packet: &[u8]) -> Vec<u8> {
+    let ether_type = if packet.first().is_some_and(|first| first >> 4 == 6) {
+        wire::IPV6
+    } else {
+        wire::IPV4
+    };
+    ethernet(to, from, vlan, ether_type, packet)
+}
+
+/// An Ethernet frame of that type.
+pub fn ethernet(
+    to: [u8; 6],
+    from: [u8; 6],
+    vlan: Option<u16>,
+    ether_type: u16,
+    packet: &[u8],
+) -> Vec<u8> {
+    let mut frame = [to, from].concat();
+    if let Some(vlan) = vlan {
+        frame.extend(wire::VLAN.to_be_bytes());
+        frame.extend(vlan.to_be_bytes());
+    }
+    frame.extend(ether_type.to_be_bytes());
+    frame.extend(packet);
+    frame
+}
+
+/// A frame of the gNB with a G-PDU.
+pub fn uplink(teid: Teid, user: &[u8]) -> Vec<u8> {
+    frame(MAC_N3, MAC_GNB, None, &datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, Some(9), user)))
+}
+
+/// A frame of the N6 gateway with a user packet.
+pub fn downlink(user: &[u8]) -> Vec<u8> {
+    frame(MAC_N6, MAC_GATEWAY, None, user)
+}
