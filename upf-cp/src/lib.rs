@@ -1,1 +1,48 @@
 //! N4: associations, sessions, reports. A core without I/O and a thin tokio shell.
+//!
+//! # A session's way through the files
+//!
+//! ```text
+//! shell.rs            socket, clock, workers' queues            (the only I/O)
+//!   | Input                                             ^ Output: datagrams, commands to workers
+//!   v                                                   |
+//! node.rs             admit, decode, find a repeated request, dispatch; encode, keep the answer
+//!   v
+//! procedure/
+//!   association.rs    heartbeat, set-up, update, release: who may speak        association.rs
+//!   establishment.rs  a new session: reserve, draft, compile, publish          sessions.rs
+//!   modification.rs   a delta onto a copy; queries; deletion
+//!   report.rs         what workers and timers tell, to the SMF                 usage.rs
+//!   refuse.rs         Cause, Offending IE, Failed Rule ID                      refusal.rs
+//!   v
+//! translate/          pfcp::CreatePdr, … to session::Pdr, …: what cannot be carried out is refused
+//!   v
+//! session crate       Installed::compile -> Publisher::publish -> Epoch
+//! ```
+//!
+//! A request is all or nothing: it is translated into a [draft](translate::Draft), compiled and
+//! published in one go; whatever fails on the way gives back what the draft took. The answer
+//! carries the [`Epoch`](session::Epoch) of the publication and leaves when all workers are past
+//! it. Everything is deterministic in seed and inputs.
+//!
+//! [`Node`] owns the [`Publisher`](session::Publisher); nothing else writes the tables.
+
+mod association;
+mod config;
+mod counters;
+mod event;
+mod features;
+mod node;
+mod procedure;
+mod refusal;
+mod sessions;
+mod timer;
+mod transaction;
+mod translate;
+mod usage;
+
+pub use config::{Limits, NodeConfig, PFCP_PORT};
+pub use counters::{Counters, Dropped};
+pub use event::{Input, Now, Operator, Output, WorkerReport};
+pub use features::up_function_features;
+pub use node::Node;

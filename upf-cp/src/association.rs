@@ -1,0 +1,210 @@
+//! Associations: which peers there are, and what is known of each.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use pfcp::{CpFunctionFeatures, NodeId, SessionReportRequest};
+use rustc_hash::{FxHashMap, FxHashSet};
+use session::{Seid, SessionIndex};
+use smallvec::SmallVec;
+
+use crate::transaction::Bucket;
+
+/// The most addresses that are learnt of one peer.
+const ADDRESSES_MAX: usize = 16;
+
+/// An association, by its place; never used again for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PeerId(u64);
+
+/// An association with a CP function (TS 29.244, 6.2.6).
+#[derive(Debug)]
+pub(crate) struct Association {
+    pub(crate) node_id: NodeId,
+    /// Where its node messages come from, and ours go to.
+    pub(crate) address: IpAddr,
+    /// Where else its session messages may come from: the addresses of its F-SEIDs.
+    pub(crate) others: SmallVec<[IpAddr; 2]>,
+    pub(crate) features: CpFunctionFeatures,
+    pub(crate) sessions: FxHashSet<SessionIndex>,
+    /// Whether the last heartbeat was answered.
+    pub(crate) reachable: bool,
+    /// Recovery time stamps in its answers to our heartbeats …
+    pub(crate) responses: RestartWatch,
+    /// … and in heartbeats of its own.
+    pub(crate) requests: RestartWatch,
+    pub(crate) bucket: Bucket,
+    /// Session reports that are not answered yet.
+    pub(crate) outstanding: usize,
+    /// Session reports that wait for fewer to be outstanding.
+    pub(crate) waiting: VecDeque<Waiting>,
+}
+
+/// A session report that waits for its turn.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) session: SessionIndex,
+    pub(crate) seid: Seid,
+    pub(crate) report: Box<SessionReportRequest>,
+}
+
+/// Tells a peer's restart from its recovery time stamps in heartbeats.
+///
+/// SMFs disagree on what the stamp is: for Open5GS and free5GC it is the time of their start, for
+/// OAI the time of each heartbeat. So a higher stamp says something only of a peer whose stamp has
+/// stood still before, for [`STEADY`](Self::STEADY) heartbeats on end. (Association set-up does not
+/// depend on this: it always replaces what was.)
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RestartWatch {
+    stamp: Option<u32>,
+    /// How many different heartbeats had this stamp.
+    seen: u32,
+    sequence: u32,
+}
+
+impl RestartWatch {
+    const STEADY: u32 = 3;
+
+    /// Whether the peer has restarted, by the stamp in the heartbeat of that sequence number.
+    pub(crate) fn restarted(&mut self, sequence: u32, stamp: u32) -> bool {
+        if self.stamp == Some(stamp) {
+            // A retransmission says nothing new.
+            if self.sequence != sequence {
+                self.seen += 1;
+                self.sequence = sequence;
+            }
+            return false;
+        }
+        let old = self.stamp.replace(stamp);
+        let steady = std::mem::replace(&mut self.seen, 1) >= Self::STEADY;
+        self.sequence = sequence;
+        steady && old.is_some_and(|old| is_newer(stamp, old))
+    }
+}
+
+/// Whether a time stamp is later than another, modulo 2³² (era 0 of NTP ends in 2036).
+fn is_newer(stamp: u32, than: u32) -> bool {
+    let ahead = stamp.wrapping_sub(than);
+    ahead != 0 && ahead < 1 << 31
+}
+
+/// All associations.
+#[derive(Debug, Default)]
+pub(crate) struct Associations {
+    last: u64,
+    peers: FxHashMap<PeerId, Association>,
+    by_node: FxHashMap<NodeId, PeerId>,
+    by_address: FxHashMap<IpAddr, SmallVec<[PeerId; 1]>>,
+}
+
+impl Associations {
+    pub(crate) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerId, &Association)> {
+        self.peers.iter().map(|(id, peer)| (*id, peer))
+    }
+
+    pub(crate) fn get(&self, id: PeerId) -> Option<&Association> {
+        self.peers.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: PeerId) -> Option<&mut Association> {
+        self.peers.get_mut(&id)
+    }
+
+    pub(crate) fn by_node(&self, node: &NodeId) -> Option<PeerId> {
+        self.by_node.get(node).copied()
+    }
+
+    /// The associations with peers at that address.
+    pub(crate) fn at(&self, address: IpAddr) -> &[PeerId] {
+        self.by_address
+            .get(&address)
+            .map_or(&[], SmallVec::as_slice)
+    }
+
+    /// The association with that node, if the message comes from where the node is.
+    pub(crate) fn of(&self, node: &NodeId, from: IpAddr) -> Option<PeerId> {
+        self.by_node(node)
+            .filter(|peer| self.at(from).contains(peer))
+    }
+
+    pub(crate) fn insert(&mut self, association: Association) -> PeerId {
+        self.last += 1;
+        let id = PeerId(self.last);
+        self.by_node.insert(association.node_id.clone(), id);
+        self.by_address
+            .entry(association.address)
+            .or_default()
+            .push(id);
+        self.peers.insert(id, association);
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: PeerId) -> Option<Association> {
+        let gone = self.peers.remove(&id)?;
+        self.by_node.remove(&gone.node_id);
+        for address in gone.others.iter().chain([&gone.address]) {
+            if let Some(there) = self.by_address.get_mut(address) {
+                there.retain(|other| *other != id);
+                if there.is_empty() {
+                    self.by_address.remove(address);
+                }
+            }
+        }
+        Some(gone)
+    }
+
+    /// A peer gave an address in an F-SEID: its session messages may come from there. "Accept that
+    /// it differs from its Node ID and from the address used for set-up" (TS 29.244, 5.8.1).
+    pub(crate) fn also_at(&mut self, id: PeerId, address: IpAddr) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let known = peer.address == address || peer.others.contains(&address);
+        if !known && peer.others.len() < ADDRESSES_MAX {
+            peer.others.push(address);
+            self.by_address.entry(address).or_default().push(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_stamps_every_heartbeat_anew_has_not_restarted() {
+        let mut watch = RestartWatch::default();
+        for (sequence, stamp) in (1..50).zip((1000_u32..).step_by(10)) {
+            assert!(!watch.restarted(sequence, stamp));
+            // Sent again, because the answer was lost.
+            assert!(!watch.restarted(sequence, stamp));
+        }
+    }
+
+    #[test]
+    fn a_steady_peer_that_stamps_higher_has_restarted() {
+        let mut watch = RestartWatch::default();
+        for sequence in 1..4 {
+            assert!(!watch.restarted(sequence, 1000));
+        }
+        assert!(watch.restarted(1, 1060));
+        assert!(!watch.restarted(2, 1060));
+    }
+
+    #[test]
+    fn a_lower_stamp_is_no_restart_but_the_end_of_the_era_is_passed() {
+        let mut watch = RestartWatch::default();
+        for sequence in 1..5 {
+            assert!(!watch.restarted(sequence, u32::MAX - 5));
+        }
+        assert!(watch.restarted(5, 7));
+        for sequence in 6..9 {
+            assert!(!watch.restarted(sequence, 7));
+        }
+        assert!(!watch.restarted(9, 3));
+    }
+}

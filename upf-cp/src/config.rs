@@ -1,0 +1,117 @@
+//! What the N4 node has to know, as plain values. The binary fills it from the configuration.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use pfcp::NodeId;
+
+/// UDP port of PFCP (TS 29.244, 4.2.2).
+pub const PFCP_PORT: u16 = 8805;
+
+/// Everything that steers the node.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Who we are in node messages (TS 29.244, 8.2.38).
+    pub node_id: NodeId,
+    /// Our N4 address, to which the socket is bound.
+    pub address: IpAddr,
+    /// Our N4 port.
+    pub port: u16,
+    /// The address in our F-SEIDs: another than `address` behind a NAT.
+    pub advertise: IpAddr,
+    /// The port that requests go to at peers.
+    pub peer_port: u16,
+    /// SMFs to which we start the association.
+    pub smf: Vec<SocketAddr>,
+    /// Who may associate; empty is everybody.
+    pub allow: Vec<IpNet>,
+    /// How long to wait for an answer before the request is sent again (TS 29.244, 6.4).
+    pub t1_ms: u64,
+    /// How often a request is sent in all.
+    pub n1: u32,
+    /// The pause between heartbeats to an associated peer; 0 sends none.
+    pub heartbeat_interval_ms: u64,
+    /// How long answers are kept for requests that come again.
+    pub response_hold_ms: u64,
+    /// Bounds on all that a peer could let grow.
+    pub limits: Limits,
+    /// Packets that a session may hold when no BAR says otherwise.
+    pub buffer_packets: u16,
+    /// Cycles per second of the workers' clock.
+    pub hz: u64,
+    /// How much of its rate a policer lets through at once, in milliseconds.
+    pub burst_ms: u32,
+    /// Whether the packet path carries GTP-U over IPv6: then F-TEIDs have IPv6 addresses too.
+    pub ipv6_tunnels: bool,
+}
+
+/// Bounds. Each has a counter and an answer of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sessions of all peers.
+    pub sessions: u32,
+    /// Associations.
+    pub peers: usize,
+    /// PDRs of a session.
+    pub pdrs_per_session: usize,
+    /// FARs of a session.
+    pub fars_per_session: usize,
+    /// QERs of a session.
+    pub qers_per_session: usize,
+    /// URRs of a session.
+    pub urrs_per_session: usize,
+    /// Messages that one peer may send in a second, and that all strangers together may.
+    pub messages_per_second_per_peer: u32,
+    /// Session reports to one peer that may be unanswered at once.
+    pub outstanding_requests_per_peer: usize,
+    /// Session reports to one peer that may wait for their turn.
+    pub waiting_reports_per_peer: usize,
+    /// Answers that are kept for one peer.
+    pub held_answers_per_peer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 65_536,
+            peers: 64,
+            pdrs_per_session: 100,
+            fars_per_session: 100,
+            qers_per_session: 100,
+            urrs_per_session: 100,
+            messages_per_second_per_peer: 20_000,
+            outstanding_requests_per_peer: 4_096,
+            waiting_reports_per_peer: 65_536,
+            held_answers_per_peer: 65_536,
+        }
+    }
+}
+
+impl NodeConfig {
+    /// The defaults for a node at `address`, which also names it.
+    pub fn new(address: IpAddr) -> Self {
+        Self {
+            node_id: address.into(),
+            address,
+            port: PFCP_PORT,
+            advertise: address,
+            peer_port: PFCP_PORT,
+            smf: Vec::new(),
+            allow: Vec::new(),
+            t1_ms: 3_000,
+            n1: 3,
+            heartbeat_interval_ms: 10_000,
+            response_hold_ms: 15_000,
+            limits: Limits::default(),
+            buffer_packets: 64,
+            hz: 1_000_000_000,
+            burst_ms: 100,
+            ipv6_tunnels: false,
+        }
+    }
+
+    /// Whether a peer at `address` may associate.
+    pub(crate) fn allows(&self, address: IpAddr) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|net| net.contains(&address))
+    }
+}

@@ -1,0 +1,19 @@
+//! UP Function Features (TS 29.244, 8.2.25): what works end to end, and nothing else.
+
+use pfcp::UpFunctionFeatures as F;
+
+/// What this UPF announces.
+///
+/// | bit | what stands behind it |
+/// |---|---|
+/// | FTUP | F-TEIDs are chosen here, on CHOOSE |
+/// | EMPU | end markers are sent on SNDEM |
+/// | UDBC | Suggested Buffering Packets Count bounds what a session holds |
+/// | MNOP | usage reports count packets |
+/// | VTIME | Quota Validity Time ends a quota |
+/// | IP6PL | UE IPv6 prefixes of any length |
+///
+/// Not UEIP (UE addresses come from the SMF), and not FRRT, PDIU, BUNDL, DLBD.
+pub fn up_function_features() -> F {
+    F::FTUP | F::EMPU | F::UDBC | F::MNOP | F::VTIME | F::IP6PL
+}

@@ -1,0 +1,186 @@
+//! What establishment and modification have in common: a draft that is filled, compiled and
+//! published, or given up without a trace.
+
+use pfcp::{Cause, CreatePdr, CreatedPdr, FailedRuleId, SessionEstablishmentRequest};
+use session::plan::{Compiled, Context, Installed};
+use session::report::Command;
+use session::{Epoch, Key, PublishError, Publisher, SessionIndex, WorkerId};
+
+use crate::association::PeerId;
+use crate::node::Node;
+use crate::refusal::Refusal;
+use crate::sessions::{CpFSeid, Session};
+use crate::timer::Timer;
+use crate::translate::{Draft, Translator, arm};
+
+impl Node {
+    pub(crate) fn translator<'a>(
+        &'a mut self,
+        worker: WorkerId,
+        draft: &'a mut Draft,
+    ) -> Translator<'a> {
+        Translator {
+            topology: &self.topology,
+            neighbours: &self.neighbours,
+            publisher: &mut self.publisher,
+            ipv6_tunnels: self.config.ipv6_tunnels,
+            now: self.now,
+            worker,
+            draft,
+        }
+    }
+
+    pub(crate) const fn context(&self, session: SessionIndex, owner: WorkerId) -> Context {
+        Context {
+            session,
+            owner,
+            hz: self.config.hz,
+            burst_ms: self.config.burst_ms,
+            buffer_packets: self.config.buffer_packets,
+        }
+    }
+
+    /// Gives back what a draft took.
+    pub(crate) fn give_up(&mut self, draft: &Draft) {
+        for teid in &draft.taken {
+            self.publisher.return_teid(*teid);
+        }
+    }
+
+    /// Takes a session out of force, and out of all tables.
+    pub(crate) fn end_session(&mut self, index: SessionIndex) -> Option<(Session, Epoch)> {
+        let session = self.sessions.remove(index)?;
+        if let Some(peer) = self.peers.get_mut(session.peer) {
+            peer.sessions.remove(&index);
+        }
+        let epoch = self.publisher.withdraw(index, &session.installed.keys());
+        self.command(session.worker, Command::Discard { session: index });
+        self.counters.ended += 1;
+        Some((session, epoch))
+    }
+
+    /// Arms the counters of a session's URRs, and the timer for the first that is due.
+    pub(crate) fn arm_usage(&mut self, index: SessionIndex) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        let installed = &session.installed;
+        arm(&session.details.urrs, |urr| {
+            installed.usage(urr).map(AsRef::as_ref)
+        });
+        let deadlines = session
+            .details
+            .urrs
+            .iter()
+            .filter_map(|urr| urr.deadline_ms());
+        if let Some(at) = deadlines.min()
+            && session.timer_ms.is_none_or(|set| at < set)
+        {
+            session.timer_ms = Some(at);
+            self.timers.set(at, Timer::Usage(index, session.seid));
+        }
+    }
+
+    /// The F-SEID that a CP function gives: its SEID, and an address we can send to.
+    pub(crate) fn cp_f_seid(&self, f_seid: &pfcp::FSeid) -> Result<CpFSeid, Refusal> {
+        let bad = Refusal::ie::<pfcp::FSeid>(Cause::MANDATORY_IE_INCORRECT);
+        let address = if self.config.address.is_ipv4() {
+            f_seid.ipv4.map(Into::into)
+        } else {
+            f_seid.ipv6.map(Into::into)
+        };
+        let usable =
+            |address: &std::net::IpAddr| !address.is_unspecified() && !address.is_multicast();
+        let address = address.filter(usable).ok_or(bad)?;
+        if f_seid.seid == 0 {
+            return Err(bad);
+        }
+        Ok(CpFSeid {
+            seid: f_seid.seid,
+            address,
+        })
+    }
+
+    /// Whether a session may have so many rules.
+    pub(crate) fn check_counts(&self, draft: &Draft) -> Result<(), Refusal> {
+        let limits = &self.config.limits;
+        let rules = &draft.rules;
+        let counts = [
+            (rules.pdrs.len(), limits.pdrs_per_session),
+            (rules.fars.len(), limits.fars_per_session),
+            (rules.qers.len(), limits.qers_per_session),
+            (rules.urrs.len(), limits.urrs_per_session),
+        ];
+        check_counts(&counts)
+    }
+
+    /// A peer whose session messages come from that address, too.
+    pub(crate) fn learn_address(&mut self, peer: PeerId, cp: CpFSeid) {
+        self.peers.also_at(peer, cp.address);
+    }
+}
+
+/// Refuses what goes over a limit, before anything is done about it.
+pub(crate) fn check_counts(counts: &[(usize, usize)]) -> Result<(), Refusal> {
+    if counts.iter().any(|(count, limit)| count > limit) {
+        return Err(Refusal::new(Cause::NO_RESOURCES_AVAILABLE));
+    }
+    Ok(())
+}
+
+/// Compiles and publishes a draft in place of `old`.
+pub(crate) fn put_in_force(
+    publisher: &mut Publisher,
+    old: &Installed,
+    draft: &Draft,
+    context: &Context,
+    restoring: bool,
+) -> Result<(Installed, Epoch), Refusal> {
+    let chosen = &draft.details.chosen;
+    let is_chosen = |tunnel: &_| chosen.iter().any(|chosen| chosen.tunnel == *tunnel);
+    let compiled = old
+        .compile(draft.rules.clone(), context, is_chosen)
+        .map_err(Refusal::compile)?;
+    let Compiled {
+        installed,
+        plan,
+        add,
+        remove,
+    } = compiled;
+    let published = publisher.publish(context.session, plan, &add, &remove);
+    let epoch = published.map_err(|error| {
+        let (PublishError::Taken(key) | PublishError::Full(key)) = error;
+        Refusal::publish(error, rule_of(&installed, key), restoring)
+    })?;
+    Ok((installed, epoch))
+}
+
+/// The first PDR that needs a key.
+fn rule_of(installed: &Installed, key: Key) -> Option<FailedRuleId> {
+    let pdr = installed.rules.pdrs.iter().find(|pdr| match key {
+        Key::Tunnel(tunnel) => pdr.pdi.local_f_teid == Some(tunnel),
+        Key::Ipv4(..) | Key::Ipv6(..) => pdr.pdi.local_f_teid.is_none(),
+    });
+    pdr.map(|pdr| FailedRuleId::Pdr(pdr.id.0.into()))
+}
+
+/// Created PDR for each PDR whose F-TEID was left to us.
+pub(crate) fn created_pdrs(draft: &Draft) -> Vec<CreatedPdr> {
+    let created = draft.created.iter().map(|(pdr, f_teid)| CreatedPdr {
+        pdr_id: pdr.0.into(),
+        local_f_teids: vec![*f_teid],
+        ..Default::default()
+    });
+    created.collect()
+}
+
+/// The first Network Instance that names a data network.
+pub(crate) fn network_of(
+    node: &Node,
+    request: &SessionEstablishmentRequest,
+) -> Option<session::InterfaceId> {
+    let network = |name: Option<String>| Some(node.topology.network(&name?)?.interface);
+    let named = |pdr: &CreatePdr| network(pdr.pdi.network_instance.as_ref()?.name());
+    let dnn = network(request.apn_dnn.as_ref().and_then(pfcp::ApnDnn::name));
+    dnn.or_else(|| request.create_pdrs.iter().find_map(named))
+}

@@ -1,0 +1,178 @@
+//! Session establishment (TS 29.244, 6.3.2): all or nothing.
+
+use pfcp::{
+    Cause, FSeid, PdnType, PfcpSeReqFlags, SessionEstablishmentRequest,
+    SessionEstablishmentResponse,
+};
+use session::plan::Installed;
+use session::{Epoch, Seid, SessionIndex, WorkerId};
+
+use super::draft::{check_counts, created_pdrs, network_of, put_in_force};
+use crate::association::PeerId;
+use crate::node::{Asked, Node};
+use crate::refusal::Refusal;
+use crate::sessions::{CpFSeid, Session, Sessions};
+use crate::translate::{Draft, Present as _};
+use rand::Rng as _;
+
+/// Refuses IEs that ask for what is not done here.
+macro_rules! not_supported {
+    ($($there:expr => $ie:ty),* $(,)?) => {
+        $( if $there.is_present() {
+            return Err(Refusal::ie::<$ie>(Cause::SERVICE_NOT_SUPPORTED));
+        } )*
+    };
+}
+pub(super) use not_supported;
+
+impl Node {
+    pub(crate) fn establish(&mut self, asked: Asked, request: SessionEstablishmentRequest) {
+        let cp_seid = request.cp_f_seid.seid;
+        match self.try_establish(&asked, &request) {
+            Ok((seid, draft, epoch)) => {
+                let answer = SessionEstablishmentResponse {
+                    node_id: self.config.node_id.clone(),
+                    cause: Cause::REQUEST_ACCEPTED,
+                    up_f_seid: Some(FSeid::new(seid.0, self.config.advertise)),
+                    created_pdrs: created_pdrs(&draft),
+                    ..Default::default()
+                };
+                self.answer(&asked, Some(cp_seid), answer.cause, &answer, Some(epoch));
+            }
+            Err(refusal) => self.refuse_establishment(&asked, cp_seid, refusal),
+        }
+    }
+
+    fn try_establish(
+        &mut self,
+        asked: &Asked,
+        request: &SessionEstablishmentRequest,
+    ) -> Result<(Seid, Draft, Epoch), Refusal> {
+        let peer = self.peers.of(&request.node_id, asked.from.ip());
+        let peer = peer.ok_or(Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION))?;
+        let cp = self.cp_f_seid(&request.cp_f_seid)?;
+        check_supported(request)?;
+        let limits = &self.config.limits;
+        check_counts(&[
+            (request.create_pdrs.len(), limits.pdrs_per_session),
+            (request.create_fars.len(), limits.fars_per_session),
+            (request.create_qers.len(), limits.qers_per_session),
+            (request.create_urrs.len(), limits.urrs_per_session),
+        ])?;
+        let full = Refusal::new(Cause::NO_RESOURCES_AVAILABLE);
+        let replaces = usize::from(self.sessions.by_cp(peer, cp).is_some());
+        let most = usize::try_from(limits.sessions).unwrap_or(usize::MAX);
+        if self.sessions.len() - replaces >= most {
+            return Err(full);
+        }
+        let (index, worker) = self.publisher.reserve().ok_or(full)?;
+        let seid = Sessions::seid(index, self.random.next_u64());
+        let mut draft = Draft::default();
+        draft.rules.seid = seid;
+        match self.install(request, (peer, cp), (index, worker), &mut draft) {
+            Ok((installed, epoch)) => {
+                self.keep(
+                    peer,
+                    Session {
+                        index,
+                        worker,
+                        seid,
+                        cp,
+                        peer,
+                        installed,
+                        details: std::mem::take(&mut draft.details),
+                        timer_ms: None,
+                    },
+                );
+                Ok((seid, draft, epoch))
+            }
+            Err(refusal) => {
+                self.give_up(&draft);
+                self.publisher.withdraw(index, &[]);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn install(
+        &mut self,
+        request: &SessionEstablishmentRequest,
+        (peer, cp): (PeerId, CpFSeid),
+        (index, worker): (SessionIndex, WorkerId),
+        draft: &mut Draft,
+    ) -> Result<(Installed, Epoch), Refusal> {
+        draft.details.network = network_of(self, request);
+        let mut translator = self.translator(worker, draft);
+        request
+            .create_urrs
+            .iter()
+            .try_for_each(|urr| translator.create_urr(urr))?;
+        request
+            .create_qers
+            .iter()
+            .try_for_each(|qer| translator.create_qer(qer))?;
+        request
+            .create_bar
+            .iter()
+            .try_for_each(|bar| translator.create_bar(bar))?;
+        request
+            .create_fars
+            .iter()
+            .try_for_each(|far| translator.create_far(far))?;
+        let pdrs = &request.create_pdrs;
+        pdrs.iter()
+            .try_for_each(|pdr| translator.define_filters(pdr.pdr_id, &pdr.pdi))?;
+        pdrs.iter().try_for_each(|pdr| translator.create_pdr(pdr))?;
+        translator.settle()?;
+        // An F-SEID that is there already: the CP function has lost the session it stood for.
+        if let Some(old) = self.sessions.by_cp(peer, cp) {
+            self.end_session(old);
+        }
+        let restoring = request
+            .flags
+            .is_some_and(|flags| flags.contains(PfcpSeReqFlags::RESTI));
+        let context = self.context(index, worker);
+        put_in_force(
+            &mut self.publisher,
+            &Installed::default(),
+            draft,
+            &context,
+            restoring,
+        )
+    }
+
+    fn keep(&mut self, peer: PeerId, session: Session) {
+        let (index, cp) = (session.index, session.cp);
+        self.sessions.insert(session);
+        if let Some(peer) = self.peers.get_mut(peer) {
+            peer.sessions.insert(index);
+        }
+        self.learn_address(peer, cp);
+        self.counters.established += 1;
+        self.arm_usage(index);
+    }
+}
+
+fn check_supported(request: &SessionEstablishmentRequest) -> Result<(), Refusal> {
+    not_supported!(
+        request.create_traffic_endpoints => pfcp::CreateTrafficEndpoint,
+        request.create_mars => pfcp::CreateMar,
+        request.create_srrs => pfcp::CreateSrr,
+        request.create_bridge_router_info => pfcp::CreateBridgeRouterInfo,
+        request.provide_atsss_control_information => pfcp::ProvideAtsssControlInformation,
+        request.provide_rds_configuration_information => pfcp::ProvideRdsConfigurationInformation,
+        request.l2tp_tunnel_informations => pfcp::L2tpTunnelInformation,
+        request.l2tp_session_information => pfcp::L2tpSessionInformation,
+        request.mbs_session_n4mb_control_information => pfcp::MbsSessionN4mbControlInformation,
+        request.mbs_session_n4_control_informations => pfcp::MbsSessionN4ControlInformation,
+        request.dscp_to_ppi_control_informations => pfcp::DscpToPpiControlInformation,
+        request.tl_container => pfcp::TlContainer,
+        request.moq_control_information => pfcp::MoqControlInformation,
+        request.user_plane_inactivity_timer.filter(|timer| timer.0 > 0)
+            => pfcp::UserPlaneInactivityTimer,
+    );
+    match request.pdn_type {
+        None | Some(PdnType::IPV4 | PdnType::IPV6 | PdnType::IPV4V6) => Ok(()),
+        Some(_) => Err(Refusal::ie::<PdnType>(Cause::SERVICE_NOT_SUPPORTED)),
+    }
+}

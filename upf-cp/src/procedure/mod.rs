@@ -1,0 +1,9 @@
+//! The procedures of TS 29.244, clause 6, one file for each kind. All are methods of
+//! [`Node`](crate::Node).
+
+mod association;
+mod draft;
+mod establishment;
+mod modification;
+mod refuse;
+mod report;

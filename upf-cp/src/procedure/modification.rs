@@ -1,0 +1,483 @@
+//! Session modification and deletion (TS 29.244, 6.3.3 and 6.3.4).
+//!
+//! A modification is a delta onto a copy of the rules. Only when the whole of it is compiled and
+//! published does the copy take the place of what was: a request that is refused has changed
+//! nothing.
+
+use pfcp::{
+    Cause, FailedRuleId, PfcpSmReqFlags, SessionDeletionResponse, SessionModificationRequest,
+    SessionModificationResponse, UsageReport, UsageReportTrigger,
+};
+use session::plan::{Context, Encapsulation, Installed};
+use session::report::Command;
+use session::rule::Action;
+use session::{Epoch, FarId, NextHopId, Rules, Seid, SessionIndex, UrrId};
+
+use super::draft::{check_counts, created_pdrs, put_in_force};
+use super::establishment::not_supported;
+use crate::node::{Asked, Node};
+use crate::refusal::Refusal;
+use crate::sessions::CpFSeid;
+use crate::translate::{Draft, Present as _, Translator};
+use crate::usage::UrrControl;
+
+const MODIFICATION: u8 = 52;
+const DELETION: u8 = 54;
+
+impl Node {
+    /// The session that a request is about, if it is the sender's: "session messages only from the
+    /// peer that owns the session". Others learn nothing, not even that it exists.
+    fn owned(&self, asked: &Asked) -> Result<SessionIndex, Refusal> {
+        let peers = self.peers.at(asked.from.ip());
+        if peers.is_empty() {
+            return Err(Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION));
+        }
+        let session = self.sessions.by_seid(Seid(asked.header.seid.unwrap_or(0)));
+        let session = session.filter(|session| peers.contains(&session.peer));
+        session
+            .map(|session| session.index)
+            .ok_or(Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND))
+    }
+
+    pub(crate) fn modify(&mut self, asked: Asked, request: SessionModificationRequest) {
+        let modified = self.owned(&asked).and_then(|index| {
+            let (draft, reports, after) = self.try_modify(index, request)?;
+            Ok((index, draft, reports, after))
+        });
+        match modified {
+            Ok((index, draft, usage_reports, after)) => {
+                let cp_seid = self
+                    .sessions
+                    .get(index)
+                    .map_or(0, |session| session.cp.seid);
+                let answer = SessionModificationResponse {
+                    cause: Cause::REQUEST_ACCEPTED,
+                    created_pdrs: created_pdrs(&draft),
+                    usage_reports,
+                    ..Default::default()
+                };
+                self.answer(&asked, Some(cp_seid), answer.cause, &answer, after);
+            }
+            Err(refusal) => self.refuse_session(&asked, MODIFICATION, refusal),
+        }
+    }
+
+    fn try_modify(
+        &mut self,
+        index: SessionIndex,
+        request: SessionModificationRequest,
+    ) -> Result<(Draft, Vec<UsageReport>, Option<Epoch>), Refusal> {
+        check_supported(&request)?;
+        check_one_operation_each(&request)?;
+        let cp = request
+            .cp_f_seid
+            .as_ref()
+            .map(|f_seid| self.cp_f_seid(f_seid))
+            .transpose()?;
+        let gone = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
+        let session = self.sessions.get(index).ok_or(gone)?;
+        let mut draft = Draft {
+            rules: session.installed.rules.clone(),
+            details: session.details.clone(),
+            ..Draft::default()
+        };
+        let discard = request
+            .flags
+            .is_some_and(|flags| flags.contains(PfcpSmReqFlags::DROBU));
+        match self.revise(index, request, &mut draft) {
+            Ok((reports, published)) => {
+                let after = published.as_ref().map(|(_, epoch)| *epoch);
+                self.commit(
+                    index,
+                    cp,
+                    &mut draft,
+                    published.map(|(installed, _)| installed),
+                    discard,
+                );
+                Ok((draft, reports, after))
+            }
+            Err(refusal) => {
+                self.give_up(&draft);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Brings the draft to what the request wants, and puts it in force.
+    fn revise(
+        &mut self,
+        index: SessionIndex,
+        request: SessionModificationRequest,
+        draft: &mut Draft,
+    ) -> Result<(Vec<UsageReport>, Option<(Installed, Epoch)>), Refusal> {
+        let gone = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
+        let worker = self.sessions.get(index).ok_or(gone)?.worker;
+        let limits = &self.config.limits;
+        check_counts(&[
+            (request.create_pdrs.len(), limits.pdrs_per_session),
+            (request.create_fars.len(), limits.fars_per_session),
+            (request.create_qers.len(), limits.qers_per_session),
+            (request.create_urrs.len(), limits.urrs_per_session),
+        ])?;
+        // "Reports from the old definition, before updates in the same message."
+        let mut reports = self.query(index, &request, draft)?;
+        let mut removed = Vec::new();
+        let mut translator = self.translator(worker, draft);
+        translator.revise(request, &mut removed)?;
+        translator.settle()?;
+        self.check_counts(draft)?;
+        let now = self.now;
+        let context = self.context(index, worker);
+        let old = self.sessions.get(index).ok_or(gone)?;
+        let volume = |urr| {
+            old.installed
+                .usage(urr)
+                .map(|usage| usage.volume())
+                .unwrap_or_default()
+        };
+        let last = |urr: &mut UrrControl| {
+            let volume = volume(urr.id);
+            (!urr.is_null(&volume)).then(|| urr.report(UsageReportTrigger::TERMR, now, &volume))
+        };
+        reports.extend(removed.iter_mut().filter_map(last));
+        // "Last PDR removed: report, keep the URR."
+        let lost = |urr: &&mut UrrControl| {
+            uses(&old.installed.rules, urr.id) && !uses(&draft.rules, urr.id)
+        };
+        reports.extend(draft.details.urrs.iter_mut().filter(lost).filter_map(last));
+        if draft.rules == old.installed.rules {
+            return Ok((reports, None));
+        }
+        let published = put_in_force(&mut self.publisher, &old.installed, draft, &context, false)?;
+        Ok((reports, Some(published)))
+    }
+
+    /// Query URR and QAURR: immediate reports.
+    fn query(
+        &self,
+        index: SessionIndex,
+        request: &SessionModificationRequest,
+        draft: &mut Draft,
+    ) -> Result<Vec<UsageReport>, Refusal> {
+        let all = request
+            .flags
+            .is_some_and(|flags| flags.contains(PfcpSmReqFlags::QAURR));
+        let Some(session) = self.sessions.get(index) else {
+            return Ok(Vec::new());
+        };
+        for query in &request.query_urrs {
+            if !draft
+                .details
+                .urrs
+                .iter()
+                .any(|urr| urr.id.0 == query.urr_id.0)
+            {
+                return Err(Refusal::rule::<pfcp::UrrId>(FailedRuleId::Urr(
+                    query.urr_id,
+                )));
+            }
+        }
+        let asked = |urr: &&mut UrrControl| {
+            all || request
+                .query_urrs
+                .iter()
+                .any(|query| query.urr_id.0 == urr.id.0)
+        };
+        let report = |urr: &mut UrrControl| {
+            let volume = session
+                .installed
+                .usage(urr.id)
+                .map(|u| u.volume())
+                .unwrap_or_default();
+            let mut report = urr.report(UsageReportTrigger::IMMER, self.now, &volume);
+            report.query_urr_reference = request.query_urr_reference;
+            report
+        };
+        Ok(draft
+            .details
+            .urrs
+            .iter_mut()
+            .filter(asked)
+            .map(report)
+            .collect())
+    }
+
+    /// Takes the draft over as the session, and tells its worker what follows from it.
+    fn commit(
+        &mut self,
+        index: SessionIndex,
+        cp: Option<CpFSeid>,
+        draft: &mut Draft,
+        installed: Option<Installed>,
+        discard: bool,
+    ) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let (worker, peer) = (session.worker, session.peer);
+        let old = &session.installed;
+        let context = self.context(index, worker);
+        let markers = installed.as_ref().map_or_else(Vec::new, |new| {
+            end_markers(old, &new.rules, &draft.end_markers, &context)
+        });
+        let release = installed
+            .as_ref()
+            .is_some_and(|new| lets_go(&old.rules, &new.rules));
+        for (tunnel, next_hop) in markers {
+            self.command(worker, Command::EndMarker { tunnel, next_hop });
+        }
+        if discard {
+            self.command(worker, Command::Discard { session: index });
+        } else if release {
+            self.command(worker, Command::Release { session: index });
+        }
+        let details = std::mem::take(&mut draft.details);
+        self.sessions.change(index, |session| {
+            session.details = details;
+            if let Some(installed) = installed {
+                session.installed = installed;
+            }
+            if let Some(cp) = cp {
+                session.cp = cp;
+            }
+        });
+        if let Some(cp) = cp {
+            self.peers.also_at(peer, cp.address);
+        }
+        self.arm_usage(index);
+    }
+
+    pub(crate) fn delete(&mut self, asked: Asked) {
+        let ended = self.owned(&asked).map(|index| self.end_session(index));
+        match ended {
+            Ok(Some((mut session, epoch))) => {
+                let now = self.now;
+                let installed = &session.installed;
+                let last = |urr: &mut UrrControl| {
+                    let volume = installed
+                        .usage(urr.id)
+                        .map(|u| u.volume())
+                        .unwrap_or_default();
+                    urr.report(UsageReportTrigger::TERMR, now, &volume)
+                };
+                let answer = SessionDeletionResponse {
+                    cause: Cause::REQUEST_ACCEPTED,
+                    usage_reports: session.details.urrs.iter_mut().map(last).collect(),
+                    ..Default::default()
+                };
+                self.answer(
+                    &asked,
+                    Some(session.cp.seid),
+                    answer.cause,
+                    &answer,
+                    Some(epoch),
+                );
+            }
+            Ok(None) => {
+                let refusal = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
+                self.refuse_session(&asked, DELETION, refusal);
+            }
+            Err(refusal) => self.refuse_session(&asked, DELETION, refusal),
+        }
+    }
+}
+
+/// Whether a PDR uses the URR.
+fn uses(rules: &Rules, urr: UrrId) -> bool {
+    rules.pdrs.iter().any(|pdr| pdr.urrs.contains(&urr))
+}
+
+/// Whether packets that were held may go: a PDR's FAR that buffered does not any more.
+fn lets_go(old: &Rules, new: &Rules) -> bool {
+    let buffers = |rules: &Rules, far: FarId| {
+        let far = rules.fars.iter().find(|there| there.id == far);
+        far.is_some_and(|far| matches!(far.action, Action::Buffer { .. }))
+    };
+    old.pdrs
+        .iter()
+        .filter(|pdr| buffers(old, pdr.far))
+        .any(|pdr| {
+            let now = new.pdrs.iter().find(|there| there.id == pdr.id);
+            now.is_none_or(|pdr| !buffers(new, pdr.far))
+        })
+}
+
+/// The tunnels that FARs have left, each once: "send one or more End Markers to the old F-TEID"
+/// (TS 29.244, 5.3.2).
+fn end_markers(
+    old: &Installed,
+    new: &Rules,
+    fars: &[FarId],
+    context: &Context,
+) -> Vec<(Encapsulation, NextHopId)> {
+    let mut markers: Vec<(Encapsulation, NextHopId)> = Vec::new();
+    if fars.is_empty() {
+        return markers;
+    }
+    let Ok(compiled) = old.compile(old.rules.clone(), context, |_| false) else {
+        return markers;
+    };
+    let creation = |rules: &Rules, far: FarId| {
+        let far = rules.fars.iter().find(|there| there.id == far)?;
+        far.forwarding?.outer_header_creation
+    };
+    for far in fars {
+        let (Some(was), is) = (creation(&old.rules, *far), creation(new, *far)) else {
+            continue;
+        };
+        let moved = is.is_none_or(|is| (is.peer, is.teid) != (was.peer, was.teid));
+        let step = compiled.plan.steps().iter().find(|step| step.far == *far);
+        let (true, Some(step), Some(next_hop)) = (moved, step, was.next_hop) else {
+            continue;
+        };
+        if !markers
+            .iter()
+            .any(|(tunnel, _)| tunnel.peer() == step.tunnel())
+        {
+            markers.push((step.encapsulation, next_hop));
+        }
+    }
+    markers
+}
+
+impl Translator<'_> {
+    /// Does everything that a modification asks for to the draft: what goes, then what comes, then
+    /// what changes.
+    fn revise(
+        &mut self,
+        request: SessionModificationRequest,
+        removed: &mut Vec<UrrControl>,
+    ) -> Result<(), Refusal> {
+        request
+            .remove_pdrs
+            .iter()
+            .try_for_each(|ie| self.remove_pdr(ie.pdr_id))?;
+        request
+            .remove_fars
+            .iter()
+            .try_for_each(|ie| self.remove_far(ie.far_id))?;
+        for ie in &request.remove_urrs {
+            removed.push(self.remove_urr(ie.urr_id)?);
+        }
+        request
+            .remove_qers
+            .iter()
+            .try_for_each(|ie| self.remove_qer(ie.qer_id))?;
+        request
+            .remove_bar
+            .iter()
+            .try_for_each(|ie| self.remove_bar(ie.bar_id))?;
+        request
+            .create_urrs
+            .iter()
+            .try_for_each(|ie| self.create_urr(ie))?;
+        request
+            .create_qers
+            .iter()
+            .try_for_each(|ie| self.create_qer(ie))?;
+        request
+            .create_bar
+            .iter()
+            .try_for_each(|ie| self.create_bar(ie))?;
+        request
+            .create_fars
+            .iter()
+            .try_for_each(|ie| self.create_far(ie))?;
+        request
+            .update_urrs
+            .iter()
+            .try_for_each(|ie| self.update_urr(ie))?;
+        request
+            .update_qers
+            .iter()
+            .try_for_each(|ie| self.update_qer(ie))?;
+        request
+            .update_bar
+            .iter()
+            .try_for_each(|ie| self.update_bar(ie))?;
+        request
+            .update_fars
+            .iter()
+            .try_for_each(|ie| self.update_far(ie))?;
+        let created = request
+            .create_pdrs
+            .iter()
+            .map(|ie| (ie.pdr_id, Some(&ie.pdi)));
+        let updated = request
+            .update_pdrs
+            .iter()
+            .map(|ie| (ie.pdr_id, ie.pdi.as_ref()));
+        for (pdr, pdi) in created.chain(updated) {
+            pdi.into_iter()
+                .try_for_each(|pdi| self.define_filters(pdr, pdi))?;
+        }
+        request
+            .create_pdrs
+            .iter()
+            .try_for_each(|ie| self.create_pdr(ie))?;
+        request
+            .update_pdrs
+            .into_iter()
+            .try_for_each(|ie| self.update_pdr(ie))
+    }
+}
+
+fn check_supported(request: &SessionModificationRequest) -> Result<(), Refusal> {
+    not_supported!(
+        request.remove_traffic_endpoints => pfcp::RemoveTrafficEndpoint,
+        request.create_traffic_endpoints => pfcp::CreateTrafficEndpoint,
+        request.update_traffic_endpoints => pfcp::UpdateTrafficEndpoint,
+        request.create_mars => pfcp::CreateMar,
+        request.update_mars => pfcp::UpdateMar,
+        request.remove_mars => pfcp::RemoveMar,
+        request.create_srrs => pfcp::CreateSrr,
+        request.update_srrs => pfcp::UpdateSrr,
+        request.remove_srrs => pfcp::RemoveSrr,
+        request.tsc_management_informations => pfcp::TscManagementInformation,
+        request.provide_atsss_control_information => pfcp::ProvideAtsssControlInformation,
+        request.ethernet_context_information => pfcp::EthernetContextInformation,
+        request.access_availability_informations => pfcp::AccessAvailabilityInformation,
+        request.query_packet_rate_status => pfcp::QueryPacketRateStatus,
+        request.mbs_session_n4_control_informations => pfcp::MbsSessionN4ControlInformation,
+        request.dscp_to_ppi_control_information => pfcp::DscpToPpiControlInformation,
+        request.tl_containers => pfcp::TlContainer,
+        request.moq_control_information => pfcp::MoqControlInformation,
+        request.user_plane_inactivity_timer.filter(|timer| timer.0 > 0)
+            => pfcp::UserPlaneInactivityTimer,
+    );
+    Ok(())
+}
+
+/// "One message must not contain two operations on the same rule."
+fn check_one_operation_each(request: &SessionModificationRequest) -> Result<(), Refusal> {
+    use FailedRuleId as F;
+    let r = request;
+    let pdrs = r.remove_pdrs.iter().map(|ie| ie.pdr_id);
+    let pdrs = pdrs.chain(r.create_pdrs.iter().map(|ie| ie.pdr_id));
+    let pdrs = repeated(pdrs.chain(r.update_pdrs.iter().map(|ie| ie.pdr_id))).map(F::Pdr);
+    let fars = r.remove_fars.iter().map(|ie| ie.far_id);
+    let fars = fars.chain(r.create_fars.iter().map(|ie| ie.far_id));
+    let fars = repeated(fars.chain(r.update_fars.iter().map(|ie| ie.far_id))).map(F::Far);
+    let qers = r.remove_qers.iter().map(|ie| ie.qer_id);
+    let qers = qers.chain(r.create_qers.iter().map(|ie| ie.qer_id));
+    let qers = repeated(qers.chain(r.update_qers.iter().map(|ie| ie.qer_id))).map(F::Qer);
+    let urrs = r.remove_urrs.iter().map(|ie| ie.urr_id);
+    let urrs = urrs.chain(r.create_urrs.iter().map(|ie| ie.urr_id));
+    let urrs = repeated(urrs.chain(r.update_urrs.iter().map(|ie| ie.urr_id))).map(F::Urr);
+    match pdrs.or(fars).or(qers).or(urrs) {
+        None => Ok(()),
+        Some(rule @ F::Pdr(_)) => Err(Refusal::rule::<pfcp::PdrId>(rule)),
+        Some(rule @ F::Far(_)) => Err(Refusal::rule::<pfcp::FarId>(rule)),
+        Some(rule @ F::Qer(_)) => Err(Refusal::rule::<pfcp::QerId>(rule)),
+        Some(rule) => Err(Refusal::rule::<pfcp::UrrId>(rule)),
+    }
+}
+
+fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
+    let mut ids: Vec<T> = ids.collect();
+    ids.sort_unstable();
+    ids.windows(2).find_map(|pair| match pair {
+        [a, b] if a == b => Some(*a),
+        _ => None,
+    })
+}

@@ -1,0 +1,171 @@
+//! Rejections: "Cause only, plus Node ID where the message has one, Offending IE, and where defined
+//! Failed Rule ID" (TS 29.244, 7.6).
+
+use pfcp::wire::{Ie, Unknown};
+use pfcp::{
+    AssociationReleaseResponse, AssociationUpdateResponse, Cause, Encode as _, Message,
+    OffendingIe, PfdManagementResponse, SessionDeletionResponse, SessionEstablishmentResponse,
+    SessionModificationResponse, SessionSetDeletionResponse, SessionSetModificationResponse,
+};
+use session::Seid;
+
+use crate::counters::Dropped;
+use crate::node::{Asked, Node};
+use crate::refusal::Refusal;
+
+/// The first message type of a session.
+const SESSION_MESSAGES: u8 = 50;
+
+impl Node {
+    /// Refuses a request that could be read.
+    pub(crate) fn refuse(&mut self, asked: &Asked, request: &Message, refusal: Refusal) {
+        match request {
+            Message::SessionEstablishmentRequest(request) => {
+                self.refuse_establishment(asked, request.cp_f_seid.seid, refusal);
+            }
+            _ => self.refuse_type(asked, request.message_type(), refusal),
+        }
+    }
+
+    /// Refuses what is not done here, whoever asks.
+    pub(crate) fn unsupported(&mut self, asked: Asked, message_type: u8) {
+        let known = !self.peers.at(asked.from.ip()).is_empty();
+        let cause = if known {
+            Cause::SERVICE_NOT_SUPPORTED
+        } else {
+            Cause::NO_ESTABLISHED_ASSOCIATION
+        };
+        self.refuse_type(&asked, message_type, Refusal::new(cause));
+    }
+
+    /// Refuses a request of which only the header may have been read.
+    pub(crate) fn refuse_type(&mut self, asked: &Asked, message_type: u8, refusal: Refusal) {
+        let stranger = self.peers.at(asked.from.ip()).is_empty();
+        let refusal = if stranger && message_type >= SESSION_MESSAGES {
+            Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION)
+        } else {
+            refusal
+        };
+        let Refusal {
+            cause, offending, ..
+        } = refusal;
+        let offending_ie = offending.map(OffendingIe);
+        let node_id = self.config.node_id.clone();
+        match message_type {
+            3 => {
+                let node_id = Some(node_id);
+                let answer = PfdManagementResponse {
+                    cause,
+                    offending_ie,
+                    node_id,
+                    ..Default::default()
+                };
+                self.answer(asked, None, cause, &answer, None);
+            }
+            5 => {
+                let mut answer = self.setup_answer(cause);
+                answer.unknown = offending_unlisted(offending);
+                self.answer(asked, None, cause, &answer, None);
+            }
+            7 => {
+                let unknown = offending_unlisted(offending);
+                let answer = AssociationUpdateResponse {
+                    node_id,
+                    cause,
+                    unknown,
+                    ..Default::default()
+                };
+                self.answer(asked, None, cause, &answer, None);
+            }
+            9 => {
+                let unknown = offending_unlisted(offending);
+                let answer = AssociationReleaseResponse {
+                    node_id,
+                    cause,
+                    unknown,
+                };
+                self.answer(asked, None, cause, &answer, None);
+            }
+            14 => {
+                let answer = SessionSetDeletionResponse {
+                    node_id,
+                    cause,
+                    offending_ie,
+                    ..Default::default()
+                };
+                self.answer(asked, None, cause, &answer, None);
+            }
+            16 => {
+                let answer = SessionSetModificationResponse {
+                    node_id,
+                    cause,
+                    offending_ie,
+                    ..Default::default()
+                };
+                self.answer(asked, None, cause, &answer, None);
+            }
+            50 => self.refuse_establishment(asked, 0, refusal),
+            52 | 54 => self.refuse_session(asked, message_type, refusal),
+            // A heartbeat has no cause to answer with; the rest are messages of UP functions.
+            _ => self.drop_message(Dropped::Malformed, asked.from.ip()),
+        }
+    }
+
+    pub(crate) fn refuse_establishment(&mut self, asked: &Asked, cp_seid: u64, refusal: Refusal) {
+        let answer = SessionEstablishmentResponse {
+            node_id: self.config.node_id.clone(),
+            cause: refusal.cause,
+            offending_ie: refusal.offending.map(OffendingIe),
+            failed_rule_id: refusal.rule,
+            ..Default::default()
+        };
+        self.log_refusal(asked, &refusal);
+        self.answer(asked, Some(cp_seid), refusal.cause, &answer, None);
+    }
+
+    /// "SEID zero: a response Session context not found, or a rejection sent before the SEID could
+    /// be learnt."
+    pub(crate) fn refuse_session(&mut self, asked: &Asked, message_type: u8, refusal: Refusal) {
+        let session = self.sessions.by_seid(Seid(asked.header.seid.unwrap_or(0)));
+        let owner = session.filter(|s| self.peers.at(asked.from.ip()).contains(&s.peer));
+        let cp_seid = match refusal.cause {
+            Cause::SESSION_CONTEXT_NOT_FOUND => 0,
+            _ => owner.map_or(0, |session| session.cp.seid),
+        };
+        let offending_ie = refusal.offending.map(OffendingIe);
+        let cause = refusal.cause;
+        self.log_refusal(asked, &refusal);
+        if message_type == 54 {
+            let answer = SessionDeletionResponse {
+                cause,
+                offending_ie,
+                ..Default::default()
+            };
+            self.answer(asked, Some(cp_seid), cause, &answer, None);
+        } else {
+            let failed_rule_id = refusal.rule;
+            let answer = SessionModificationResponse {
+                cause,
+                offending_ie,
+                failed_rule_id,
+                ..Default::default()
+            };
+            self.answer(asked, Some(cp_seid), cause, &answer, None);
+        }
+    }
+
+    fn log_refusal(&mut self, asked: &Asked, refusal: &Refusal) {
+        if self.may_log() {
+            tracing::warn!(from = %asked.from, %refusal, "refused a session request");
+        }
+    }
+}
+
+/// Offending IE in an answer whose table does not list it: 7.6 asks for it all the same.
+fn offending_unlisted(offending: Option<u16>) -> Vec<Unknown> {
+    let ie = |r#type: u16| Unknown {
+        r#type: <OffendingIe as Ie>::TYPE,
+        value: r#type.to_be_bytes().as_slice().into(),
+    };
+    offending.map(ie).into_iter().collect()
+}

@@ -1,0 +1,214 @@
+//! Session reports (TS 29.244, 6.3.5 and 7.5.8): what workers and timers tell, passed on to the SMF.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pfcp::{
+    Cause, DownlinkDataReport, DownlinkDataServiceInformation, ErrorIndicationReport, FTeid,
+    PfcpSrRspFlags, ReportType, SessionReportRequest, SessionReportResponse,
+};
+use session::report::{Command, Report};
+use session::rule::Action;
+use session::{FarId, PdrId, Qfi, Seid, SessionIndex, Teid};
+
+use crate::association::{PeerId, Waiting};
+use crate::node::Node;
+use crate::transaction::Purpose;
+
+impl Node {
+    pub(crate) fn worker_report(&mut self, report: Report) {
+        match report {
+            Report::DownlinkData {
+                session,
+                pdr,
+                far,
+                qfi,
+                ..
+            } => {
+                self.downlink_data(session, pdr, far, qfi);
+            }
+            Report::Usage { session, .. } => self.check_usage(session),
+            Report::ErrorIndication { peer, teid, .. } => self.error_indication(peer, teid),
+        }
+    }
+
+    /// The first packet that a FAR holds (TS 29.244, 5.2.3.1). The paging policy indication is
+    /// left out: Open5GS refuses any.
+    fn downlink_data(&mut self, index: SessionIndex, pdr: PdrId, far: FarId, qfi: Option<Qfi>) {
+        let session = self.sessions.get(index);
+        let holds = session.is_some_and(|session| {
+            let rules = &session.installed.rules;
+            let far = rules.fars.iter().find(|there| there.id == far);
+            far.is_some_and(|far| far.action == Action::Buffer { notify: true })
+                && rules.pdrs.iter().any(|there| there.id == pdr)
+        });
+        if !holds {
+            self.counters.reports_stale += 1;
+            return;
+        }
+        let information = qfi.map(|qfi| DownlinkDataServiceInformation {
+            qfi: Some(pfcp::Qfi(qfi.get())),
+            ..Default::default()
+        });
+        self.report(
+            index,
+            SessionReportRequest {
+                report_type: ReportType::DLDR,
+                downlink_data_report: Some(DownlinkDataReport {
+                    pdr_ids: vec![pdr.0.into()],
+                    downlink_data_service_information: information,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+        );
+    }
+
+    /// "Find the session whose FAR sends to (peer, TEID); report the remote F-TEID. Do not act
+    /// further; the SMF does" (TS 29.244, 5.10).
+    fn error_indication(&mut self, peer: IpAddr, teid: Teid) {
+        let sessions = self.sessions.by_remote(peer, teid);
+        if sessions.is_empty() {
+            self.counters.reports_stale += 1;
+        }
+        for index in sessions {
+            self.report(
+                index,
+                SessionReportRequest {
+                    report_type: ReportType::ERIR,
+                    error_indication_report: Some(ErrorIndicationReport {
+                        remote_f_teids: vec![FTeid::given(teid.0, peer)],
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                },
+            );
+        }
+    }
+
+    pub(crate) fn usage_due(&mut self, index: SessionIndex, seid: Seid) {
+        let session = self
+            .sessions
+            .get_mut(index)
+            .filter(|session| session.seid == seid);
+        if let Some(session) = session {
+            session.timer_ms = None;
+            self.check_usage(index);
+        }
+    }
+
+    /// Reports what is due of a session's URRs, and arms them anew.
+    fn check_usage(&mut self, index: SessionIndex) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(index) else {
+            self.counters.reports_stale += 1;
+            return;
+        };
+        let mut reports = Vec::new();
+        for urr in &mut session.details.urrs {
+            let Some(usage) = session.installed.usage(urr.id) else {
+                continue;
+            };
+            let volume = usage.volume();
+            let due = urr.check(now, &volume);
+            if !due.is_empty() {
+                reports.push(urr.report(due, now, &volume));
+            }
+        }
+        if !reports.is_empty() {
+            self.report(
+                index,
+                SessionReportRequest {
+                    report_type: ReportType::USAR,
+                    usage_reports: reports,
+                    ..Default::default()
+                },
+            );
+        }
+        self.arm_usage(index);
+    }
+
+    /// Sends a report, or has it wait while too many others are unanswered.
+    fn report(&mut self, index: SessionIndex, report: SessionReportRequest) {
+        let limits = self.config.limits;
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let (id, seid) = (session.peer, session.seid);
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        if peer.outstanding < limits.outstanding_requests_per_peer {
+            peer.outstanding += 1;
+            self.send_report(id, index, &report);
+        } else if peer.waiting.len() < limits.waiting_reports_per_peer {
+            peer.waiting.push_back(Waiting {
+                session: index,
+                seid,
+                report: Box::new(report),
+            });
+        } else {
+            self.counters.reports_shed += 1;
+            if self.may_log() {
+                tracing::warn!("too many session reports wait for a peer");
+            }
+        }
+    }
+
+    fn send_report(&mut self, peer: PeerId, index: SessionIndex, report: &SessionReportRequest) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let (cp, seid) = (session.cp, session.seid);
+        let to = SocketAddr::new(cp.address, self.config.peer_port);
+        let purpose = Purpose::Report {
+            peer,
+            session: index,
+            seid,
+        };
+        self.request(to, Some(cp.seid), report, purpose);
+    }
+
+    /// A report is answered, or will not be: the next one that waits may go.
+    pub(crate) fn report_done(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        peer.outstanding = peer.outstanding.saturating_sub(1);
+        while let Some(peer) = self.peers.get_mut(id)
+            && let Some(waiting) = peer.waiting.pop_front()
+        {
+            let there = self.sessions.get(waiting.session);
+            if there.is_some_and(|session| session.seid == waiting.seid) {
+                peer.outstanding += 1;
+                self.send_report(id, waiting.session, &waiting.report);
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn report_answered(
+        &mut self,
+        index: SessionIndex,
+        seid: Seid,
+        answer: &SessionReportResponse,
+    ) {
+        let session = self
+            .sessions
+            .get(index)
+            .filter(|session| session.seid == seid);
+        let Some(session) = session else { return };
+        let worker = session.worker;
+        // "The CP no longer knows the session; drop it here."
+        if answer.cause == Cause::SESSION_CONTEXT_NOT_FOUND {
+            self.end_session(index);
+            return;
+        }
+        // SD-Core says so with cause 64.
+        if answer
+            .flags
+            .is_some_and(|flags| flags.contains(PfcpSrRspFlags::DROBU))
+        {
+            self.command(worker, Command::Discard { session: index });
+        }
+    }
+}

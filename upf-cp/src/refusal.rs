@@ -1,0 +1,109 @@
+//! Why a request is refused, as the answer says it (TS 29.244, 7.6 and 8.2.1).
+
+use pfcp::wire::Ie;
+use pfcp::{Cause, FailedRuleId};
+use session::plan::CompileError;
+use session::{Key, PublishError};
+
+/// Cause, Offending IE and Failed Rule ID of a rejection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cause {cause}, offending IE {offending:?}, failed rule {rule:?}")]
+pub(crate) struct Refusal {
+    /// The cause.
+    pub(crate) cause: Cause,
+    /// The type of the IE at fault.
+    pub(crate) offending: Option<u16>,
+    /// The first rule that failed.
+    pub(crate) rule: Option<FailedRuleId>,
+}
+
+impl Refusal {
+    /// A cause alone.
+    pub(crate) const fn new(cause: Cause) -> Self {
+        Self {
+            cause,
+            offending: None,
+            rule: None,
+        }
+    }
+
+    /// A cause and the IE at fault.
+    pub(crate) const fn ie<T: Ie>(cause: Cause) -> Self {
+        Self {
+            cause,
+            offending: Some(T::TYPE),
+            rule: None,
+        }
+    }
+
+    /// A rule that cannot be carried out, because of an IE of it.
+    pub(crate) const fn rule<T: Ie>(rule: FailedRuleId) -> Self {
+        Self {
+            cause: Cause::RULE_CREATION_MODIFICATION_FAILURE,
+            offending: Some(T::TYPE),
+            rule: Some(rule),
+        }
+    }
+
+    /// A rule that cannot be carried out, because of an IE of that type.
+    pub(crate) const fn rule_ie(rule: FailedRuleId, r#type: u16) -> Self {
+        Self {
+            cause: Cause::RULE_CREATION_MODIFICATION_FAILURE,
+            offending: Some(r#type),
+            rule: Some(rule),
+        }
+    }
+
+    /// The same with another cause.
+    pub(crate) const fn cause(self, cause: Cause) -> Self {
+        Self {
+            cause,
+            offending: self.offending,
+            rule: self.rule,
+        }
+    }
+
+    /// What the rules' compiler objects to.
+    pub(crate) fn compile(error: CompileError) -> Self {
+        use CompileError as E;
+        use pfcp::FailedRuleId as F;
+        match error {
+            E::DuplicatePdr(id) => Self::rule::<pfcp::PdrId>(F::Pdr(id.0.into())),
+            E::DuplicateFar(id) => Self::rule::<pfcp::FarId>(F::Far(id.0.into())),
+            E::DuplicateQer(id) => Self::rule::<pfcp::QerId>(F::Qer(id.0.into())),
+            E::DuplicateUrr(id) => Self::rule::<pfcp::UrrId>(F::Urr(id.0.into())),
+            E::DuplicateBar(id) => Self::rule::<pfcp::BarId>(F::Bar(id.0.into())),
+            E::NoFar(id, _) => Self::rule::<pfcp::FarId>(F::Pdr(id.0.into())),
+            E::NoQer(id, _) => Self::rule::<pfcp::QerId>(F::Pdr(id.0.into())),
+            E::NoUrr(id, _) => Self::rule::<pfcp::UrrId>(F::Pdr(id.0.into())),
+            E::NoBar(id, _) => Self::rule::<pfcp::BarId>(F::Far(id.0.into())),
+            E::NoKey(id) => Self::rule::<pfcp::UeIpAddress>(F::Pdr(id.0.into())),
+            E::NoVrf(id) => Self::rule::<pfcp::NetworkInstance>(F::Far(id.0.into())),
+            E::TooMany(id) => {
+                Self::rule::<pfcp::PdrId>(F::Pdr(id.0.into())).cause(Cause::NO_RESOURCES_AVAILABLE)
+            }
+        }
+    }
+
+    /// What the tables object to. `restoring`: the SMF re-establishes a session (RESTI).
+    pub(crate) fn publish(
+        error: PublishError,
+        rule: Option<FailedRuleId>,
+        restoring: bool,
+    ) -> Self {
+        let (key, cause) = match error {
+            PublishError::Taken(key) if restoring => (key, Cause::RESTORATION_FAILURE),
+            PublishError::Taken(key) => (key, Cause::RULE_CREATION_MODIFICATION_FAILURE),
+            PublishError::Full(key) => (key, Cause::NO_RESOURCES_AVAILABLE),
+        };
+        let offending = match key {
+            Key::Tunnel(_) => <pfcp::FTeid as Ie>::TYPE,
+            Key::Ipv4(..) | Key::Ipv6(..) => <pfcp::UeIpAddress as Ie>::TYPE,
+        };
+        Self {
+            cause,
+            offending: Some(offending),
+            rule,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Sessions, and where to find them.
+
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+use session::plan::Installed;
+use session::{Seid, SessionIndex, Teid, WorkerId};
+use smallvec::SmallVec;
+
+use crate::association::PeerId;
+use crate::translate::Details;
+
+/// How the CP function names a session (its F-SEID).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CpFSeid {
+    pub(crate) seid: u64,
+    pub(crate) address: IpAddr,
+}
+
+/// A session that is in force.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) index: SessionIndex,
+    pub(crate) worker: WorkerId,
+    pub(crate) seid: Seid,
+    pub(crate) cp: CpFSeid,
+    pub(crate) peer: PeerId,
+    /// Rules as they were compiled, with counters and meters.
+    pub(crate) installed: Installed,
+    pub(crate) details: Details,
+    /// The deadline that is set for its URRs.
+    pub(crate) timer_ms: Option<u64>,
+}
+
+/// Index bits of a SEID; the rest is random.
+const INDEX_BITS: u32 = 24;
+
+/// All sessions. A SEID carries the session's index, so that finding one is a look at one place,
+/// and 40 random bits, so that nobody guesses one and none is used again soon.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+    by_cp: FxHashMap<(PeerId, CpFSeid), SessionIndex>,
+    /// Who sends into a tunnel: for Error Indications.
+    by_remote: FxHashMap<(IpAddr, Teid), SmallVec<[SessionIndex; 1]>>,
+    count: usize,
+}
+
+fn place(index: SessionIndex) -> usize {
+    usize::try_from(index.0).unwrap_or(usize::MAX)
+}
+
+/// The peer's ends of a session's tunnels.
+fn remotes(session: &Session) -> impl Iterator<Item = (IpAddr, Teid)> + '_ {
+    session.installed.rules.fars.iter().filter_map(|far| {
+        let creation = far.forwarding?.outer_header_creation?;
+        Some((creation.peer, creation.teid))
+    })
+}
+
+impl Sessions {
+    /// A SEID for the session of that index.
+    pub(crate) fn seid(index: SessionIndex, random: u64) -> Seid {
+        let random = random << INDEX_BITS;
+        // Never zero, which means "not known".
+        Seid(random | u64::from(index.0))
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().flatten().map(Box::as_ref)
+    }
+
+    pub(crate) fn get(&self, index: SessionIndex) -> Option<&Session> {
+        self.slots.get(place(index))?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, index: SessionIndex) -> Option<&mut Session> {
+        self.slots.get_mut(place(index))?.as_deref_mut()
+    }
+
+    /// The session of a SEID of ours.
+    pub(crate) fn by_seid(&self, seid: Seid) -> Option<&Session> {
+        let index = seid.0 & ((1 << INDEX_BITS) - 1);
+        let session = self.get(SessionIndex(u32::try_from(index).ok()?))?;
+        (session.seid == seid).then_some(session)
+    }
+
+    /// The session that the CP function knows by that F-SEID.
+    pub(crate) fn by_cp(&self, peer: PeerId, cp: CpFSeid) -> Option<SessionIndex> {
+        self.by_cp.get(&(peer, cp)).copied()
+    }
+
+    /// The sessions that send into a tunnel.
+    pub(crate) fn by_remote(&self, address: IpAddr, teid: Teid) -> SmallVec<[SessionIndex; 1]> {
+        self.by_remote
+            .get(&(address, teid))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn insert(&mut self, session: Session) {
+        let index = session.index;
+        let at = place(index);
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, || None);
+        }
+        self.index(&session);
+        if let Some(slot) = self.slots.get_mut(at)
+            && slot.replace(Box::new(session)).is_none()
+        {
+            self.count += 1;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, index: SessionIndex) -> Option<Session> {
+        let session = *self.slots.get_mut(place(index))?.take()?;
+        self.count -= 1;
+        self.unindex(&session);
+        Some(session)
+    }
+
+    /// Changes a session, and what it is found by.
+    pub(crate) fn change<T>(
+        &mut self,
+        index: SessionIndex,
+        change: impl FnOnce(&mut Session) -> T,
+    ) -> Option<T> {
+        let mut session = self.slots.get_mut(place(index))?.take()?;
+        self.unindex(&session);
+        let result = change(&mut session);
+        self.index(&session);
+        if let Some(slot) = self.slots.get_mut(place(index)) {
+            *slot = Some(session);
+        }
+        Some(result)
+    }
+
+    fn index(&mut self, session: &Session) {
+        self.by_cp.insert((session.peer, session.cp), session.index);
+        for remote in remotes(session) {
+            let there = self.by_remote.entry(remote).or_default();
+            if !there.contains(&session.index) {
+                there.push(session.index);
+            }
+        }
+    }
+
+    fn unindex(&mut self, session: &Session) {
+        let key = (session.peer, session.cp);
+        if self.by_cp.get(&key) == Some(&session.index) {
+            self.by_cp.remove(&key);
+        }
+        for remote in remotes(session) {
+            if let Some(there) = self.by_remote.get_mut(&remote) {
+                there.retain(|index| *index != session.index);
+                if there.is_empty() {
+                    self.by_remote.remove(&remote);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Deadlines. Entries are never taken out: one that comes up is checked against what it is about.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use session::{Seid, SessionIndex};
+
+use crate::association::PeerId;
+
+/// What a deadline is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// T1 of the request with this sequence number.
+    Request(u32),
+    /// The next heartbeat to a peer.
+    Heartbeat(PeerId),
+    /// The next try to associate with the configured SMF of that place.
+    Associate(usize),
+    /// A URR of the session has something to do.
+    Usage(SessionIndex, Seid),
+    /// Old answers are forgotten, retired plans freed.
+    Housekeeping,
+}
+
+/// All deadlines, soonest first; equal ones in the order in which they were set.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    heap: BinaryHeap<Reverse<(u64, u64, Timer)>>,
+    set: u64,
+}
+
+impl Timers {
+    /// Sets a deadline.
+    pub(crate) fn set(&mut self, at_ms: u64, timer: Timer) {
+        self.set += 1;
+        self.heap.push(Reverse((at_ms, self.set, timer)));
+    }
+
+    /// The soonest deadline.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse((at_ms, ..))| *at_ms)
+    }
+
+    /// Takes the soonest deadline that has passed.
+    pub(crate) fn due(&mut self, now_ms: u64) -> Option<Timer> {
+        let Reverse((at_ms, ..)) = self.heap.peek()?;
+        if *at_ms > now_ms {
+            return None;
+        }
+        self.heap.pop().map(|Reverse((.., timer))| timer)
+    }
+}

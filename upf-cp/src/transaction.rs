@@ -1,0 +1,275 @@
+//! Reliable delivery (TS 29.244, 6.4): requests of ours until they are answered, and answers of
+//! ours for requests that come again.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use session::{Epoch, Seid, SessionIndex};
+
+use crate::association::PeerId;
+
+// ===== requests of ours =====
+
+/// Sequence numbers have 24 bits.
+const SEQUENCE_MASK: u32 = 0x00ff_ffff;
+
+/// What a request of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A heartbeat.
+    Heartbeat(PeerId),
+    /// To associate with the configured SMF of that place.
+    Associate(usize),
+    /// A session report.
+    Report {
+        peer: PeerId,
+        session: SessionIndex,
+        seid: Seid,
+    },
+}
+
+/// A request that waits for its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    pub(crate) to: SocketAddr,
+    pub(crate) octets: Arc<[u8]>,
+    /// The type of the answer.
+    pub(crate) response_type: u8,
+    /// How often it may still be sent.
+    pub(crate) left: u32,
+    pub(crate) purpose: Purpose,
+}
+
+/// All requests that wait, by sequence number.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    last: u32,
+    pending: FxHashMap<u32, Pending>,
+}
+
+impl Outgoing {
+    /// A sequence number that no request waits under.
+    pub(crate) fn sequence(&mut self) -> u32 {
+        loop {
+            self.last = self.last.wrapping_add(1) & SEQUENCE_MASK;
+            if self.last != 0 && !self.pending.contains_key(&self.last) {
+                return self.last;
+            }
+        }
+    }
+
+    pub(crate) fn insert(&mut self, sequence: u32, pending: Pending) {
+        self.pending.insert(sequence, pending);
+    }
+
+    /// The request that an answer belongs to: same number, same peer, right type.
+    pub(crate) fn answered(
+        &mut self,
+        from: SocketAddr,
+        sequence: u32,
+        r#type: u8,
+    ) -> Option<Pending> {
+        let pending = self.pending.get(&sequence)?;
+        if pending.to != from || pending.response_type != r#type {
+            return None;
+        }
+        self.pending.remove(&sequence)
+    }
+
+    /// T1 is over: the request to send once more, or the one that nobody answered.
+    pub(crate) fn expired(&mut self, sequence: u32) -> Option<Expired> {
+        let pending = self.pending.get_mut(&sequence)?;
+        if pending.left == 0 {
+            return self.pending.remove(&sequence).map(Expired::GivenUp);
+        }
+        pending.left -= 1;
+        Some(Expired::Again(pending.to, Arc::clone(&pending.octets)))
+    }
+
+    /// Forgets what is of no use any more.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Purpose) -> bool) {
+        self.pending.retain(|_, pending| keep(&pending.purpose));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// What all the requests are for.
+    pub(crate) fn purposes(&self) -> impl Iterator<Item = &Purpose> {
+        self.pending.values().map(|pending| &pending.purpose)
+    }
+}
+
+/// What is due when T1 is over.
+#[derive(Debug)]
+pub(crate) enum Expired {
+    /// Send these octets again.
+    Again(SocketAddr, Arc<[u8]>),
+    /// N1 is reached.
+    GivenUp(Pending),
+}
+
+// ===== answers of ours =====
+
+/// An answer that is kept, and the request it belongs to.
+#[derive(Clone, Debug)]
+struct Held {
+    /// Of the whole request: a peer that restarted uses its numbers again (TS 29.244, 6.4, speaks
+    /// of retransmissions only, which are the same octets).
+    digest: u64,
+    octets: Arc<[u8]>,
+    after: Option<Epoch>,
+}
+
+type Key = (u16, u32);
+
+#[derive(Debug, Default)]
+struct Answers {
+    held: FxHashMap<Key, Held>,
+    /// Soonest to be forgotten first; an entry may have been replaced since.
+    order: VecDeque<(u64, Key, u64)>,
+}
+
+/// The answers that are kept, by peer.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    peers: FxHashMap<IpAddr, Answers>,
+    /// Keys the digests, so that they cannot be steered.
+    secret: u64,
+    hold_ms: u64,
+    capacity: usize,
+}
+
+impl Incoming {
+    pub(crate) fn new(secret: u64, hold_ms: u64, capacity: usize) -> Self {
+        Self {
+            peers: FxHashMap::default(),
+            secret,
+            hold_ms,
+            capacity,
+        }
+    }
+
+    /// What tells requests apart.
+    pub(crate) fn digest(&self, request: &[u8]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.secret);
+        hasher.write(request);
+        hasher.finish()
+    }
+
+    /// The answer that this very request has had.
+    pub(crate) fn find(
+        &self,
+        from: SocketAddr,
+        sequence: u32,
+        digest: u64,
+    ) -> Option<(Arc<[u8]>, Option<Epoch>)> {
+        let held = self
+            .peers
+            .get(&from.ip())?
+            .held
+            .get(&(from.port(), sequence))?;
+        (held.digest == digest).then(|| (Arc::clone(&held.octets), held.after))
+    }
+
+    /// Keeps an answer.
+    pub(crate) fn hold(
+        &mut self,
+        (from, sequence, digest): (SocketAddr, u32, u64),
+        octets: Arc<[u8]>,
+        after: Option<Epoch>,
+        now_ms: u64,
+    ) {
+        let answers = self.peers.entry(from.ip()).or_default();
+        answers.forget(now_ms, self.capacity.saturating_sub(1));
+        let key = (from.port(), sequence);
+        answers.held.insert(
+            key,
+            Held {
+                digest,
+                octets,
+                after,
+            },
+        );
+        answers
+            .order
+            .push_back((now_ms + self.hold_ms, key, digest));
+    }
+
+    /// Forgets all answers to a peer: it restarted.
+    pub(crate) fn clear(&mut self, peer: IpAddr) {
+        self.peers.remove(&peer);
+    }
+
+    /// Forgets what is too old.
+    pub(crate) fn housekeeping(&mut self, now_ms: u64) {
+        self.peers.retain(|_, answers| {
+            answers.forget(now_ms, usize::MAX);
+            !answers.order.is_empty()
+        });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.peers.values().map(|answers| answers.held.len()).sum()
+    }
+}
+
+impl Answers {
+    fn forget(&mut self, now_ms: u64, most: usize) {
+        while let Some((until_ms, key, digest)) = self.order.front().copied()
+            && (until_ms <= now_ms || self.order.len() > most)
+        {
+            self.order.pop_front();
+            if self
+                .held
+                .get(&key)
+                .is_some_and(|held| held.digest == digest)
+            {
+                self.held.remove(&key);
+            }
+        }
+    }
+}
+
+// ===== rates =====
+
+/// A token bucket of messages: one second's worth at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    /// In thousandths of a message.
+    tokens: u64,
+    per_second: u64,
+    at_ms: u64,
+}
+
+impl Bucket {
+    pub(crate) fn new(per_second: u32, now_ms: u64) -> Self {
+        let per_second = u64::from(per_second.max(1));
+        Self {
+            tokens: per_second * 1000,
+            per_second,
+            at_ms: now_ms,
+        }
+    }
+
+    /// Takes a token, if there is one.
+    pub(crate) fn take(&mut self, now_ms: u64) -> bool {
+        let passed_ms = now_ms.saturating_sub(self.at_ms);
+        self.at_ms = now_ms;
+        let most = self.per_second * 1000;
+        self.tokens = self
+            .tokens
+            .saturating_add(passed_ms.saturating_mul(self.per_second))
+            .min(most);
+        let enough = self.tokens >= 1000;
+        if enough {
+            self.tokens -= 1000;
+        }
+        enough
+    }
+}

@@ -1,0 +1,328 @@
+//! FARs and BARs: where packets go, and how many wait.
+
+use std::net::IpAddr;
+
+use pfcp::{Cause, FailedRuleId, OuterHeader, Update};
+use session::neighbour::NextHop;
+use session::rule::{Action, Bar, DestinationInterface, Far, Forwarding, OuterHeaderCreation};
+use session::{BarId, FarId, InterfaceId, Teid};
+
+use super::{Translator, unsupported};
+use crate::refusal::Refusal;
+
+fn failed(id: FarId) -> FailedRuleId {
+    FailedRuleId::Far(id.0.into())
+}
+
+impl Translator<'_> {
+    /// Create FAR (TS 29.244, 7.5.2.3).
+    pub(crate) fn create_far(&mut self, ie: &pfcp::CreateFar) -> Result<(), Refusal> {
+        let id = FarId(ie.far_id.0);
+        let rule = failed(id);
+        unsupported!(rule,
+            ie.duplicating_parameters => pfcp::DuplicatingParameters,
+            ie.redundant_transmission_forwarding_parameters
+                => pfcp::RedundantTransmissionForwardingParameters,
+            ie.mbs_multicast_parameters => pfcp::MbsMulticastParameters,
+            ie.add_mbs_unicast_parameters => pfcp::AddMbsUnicastParameters,
+        );
+        if self.draft.rules.fars.iter().any(|far| far.id == id) {
+            return Err(Refusal::rule::<pfcp::FarId>(rule));
+        }
+        let action = action(rule, ie.apply_action)?;
+        let forwarding = ie.forwarding_parameters.as_ref();
+        let forwarding = forwarding.map(|to| self.forwarding(rule, to)).transpose()?;
+        let bar = ie.bar_id.map(|bar| BarId(bar.0));
+        self.draft.rules.fars.push(Far {
+            id,
+            action,
+            forwarding,
+            bar,
+        });
+        Ok(())
+    }
+
+    /// Update FAR (TS 29.244, 7.5.4.3): what is absent stays.
+    pub(crate) fn update_far(&mut self, ie: &pfcp::UpdateFar) -> Result<(), Refusal> {
+        let id = FarId(ie.far_id.0);
+        let rule = failed(id);
+        unsupported!(rule,
+            ie.update_duplicating_parameters => pfcp::UpdateDuplicatingParameters,
+            ie.redundant_transmission_forwarding_parameters
+                => pfcp::RedundantTransmissionForwardingParameters,
+            ie.add_mbs_unicast_parameters => pfcp::AddMbsUnicastParameters,
+            ie.remove_mbs_unicast_parameters => pfcp::RemoveMbsUnicastParameters,
+        );
+        let there = self.draft.rules.fars.iter().position(|far| far.id == id);
+        let there = there.ok_or(Refusal::rule::<pfcp::FarId>(rule))?;
+        let mut far = self.draft.rules.fars.swap_remove(there);
+        if let Some(apply_action) = ie.apply_action {
+            far.action = action(rule, apply_action)?;
+        }
+        if let Some(to) = &ie.update_forwarding_parameters {
+            far.forwarding = Some(self.update_forwarding(rule, far.forwarding, to)?);
+            if to
+                .flags
+                .is_some_and(|flags| flags.contains(pfcp::PfcpSmReqFlags::SNDEM))
+            {
+                self.draft.end_markers.push(id);
+            }
+        }
+        match ie.bar_id {
+            Update::Keep => {}
+            Update::Remove => far.bar = None,
+            Update::Set(bar) => far.bar = Some(BarId(bar.0)),
+        }
+        self.draft.rules.fars.push(far);
+        Ok(())
+    }
+
+    /// Remove FAR (TS 29.244, 7.5.4.7). A PDR that still refers to it is found by the compiler.
+    pub(crate) fn remove_far(&mut self, id: pfcp::FarId) -> Result<(), Refusal> {
+        let fars = &mut self.draft.rules.fars;
+        let there = fars.iter().position(|far| far.id == FarId(id.0));
+        fars.swap_remove(there.ok_or(Refusal::rule::<pfcp::FarId>(FailedRuleId::Far(id)))?);
+        Ok(())
+    }
+
+    fn forwarding(
+        &mut self,
+        rule: FailedRuleId,
+        ie: &pfcp::ForwardingParameters,
+    ) -> Result<Forwarding, Refusal> {
+        unsupported!(rule,
+            ie.redirect_information => pfcp::RedirectInformation,
+            ie.extended_transport_level_markings => pfcp::ExtendedTransportLevelMarking,
+            ie.transport_level_marking_indications => pfcp::TransportLevelMarkingIndications,
+            ie.metadata => pfcp::Metadata,
+            ie.header_enrichment => pfcp::HeaderEnrichment,
+            ie.proxying => pfcp::Proxying,
+            ie.data_network_access_identifier => pfcp::DataNetworkAccessIdentifier,
+            ie.ip_address_and_port_number_replacement => pfcp::IpAddressAndPortNumberReplacement,
+            ie.n6_routing_information => pfcp::N6RoutingInformation,
+            ie.header_handling_control_rules => pfcp::HeaderHandlingControlRule,
+            ie.on_path_n6_connection_information => pfcp::OnPathN6ConnectionInformation,
+        );
+        if ie.forwarding_policy.is_some() {
+            let refuse = Refusal::rule::<pfcp::ForwardingPolicy>(rule);
+            return Err(refuse.cause(Cause::INVALID_FORWARDING_POLICY));
+        }
+        let destination = destination(rule, ie.destination_interface)?;
+        let name = ie
+            .network_instance
+            .as_ref()
+            .and_then(pfcp::NetworkInstance::name);
+        let creation = ie.outer_header_creation.as_ref();
+        let creation = creation
+            .map(|creation| self.creation(rule, creation))
+            .transpose()?;
+        Ok(Forwarding {
+            destination,
+            vrf: self.vrf(rule, destination, name.as_deref(), creation)?,
+            outer_header_creation: creation,
+            tos: ie.transport_level_marking.as_ref().map(tos),
+        })
+    }
+
+    fn update_forwarding(
+        &mut self,
+        rule: FailedRuleId,
+        old: Option<Forwarding>,
+        ie: &pfcp::UpdateForwardingParameters,
+    ) -> Result<Forwarding, Refusal> {
+        unsupported!(rule,
+            ie.redirect_information => pfcp::RedirectInformation,
+            ie.extended_transport_level_marking => pfcp::ExtendedTransportLevelMarking,
+            ie.transport_level_marking_indications => pfcp::TransportLevelMarkingIndications,
+            ie.metadata => pfcp::Metadata,
+            ie.header_enrichment => pfcp::HeaderEnrichment,
+            ie.data_network_access_identifier => pfcp::DataNetworkAccessIdentifier,
+            ie.ip_address_and_port_number_replacement => pfcp::IpAddressAndPortNumberReplacement,
+            ie.header_handling_control_rule => pfcp::HeaderHandlingControlRule,
+        );
+        if ie.forwarding_policy.set().is_some() {
+            let refuse = Refusal::rule::<pfcp::ForwardingPolicy>(rule);
+            return Err(refuse.cause(Cause::INVALID_FORWARDING_POLICY));
+        }
+        let mut to = old.unwrap_or_default();
+        if let Some(code) = ie.destination_interface {
+            to.destination = destination(rule, code)?;
+        } else if old.is_none() {
+            let missing = Refusal::rule::<pfcp::DestinationInterface>(rule);
+            return Err(missing.cause(Cause::CONDITIONAL_IE_MISSING));
+        }
+        match &ie.outer_header_creation {
+            Update::Keep => {}
+            Update::Remove => to.outer_header_creation = None,
+            Update::Set(creation) => {
+                to.outer_header_creation = Some(self.creation(rule, creation)?)
+            }
+        }
+        match &ie.transport_level_marking {
+            Update::Keep => {}
+            Update::Remove => to.tos = None,
+            Update::Set(marking) => to.tos = Some(tos(marking)),
+        }
+        let name = ie
+            .network_instance
+            .set()
+            .and_then(pfcp::NetworkInstance::name);
+        if name.is_some() || to.vrf.is_none() || !is_core(to.destination) {
+            to.vrf = self.vrf(
+                rule,
+                to.destination,
+                name.as_deref(),
+                to.outer_header_creation,
+            )?;
+        }
+        Ok(to)
+    }
+
+    /// The VRF for packets that leave on N6.
+    fn vrf(
+        &self,
+        rule: FailedRuleId,
+        destination: DestinationInterface,
+        name: Option<&str>,
+        creation: Option<OuterHeaderCreation>,
+    ) -> Result<Option<InterfaceId>, Refusal> {
+        if !is_core(destination) || creation.is_some() {
+            return Ok(None);
+        }
+        let vrf = self.network(name);
+        vrf.map(Some)
+            .ok_or(Refusal::rule::<pfcp::NetworkInstance>(rule))
+    }
+
+    /// Outer Header Creation (TS 29.244, 8.2.56), with the way to the peer. A peer that no route
+    /// leads to is accepted: routes come and go, and its packets drop with a reason.
+    fn creation(
+        &self,
+        rule: FailedRuleId,
+        ie: &pfcp::OuterHeaderCreation,
+    ) -> Result<OuterHeaderCreation, Refusal> {
+        let refuse = Refusal::rule::<pfcp::OuterHeaderCreation>(rule);
+        let more = ie.n19 || ie.n6 || ie.low_layer_ssm || ie.c_tag.is_some() || ie.s_tag.is_some();
+        let Some(OuterHeader::GtpU { teid, ipv4, ipv6 }) = ie.header.filter(|_| !more) else {
+            return Err(refuse);
+        };
+        // "Both: send to one of them."
+        let ipv6 = ipv6.filter(|_| self.ipv6_tunnels).map(IpAddr::V6);
+        let peer = ipv4.map(IpAddr::V4).or(ipv6).ok_or(refuse)?;
+        let ours = self.topology.tunnel_interface_at(peer).is_some();
+        if teid == 0 || peer.is_unspecified() || peer.is_multicast() || peer.is_loopback() || ours {
+            return Err(refuse.cause(Cause::MANDATORY_IE_INCORRECT));
+        }
+        let way = self.topology.towards_peer(peer);
+        let interface = match way {
+            Some((interface, _)) => interface,
+            None => self.topology.tunnel_interface(None).ok_or(refuse)?,
+        };
+        let next_hop = way.and_then(|(interface, address)| {
+            self.neighbours.id(NextHop {
+                interface: interface.id,
+                address,
+            })
+        });
+        Ok(OuterHeaderCreation {
+            teid: Teid(teid),
+            peer,
+            interface: interface.id,
+            source: interface.address_towards(peer).ok_or(refuse)?,
+            next_hop,
+        })
+    }
+
+    /// Create BAR (TS 29.244, 7.5.2.6). Notification delays are for EPC, and ignored.
+    pub(crate) fn create_bar(&mut self, ie: &pfcp::CreateBar) -> Result<(), Refusal> {
+        let rule = FailedRuleId::Bar(ie.bar_id);
+        unsupported!(rule,
+            ie.dl_buffering_duration => pfcp::DlBufferingDuration,
+            ie.dl_buffering_suggested_packet_count => pfcp::DlBufferingSuggestedPacketCount,
+        );
+        let bars = &mut self.draft.rules.bars;
+        // "At most one BAR per session."
+        if !bars.is_empty() {
+            return Err(Refusal::rule::<pfcp::BarId>(rule));
+        }
+        let suggested_packets = ie.suggested_buffering_packets_count.map(|count| count.0);
+        bars.push(Bar {
+            id: BarId(ie.bar_id.0),
+            suggested_packets,
+        });
+        Ok(())
+    }
+
+    /// Update BAR (TS 29.244, 7.5.4.11).
+    pub(crate) fn update_bar(&mut self, ie: &pfcp::UpdateBar) -> Result<(), Refusal> {
+        let rule = FailedRuleId::Bar(ie.bar_id);
+        unsupported!(rule,
+            ie.dl_buffering_duration => pfcp::DlBufferingDuration,
+            ie.dl_buffering_suggested_packet_count => pfcp::DlBufferingSuggestedPacketCount,
+        );
+        let bar = self
+            .draft
+            .rules
+            .bars
+            .iter_mut()
+            .find(|bar| bar.id.0 == ie.bar_id.0);
+        let bar = bar.ok_or(Refusal::rule::<pfcp::BarId>(rule))?;
+        let count = ie.suggested_buffering_packets_count.clone();
+        match count {
+            Update::Keep => {}
+            Update::Remove => bar.suggested_packets = None,
+            Update::Set(count) => bar.suggested_packets = Some(count.0),
+        }
+        Ok(())
+    }
+
+    /// Remove BAR (TS 29.244, 7.5.4.12), and with it what refers to it.
+    pub(crate) fn remove_bar(&mut self, id: pfcp::BarId) -> Result<(), Refusal> {
+        let rules = &mut self.draft.rules;
+        let there = rules.bars.iter().position(|bar| bar.id.0 == id.0);
+        let there = there.ok_or(Refusal::rule::<pfcp::BarId>(FailedRuleId::Bar(id)))?;
+        let gone = rules.bars.swap_remove(there).id;
+        for far in rules.fars.iter_mut().filter(|far| far.bar == Some(gone)) {
+            far.bar = None;
+        }
+        Ok(())
+    }
+}
+
+const fn is_core(destination: DestinationInterface) -> bool {
+    matches!(
+        destination,
+        DestinationInterface::Core | DestinationInterface::SgiLan
+    )
+}
+
+/// Apply Action (TS 29.244, 8.2.26): exactly one of DROP, FORW and BUFF; NOCP beside BUFF alone.
+/// Duplication, multicast and redundant transmission are not done here.
+fn action(rule: FailedRuleId, ie: pfcp::ApplyAction) -> Result<Action, Refusal> {
+    use pfcp::ApplyAction as A;
+    let notify = ie.contains(A::NOCP);
+    match ie.without(A::NOCP) {
+        A::DROP if !notify => Ok(Action::Drop),
+        A::FORW if !notify => Ok(Action::Forward),
+        A::BUFF => Ok(Action::Buffer { notify }),
+        _ => Err(Refusal::rule::<A>(rule)),
+    }
+}
+
+fn destination(
+    rule: FailedRuleId,
+    code: pfcp::DestinationInterface,
+) -> Result<DestinationInterface, Refusal> {
+    Ok(match code {
+        pfcp::DestinationInterface::ACCESS => DestinationInterface::Access,
+        pfcp::DestinationInterface::CORE => DestinationInterface::Core,
+        pfcp::DestinationInterface::SGI_LAN => DestinationInterface::SgiLan,
+        pfcp::DestinationInterface::CP_FUNCTION => DestinationInterface::CpFunction,
+        _ => return Err(Refusal::rule::<pfcp::DestinationInterface>(rule)),
+    })
+}
+
+/// The DSCP; the two bits of ECN are not the SMF's.
+const fn tos(ie: &pfcp::TransportLevelMarking) -> u8 {
+    ie.tos_traffic_class & ie.mask & 0xfc
+}

@@ -1,0 +1,200 @@
+//! Session establishment, modification and deletion, as a conversation with the node.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod support;
+
+use pfcp::{ApplyAction, Cause, FTeid, Message, SessionModificationRequest};
+use session::report::Command;
+use session::rule::Action;
+use support::*;
+
+#[test]
+fn open5gs_establishes_activates_idles_and_releases() {
+    let mut world = World::associated();
+    let (seid, answer) = world.establish(&open5gs(9));
+    // Node ID, UP F-SEID, and an F-TEID of N3 for each CHOOSE.
+    assert_eq!(answer.node_id, ip(UPF).into());
+    assert_eq!(
+        answer.up_f_seid.unwrap().ipv4.map(Into::into),
+        Some(ip(UPF))
+    );
+    let teids: Vec<_> = answer
+        .created_pdrs
+        .iter()
+        .map(|created| match created.local_f_teids.as_slice() {
+            [
+                FTeid::Given {
+                    teid,
+                    ipv4,
+                    ipv6: None,
+                },
+            ] if ipv4.map(Into::into) == Some(ip(N3)) => (created.pdr_id.0, *teid),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        teids.iter().map(|(pdr, _)| *pdr).collect::<Vec<_>>(),
+        [2, 3, 4]
+    );
+    // CHOOSE ID 5 is one F-TEID, the one without an id another.
+    assert_eq!(teids[0].1, teids[2].1);
+    assert_ne!(teids[0].1, teids[1].1);
+
+    let answer = world.modify(seid, &activate(0x0101, "10.10.3.101"));
+    assert_eq!(answer.cause, Cause::REQUEST_ACCEPTED, "{answer}");
+    let index = world.node.sessions().next().unwrap().0;
+    assert!(
+        world
+            .commands
+            .iter()
+            .any(|(_, c)| *c == Command::Release { session: index })
+    );
+    let rules = world.rules(seid);
+    let far = rules.fars.iter().find(|far| far.id.0 == 1).unwrap();
+    assert_eq!(far.action, Action::Forward);
+    assert!(
+        far.forwarding
+            .unwrap()
+            .outer_header_creation
+            .unwrap()
+            .next_hop
+            .is_some()
+    );
+
+    assert_eq!(world.modify(seid, &idle()).cause, Cause::REQUEST_ACCEPTED);
+    let rules = world.rules(seid);
+    let far = rules.fars.iter().find(|far| far.id.0 == 1).unwrap();
+    assert_eq!(far.action, Action::Buffer { notify: true });
+    // "Forwarding parameters may stay in the FAR while it buffers."
+    assert!(far.forwarding.unwrap().outer_header_creation.is_some());
+
+    let answer = world.delete(seid);
+    assert_eq!(answer.cause, Cause::REQUEST_ACCEPTED);
+    assert_eq!(answer.usage_reports.len(), 1);
+    assert_eq!(
+        answer.usage_reports[0].usage_report_trigger,
+        pfcp::UsageReportTrigger::TERMR
+    );
+    assert_eq!(world.delete(seid).cause, Cause::SESSION_CONTEXT_NOT_FOUND);
+    assert_eq!(
+        (
+            world.node.session_count(),
+            world.node.publisher().sessions()
+        ),
+        (0, 0)
+    );
+}
+
+#[test]
+fn a_refused_modification_changes_nothing() {
+    let mut world = World::associated();
+    let (seid, _) = world.establish(&open5gs(9));
+    world.modify(seid, &activate(0x0101, "10.10.3.101"));
+    let before = world.rules(seid);
+    let mut request = modification(pfcp::UpdateFar {
+        far_id: 1.into(),
+        apply_action: Some(ApplyAction::DROP),
+        ..Default::default()
+    });
+    request.remove_pdrs = vec![pfcp::RemovePdr {
+        pdr_id: 1.into(),
+        ..Default::default()
+    }];
+    request.update_pdrs = vec![pfcp::UpdatePdr {
+        pdr_id: 777.into(),
+        ..Default::default()
+    }];
+    let answer = world.modify(seid, &request);
+    assert_eq!(answer.cause, Cause::RULE_CREATION_MODIFICATION_FAILURE);
+    assert_eq!(
+        answer.failed_rule_id,
+        Some(pfcp::FailedRuleId::Pdr(777.into()))
+    );
+    assert_eq!(world.rules(seid), before);
+}
+
+#[test]
+fn a_handover_sends_an_end_marker_into_the_old_tunnel() {
+    let mut world = World::associated();
+    let (seid, _) = world.establish(&open5gs(9));
+    world.modify(seid, &activate(0x0101, "10.10.3.101"));
+    world.commands.clear();
+    let mut request = activate(0x0202, "10.10.3.102");
+    let to = request.update_fars[0]
+        .update_forwarding_parameters
+        .as_mut()
+        .unwrap();
+    to.flags = Some(pfcp::PfcpSmReqFlags::SNDEM);
+    assert_eq!(world.modify(seid, &request).cause, Cause::REQUEST_ACCEPTED);
+    let [(_, Command::EndMarker { tunnel, next_hop })] = world.commands.as_slice() else {
+        panic!("{:?}", world.commands)
+    };
+    assert_eq!(
+        tunnel.peer(),
+        Some((session::Teid(0x0101), ip("10.10.3.101")))
+    );
+    assert_eq!(
+        world.neighbours.hop(*next_hop).unwrap().address,
+        ip("10.10.3.101")
+    );
+    // The same tunnel again: nothing to end.
+    world.commands.clear();
+    world.modify(seid, &request);
+    assert!(world.commands.is_empty());
+}
+
+#[test]
+fn discarding_is_not_releasing() {
+    let mut world = World::associated();
+    let (seid, _) = world.establish(&open5gs(9));
+    let mut request = activate(0x0101, "10.10.3.101");
+    request.flags = Some(pfcp::PfcpSmReqFlags::DROBU);
+    world.modify(seid, &request);
+    let index = world.node.sessions().next().unwrap().0;
+    let commands: Vec<_> = world.commands.iter().map(|(_, command)| *command).collect();
+    assert_eq!(commands, [Command::Discard { session: index }]);
+}
+
+#[test]
+fn an_unknown_session_is_not_found_and_a_foreign_one_neither() {
+    let mut world = World::associated();
+    let (seid, _) = world.establish(&open5gs(9));
+    for unknown in [0, 1, 1 << 63, u64::MAX, seid ^ 1] {
+        let answer = world.ask_from(smf(), Some(unknown), &SessionModificationRequest::default());
+        assert_eq!(answer.header.seid, Some(0));
+        let Message::SessionModificationResponse(answer) = answer.message else {
+            panic!()
+        };
+        assert_eq!(answer.cause, Cause::SESSION_CONTEXT_NOT_FOUND);
+    }
+    // From an address that never associated.
+    let stranger = "10.10.4.66:8805".parse().unwrap();
+    let answer = world.ask_from(
+        stranger,
+        Some(seid),
+        &pfcp::SessionDeletionRequest::default(),
+    );
+    assert_eq!(answer.header.seid, Some(0));
+    let Message::SessionDeletionResponse(answer) = answer.message else {
+        panic!()
+    };
+    assert_eq!(answer.cause, Cause::NO_ESTABLISHED_ASSOCIATION);
+    // From another SMF.
+    let mut other = association();
+    other.node_id = ip("10.10.4.3").into();
+    let from = "10.10.4.3:8805".parse().unwrap();
+    world.ask_from(from, None, &other);
+    let answer = world.ask_from(from, Some(seid), &pfcp::SessionDeletionRequest::default());
+    let Message::SessionDeletionResponse(answer) = answer.message else {
+        panic!()
+    };
+    assert_eq!(answer.cause, Cause::SESSION_CONTEXT_NOT_FOUND);
+    assert_eq!(world.node.session_count(), 1);
+}

@@ -1,0 +1,481 @@
+//! A node without sockets, an SMF to talk to it, and messages as SMFs send them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use pfcp::{
+    ApplyAction, CreateFar, CreatePdr, CreateQer, CreateUrr, Decoded, DestinationInterface, Encode,
+    FSeid, FTeid, ForwardingParameters, GateStatus, Header, Message, OuterHeaderCreation,
+    OuterHeaderRemoval, Pdi, SdfFilter, SessionEstablishmentRequest, SessionModificationRequest,
+    SourceInterface, UeIpAddress, UpdateFar, UpdateForwardingParameters,
+};
+use session::neighbour::Neighbours;
+use session::report::Command;
+use session::topology::{Interface, Network, Role, Route, Topology};
+use session::{InterfaceId, Reader, Rules, Seid, Sizes, Tables, WorkerId};
+use upf_cp::{Input, Node, NodeConfig, Now, Output, WorkerReport};
+
+pub const SMF: &str = "10.10.4.2";
+pub const UPF: &str = "10.10.4.7";
+pub const N3: &str = "10.10.3.7";
+
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub fn smf() -> SocketAddr {
+    SocketAddr::new(ip(SMF), 8805)
+}
+
+fn interface(id: u8, role: Role, name: &str, address: &str) -> Interface {
+    Interface {
+        id: InterfaceId(id),
+        name: name.to_owned(),
+        role,
+        port: u16::from(id),
+        vlan: None,
+        addresses: vec![address.parse().unwrap()],
+        routes: vec![],
+        network_instances: vec![],
+        kernel: false,
+    }
+}
+
+/// N3 (which also routes to the SMF), N9, N6 for `internet` and N6 for `ims`.
+pub fn topology() -> Topology {
+    let mut n3 = interface(0, Role::N3, "n3", "10.10.3.7/24");
+    n3.routes = vec![Route {
+        to: "10.10.4.0/24".parse().unwrap(),
+        via: ip("10.10.3.1"),
+    }];
+    let network = |name: &str, interface: u8| Network {
+        name: name.to_owned(),
+        interface: InterfaceId(interface),
+        ue_pools: vec!["10.45.0.0/16".parse().unwrap()],
+    };
+    Topology {
+        interfaces: vec![
+            n3,
+            interface(1, Role::N9, "n9", "10.10.9.7/24"),
+            interface(2, Role::N6, "n6", "10.10.6.7/24"),
+            interface(3, Role::N6, "ims", "10.10.7.7/24"),
+        ],
+        networks: vec![network("internet", 2), network("ims", 3)],
+    }
+}
+
+/// A node under test, with time that only the test moves.
+pub struct World {
+    pub node: Node,
+    pub readers: Vec<Reader>,
+    pub neighbours: Arc<Neighbours>,
+    pub now: Now,
+    sequence: u32,
+    /// Requests of the node that nobody has taken yet.
+    pub requests: Vec<Decoded>,
+    pub commands: Vec<(WorkerId, Command)>,
+    /// All datagrams, as they went out.
+    pub sent: Vec<(SocketAddr, Vec<u8>)>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::with(NodeConfig::new(ip(UPF)))
+    }
+}
+
+impl World {
+    pub fn with(config: NodeConfig) -> Self {
+        Self::seeded(config, topology(), 1, 64)
+    }
+
+    pub fn seeded(config: NodeConfig, topology: Topology, seed: u8, sessions: u32) -> Self {
+        let sizes = Sizes {
+            sessions,
+            tunnels: 4 * sessions,
+            workers: 2,
+            seed: u64::from(seed),
+        };
+        let (publisher, readers) = Tables::create(sizes);
+        let neighbours = Arc::new(Neighbours::default());
+        let now = Now {
+            elapsed_ms: 1_000,
+            ntp_s: 3_900_000_000,
+        };
+        let topology = Arc::new(topology);
+        let seed = [seed; 32];
+        let node = Node::new(
+            config,
+            publisher,
+            topology,
+            Arc::clone(&neighbours),
+            seed,
+            now,
+        );
+        Self {
+            node,
+            readers,
+            neighbours,
+            now,
+            sequence: 0,
+            requests: vec![],
+            commands: vec![],
+            sent: vec![],
+        }
+    }
+
+    /// A world in which the SMF has associated.
+    pub fn associated() -> Self {
+        let mut world = Self::default();
+        world.associate();
+        world
+    }
+
+    pub fn associate(&mut self) {
+        let answer = self.ask(None, &association());
+        let Message::AssociationSetupResponse(answer) = answer else {
+            panic!("{answer}")
+        };
+        assert_eq!(answer.cause, pfcp::Cause::REQUEST_ACCEPTED);
+    }
+
+    /// Gives octets to the node; answers come back, requests and commands are kept.
+    pub fn octets(&mut self, from: SocketAddr, octets: &[u8]) -> Vec<Decoded> {
+        self.input(Input::Datagram {
+            from,
+            octets: octets.to_vec(),
+        })
+    }
+
+    pub fn input(&mut self, input: Input) -> Vec<Decoded> {
+        let outputs = self.node.handle(self.now, input);
+        let mut answers = vec![];
+        for output in outputs {
+            match output {
+                Output::Worker { worker, command } => self.commands.push((worker, command)),
+                Output::Send { to, octets, .. } => {
+                    let decoded = pfcp::decode(&octets).expect("the node sends what can be read");
+                    self.sent.push((to, octets.to_vec()));
+                    if decoded.message.is_request() {
+                        self.requests.push(decoded);
+                    } else {
+                        answers.push(decoded);
+                    }
+                }
+            }
+        }
+        answers
+    }
+
+    pub fn report(&mut self, report: WorkerReport) {
+        self.input(Input::Report { worker: 0, report });
+    }
+
+    /// Lets time pass, a tick at each deadline.
+    pub fn pass(&mut self, ms: u64) {
+        let until = self.now.elapsed_ms + ms;
+        while let Some(at) = self.node.deadline_ms().filter(|at| *at <= until) {
+            self.advance(at.max(self.now.elapsed_ms));
+            self.input(Input::Tick);
+        }
+        self.advance(until);
+    }
+
+    fn advance(&mut self, to_ms: u64) {
+        let seconds = to_ms / 1000 - self.now.elapsed_ms / 1000;
+        self.now.elapsed_ms = to_ms;
+        self.now.ntp_s = self.now.ntp_s.wrapping_add(u32::try_from(seconds).unwrap());
+    }
+
+    /// Asks as the SMF.
+    pub fn ask(&mut self, seid: Option<u64>, request: &impl Encode) -> Message {
+        self.ask_from(smf(), seid, request).message
+    }
+
+    pub fn ask_from(
+        &mut self,
+        from: SocketAddr,
+        seid: Option<u64>,
+        request: &impl Encode,
+    ) -> Decoded {
+        self.sequence += 1;
+        let octets = encode(seid, self.sequence, request);
+        let mut answers = self.octets(from, &octets);
+        assert_eq!(answers.len(), 1, "one answer");
+        let answer = answers.pop().unwrap();
+        assert_eq!(answer.header.sequence, self.sequence);
+        answer
+    }
+
+    /// Establishes, and gives our SEID and the answer.
+    pub fn establish(
+        &mut self,
+        request: &SessionEstablishmentRequest,
+    ) -> (u64, pfcp::SessionEstablishmentResponse) {
+        let answer = self.ask_from(smf(), Some(0), request);
+        assert_eq!(answer.header.seid, Some(request.cp_f_seid.seid));
+        let Message::SessionEstablishmentResponse(answer) = answer.message else {
+            panic!()
+        };
+        assert_eq!(answer.cause, pfcp::Cause::REQUEST_ACCEPTED, "{answer}");
+        (answer.up_f_seid.as_ref().unwrap().seid, answer)
+    }
+
+    pub fn modify(
+        &mut self,
+        seid: u64,
+        request: &SessionModificationRequest,
+    ) -> pfcp::SessionModificationResponse {
+        let Message::SessionModificationResponse(answer) = self.ask(Some(seid), request) else {
+            panic!()
+        };
+        answer
+    }
+
+    pub fn delete(&mut self, seid: u64) -> pfcp::SessionDeletionResponse {
+        let request = pfcp::SessionDeletionRequest::default();
+        let Message::SessionDeletionResponse(answer) = self.ask(Some(seid), &request) else {
+            panic!()
+        };
+        answer
+    }
+
+    /// Answers the oldest request of the node.
+    pub fn reply(&mut self, answer: &impl Encode, seid: Option<u64>) {
+        let request = self.requests.remove(0);
+        let octets = encode(seid, request.header.sequence, answer);
+        let answers = self.octets(smf(), &octets);
+        assert!(answers.is_empty());
+    }
+
+    pub fn rules(&self, seid: u64) -> Rules {
+        self.node
+            .rules(Seid(seid))
+            .expect("the session is there")
+            .clone()
+    }
+}
+
+pub fn encode(seid: Option<u64>, sequence: u32, message: &impl Encode) -> Vec<u8> {
+    let header = Header {
+        seid,
+        sequence,
+        ..Header::default()
+    };
+    let mut octets = vec![];
+    pfcp::encode(&header, message, &mut octets).unwrap();
+    octets
+}
+
+// ===== messages =====
+
+pub fn association() -> pfcp::AssociationSetupRequest {
+    pfcp::AssociationSetupRequest {
+        node_id: ip(SMF).into(),
+        recovery_time_stamp: pfcp::RecoveryTimeStamp(3_800_000_000),
+        cp_function_features: Some(pfcp::CpFunctionFeatures::empty()),
+        ..Default::default()
+    }
+}
+
+pub fn labels(name: &str) -> pfcp::NetworkInstance {
+    pfcp::NetworkInstance(pfcp::Octets::labels(name))
+}
+
+pub fn ue(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 45, 0, n)
+}
+
+pub fn ue_ip(address: Ipv4Addr, destination: bool) -> UeIpAddress {
+    UeIpAddress {
+        destination,
+        ipv4: Some(address),
+        ..Default::default()
+    }
+}
+
+pub fn choose(choose_id: Option<u8>) -> FTeid {
+    FTeid::Choose {
+        ipv4: true,
+        ipv6: true,
+        choose_id,
+    }
+}
+
+pub fn pdr(id: u16, precedence: u32, far: u32, pdi: Pdi) -> CreatePdr {
+    let access = pdi.local_f_teid.is_some();
+    CreatePdr {
+        pdr_id: id.into(),
+        precedence: precedence.into(),
+        pdi,
+        outer_header_removal: access.then_some(OuterHeaderRemoval::GTP_U_UDP_IP),
+        far_id: Some(far.into()),
+        ..Default::default()
+    }
+}
+
+pub fn uplink_pdi() -> Pdi {
+    Pdi {
+        source_interface: SourceInterface::ACCESS,
+        local_f_teid: Some(choose(Some(5))),
+        network_instance: Some(labels("internet")),
+        qfis: vec![pfcp::Qfi(1)],
+        ..Default::default()
+    }
+}
+
+pub fn downlink_pdi(n: u8) -> Pdi {
+    Pdi {
+        source_interface: SourceInterface::CORE,
+        network_instance: Some(labels("internet")),
+        ue_ip_addresses: vec![ue_ip(ue(n), true)],
+        ..Default::default()
+    }
+}
+
+pub fn far(id: u32, action: ApplyAction, to: Option<ForwardingParameters>) -> CreateFar {
+    CreateFar {
+        far_id: id.into(),
+        apply_action: action,
+        forwarding_parameters: to,
+        ..Default::default()
+    }
+}
+
+pub fn to(destination: DestinationInterface, tunnel: Option<(u32, &str)>) -> ForwardingParameters {
+    ForwardingParameters {
+        destination_interface: destination,
+        network_instance: Some(labels("internet")),
+        outer_header_creation: tunnel
+            .map(|(teid, peer)| OuterHeaderCreation::gtp_u(teid, ip(peer))),
+        ..Default::default()
+    }
+}
+
+pub fn qer(id: u32) -> CreateQer {
+    CreateQer {
+        qer_id: id.into(),
+        gate_status: GateStatus::OPEN,
+        maximum_bitrate: Some(pfcp::Mbr {
+            uplink: pfcp::Kbps(8000),
+            downlink: pfcp::Kbps(8000),
+        }),
+        qfi: Some(pfcp::Qfi(1)),
+        ..Default::default()
+    }
+}
+
+pub fn urr(id: u32, triggers: pfcp::ReportingTriggers) -> CreateUrr {
+    CreateUrr {
+        urr_id: id.into(),
+        measurement_method: pfcp::MeasurementMethod::VOLUM,
+        reporting_triggers: triggers,
+        ..Default::default()
+    }
+}
+
+/// What Open5GS sends for an IPv4 session of UE `n` (see its recorded messages).
+pub fn open5gs(n: u8) -> SessionEstablishmentRequest {
+    let access = |choose_id, filter: Option<&str>| Pdi {
+        local_f_teid: Some(choose(choose_id)),
+        sdf_filters: filter.into_iter().map(SdfFilter::flow).collect(),
+        network_instance: Some(labels("internet")),
+        ..Default::default()
+    };
+    let cp2up = Pdi {
+        source_interface: SourceInterface::CP_FUNCTION,
+        local_f_teid: Some(choose(None)),
+        ..Default::default()
+    };
+    let router = access(Some(5), Some("permit out 58 from ff02::2/128 to assigned"));
+    let mut downlink = pdr(1, 65_535, 1, downlink_pdi(n));
+    downlink.urr_ids = vec![1.into()];
+    downlink.qer_ids = vec![1.into()];
+    let mut uplink = pdr(2, 65_535, 2, uplink_pdi());
+    uplink.qer_ids = vec![1.into()];
+    let mut buffer = far(1, ApplyAction::BUFF | ApplyAction::NOCP, None);
+    buffer.bar_id = Some(pfcp::BarId(1));
+    SessionEstablishmentRequest {
+        node_id: ip(SMF).into(),
+        cp_f_seid: FSeid::new(0x100 + u64::from(n), ip(SMF)),
+        create_pdrs: vec![
+            downlink,
+            uplink,
+            pdr(3, 255, 1, cp2up),
+            pdr(4, 255, 3, router),
+        ],
+        create_fars: vec![
+            buffer,
+            far(
+                2,
+                ApplyAction::FORW,
+                Some(to(DestinationInterface::CORE, None)),
+            ),
+            far(
+                3,
+                ApplyAction::FORW,
+                Some(to(DestinationInterface::CP_FUNCTION, Some((n.into(), SMF)))),
+            ),
+        ],
+        create_urrs: vec![CreateUrr {
+            volume_threshold: Some(pfcp::VolumeThreshold {
+                total: Some(104_857_600),
+                ..Default::default()
+            }),
+            ..urr(1, pfcp::ReportingTriggers::VOLTH)
+        }],
+        create_qers: vec![qer(1)],
+        create_bar: Some(pfcp::CreateBar {
+            bar_id: pfcp::BarId(1),
+            ..Default::default()
+        }),
+        pdn_type: Some(pfcp::PdnType::IPV4),
+        apn_dnn: Some(pfcp::ApnDnn(pfcp::Octets::labels("internet"))),
+        ..Default::default()
+    }
+}
+
+/// Activation: the gNB's tunnel is known.
+pub fn activate(teid: u32, gnb: &str) -> SessionModificationRequest {
+    modification(UpdateFar {
+        far_id: 1.into(),
+        apply_action: Some(ApplyAction::FORW),
+        update_forwarding_parameters: Some(UpdateForwardingParameters {
+            destination_interface: Some(DestinationInterface::ACCESS),
+            network_instance: labels("internet").into(),
+            outer_header_creation: OuterHeaderCreation::gtp_u(teid, ip(gnb)).into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}
+
+/// Idle: hold, and tell of the first.
+pub fn idle() -> SessionModificationRequest {
+    modification(UpdateFar {
+        far_id: 1.into(),
+        apply_action: Some(ApplyAction::BUFF | ApplyAction::NOCP),
+        bar_id: pfcp::BarId(1).into(),
+        ..Default::default()
+    })
+}
+
+pub fn modification(far: UpdateFar) -> SessionModificationRequest {
+    SessionModificationRequest {
+        update_fars: vec![far],
+        ..Default::default()
+    }
+}
