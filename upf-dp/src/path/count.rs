@@ -3,19 +3,12 @@
 use session::plan::{Plan, Step};
 use session::report::{Report, WorkerEnd};
 
-use super::meta::Meta;
-
-/// Fifth stage: how much?
+/// Counts a packet that passed.
 #[inline]
-pub(super) fn count(metas: &[Meta<'_>], end: &mut WorkerEnd) {
-    for meta in metas {
-        let (true, Some(plan), Some(step)) = (meta.is_pending(), meta.plan, meta.step) else {
-            continue;
-        };
-        for usage in &step.usages {
-            if usage.count(step.direction, meta.user_length) {
-                alarm(plan, step, end);
-            }
+pub(super) fn count(plan: &Plan, step: &Step, octets: u16, end: &mut WorkerEnd) {
+    for usage in &step.usages {
+        if usage.count(step.direction, octets) {
+            alarm(plan, step, end);
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Every stage is one function in one file, a pass over the whole burst; what it finds out about a
 //! packet it leaves in that packet's [`Meta`]. The order is that of [`Path::run`].
 
+#[cfg(test)]
+mod catalogue;
 mod classify;
 mod count;
 mod look_up;
@@ -122,8 +124,7 @@ impl<P: Packet> Path<P> {
         look_up::look_up(turn.view, self.worker, packets, metas);
         classify::classify(self.links.own(), packets, metas);
         order::order(&self.held, metas);
-        police::police(metas, turn.now);
-        count::count(metas, turn.end);
+        police::police(metas, turn.now, turn.end);
         let mut exits = rewrite::Exits {
             links: &self.links,
             neighbours: &self.neighbours,

@@ -4,10 +4,12 @@
 //! reads the command to release. A packet that arrives in between lines up behind the held ones
 //! and sets them going.
 
+use session::plan::Act;
+
 use super::meta::{Fate, Meta};
 use crate::held::Held;
 
-/// Between gate and count; costs nothing while nobody holds packets.
+/// Between classify and police; costs nothing while nobody holds packets.
 #[inline]
 pub(super) fn order<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
     if !held.is_empty() {
@@ -23,7 +25,8 @@ fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
         else {
             continue;
         };
-        if held.far(plan.session) == Some(step.far) {
+        let goes = matches!(step.act, Act::Tunnel { .. } | Act::Route { .. });
+        if goes && held.far(plan.session) == Some(step.far) {
             meta.fate = Fate::Hold;
             meta.releases = true;
         }

@@ -1,16 +1,21 @@
-//! Gate and police: what the FAR wants, open gates, quotas and rates.
+//! Gate, police and count: what the FAR wants, open gates, quotas, rates, volumes.
+//!
+//! Done packet by packet, so that a quota that one packet uses up stops the next.
 
 use session::meter::Now;
 use session::plan::{Act, Step};
+use session::report::WorkerEnd;
 
+use super::count::count;
 use super::meta::{Fate, Meta};
 use crate::reason::Reason;
 
-/// Fourth stage: may it pass? All policers have to agree before any is charged.
+/// Fourth stage: may it pass? All policers have to agree before any is charged, and only what
+/// passes is counted.
 #[inline]
-pub(super) fn police(metas: &mut [Meta<'_>], now: Now) {
+pub(super) fn police(metas: &mut [Meta<'_>], now: Now, end: &mut WorkerEnd) {
     for meta in metas {
-        let (true, Some(step)) = (meta.is_pending(), meta.step) else {
+        let (true, Some(step), Some(plan)) = (meta.is_pending(), meta.step, meta.plan) else {
             continue;
         };
         meta.fate = match step.act {
@@ -21,6 +26,9 @@ pub(super) fn police(metas: &mut [Meta<'_>], now: Now) {
             Act::NoTunnel => Fate::Drop(Reason::NoTunnel),
             Act::NoRoute => Fate::Drop(Reason::NoRoute),
         };
+        if meta.is_pending() {
+            count(plan, step, meta.user_length, end);
+        }
     }
 }
 

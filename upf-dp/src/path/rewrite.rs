@@ -24,7 +24,7 @@ pub(super) struct Exits<'a> {
     pub(super) names_left: &'a mut u16,
 }
 
-/// Sixth stage: new headers.
+/// Fifth stage: new headers.
 #[inline]
 pub(super) fn rewrite<P: Packet>(
     exits: &mut Exits<'_>,
