@@ -1,5 +1,7 @@
 //! What is implemented, as data: for dumps, tests and the coverage page.
 
+use std::fmt::Write as _;
+
 use crate::group::{Presence, Row};
 
 /// One row of TS 29.244 table 8.1.2-1.
@@ -45,18 +47,25 @@ pub fn coverage() -> String {
     for message in crate::message::MESSAGES {
         let header = if message.session { "SEID" } else { "node" };
         let rows = message.rows.iter().map(show).collect::<Vec<_>>().join(", ");
-        page += &format!(
-            "| {} | {} | {} | {header} | {rows} |\n",
-            message.r#type, message.name, message.clause
-        );
+        let MessageEntry {
+            r#type,
+            name,
+            clause,
+            ..
+        } = message;
+        let _ = writeln!(page, "| {type} | {name} | {clause} | {header} | {rows} |");
     }
     page += "\n## Information elements\n\n\
              | type | name | clause | Rust | form |\n|---|---|---|---|---|\n";
     for entry in crate::ie::CATALOGUE {
-        page += &format!(
-            "| {} | {} | {} | `{}` | {} |\n",
-            entry.r#type, entry.name, entry.clause, entry.rust, entry.form
-        );
+        let Entry {
+            r#type,
+            name,
+            clause,
+            rust,
+            form,
+        } = entry;
+        let _ = writeln!(page, "| {type} | {name} | {clause} | `{rust}` | {form} |");
     }
     page
 }

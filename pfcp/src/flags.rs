@@ -85,6 +85,16 @@ impl<'a, 'f> List<'a, 'f> {
         self.result = self.result.and_then(|()| write!(self.f, " {value}"));
     }
 
+    pub(crate) fn entries<'v, T: fmt::Display + 'v>(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = &'v T>,
+    ) {
+        for value in values {
+            self.entry(name, value);
+        }
+    }
+
     pub(crate) fn finish(self) -> fmt::Result {
         if self.empty {
             self.result.and_then(|()| self.f.write_str("none"))

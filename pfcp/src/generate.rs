@@ -167,9 +167,17 @@ pub(crate) fn some<T: Generate>(source: &mut Source<'_>) -> Vec<T> {
     all
 }
 
-/// The value to take where what came out is ruled out.
-pub(crate) fn valid<T: Default>() -> T {
-    T::default()
+/// The value, or one with less in it or more in it where this one is ruled out.
+pub(crate) fn checked<T: Generate + Default>(value: T, check: fn(&T) -> bool) -> T {
+    if check(&value) {
+        return value;
+    }
+    let least = T::default();
+    if check(&least) {
+        least
+    } else {
+        T::generate(&mut Source::new(&[0xff; 64]))
+    }
 }
 
 /// `proptest` strategies for everything that can be generated.

@@ -50,9 +50,11 @@ mod error;
 mod flags;
 #[cfg(feature = "generate")]
 pub mod generate;
+#[allow(clippy::wildcard_imports, reason = "tables that name most IEs")]
 pub mod group;
 mod header;
 pub mod ie;
+#[allow(clippy::wildcard_imports, reason = "tables that name most IEs")]
 pub mod message;
 mod octets;
 mod slot;

@@ -201,7 +201,9 @@ impl<T: Ie> Field<T> for Option<T> {
     }
     #[inline]
     fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
-        self.iter().for_each(|ie| put(r#type, ie, out));
+        if let Some(ie) = self {
+            put(r#type, ie, out);
+        }
     }
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         self.iter().try_for_each(|ie| ie.show(f, depth))
@@ -215,7 +217,9 @@ impl<T: Ie> Field<T> for Vec<T> {
     }
     #[inline]
     fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
-        self.iter().for_each(|ie| put(r#type, ie, out));
+        for ie in self {
+            put(r#type, ie, out);
+        }
     }
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         self.iter().try_for_each(|ie| ie.show(f, depth))

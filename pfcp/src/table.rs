@@ -9,8 +9,9 @@
 /// | form | what it becomes |
 /// |---|---|
 /// | `scalar(u32)`, `scalar(u8 & 0x3f)` | a number in a newtype, spare bits masked off |
-/// | `code(u8 & 0x0f { ACCESS = 0 } valid 0..=4)` | the same, some values have names, others may be refused |
-/// | `flags(u16: 1..=2 { DROP = 5:1 })` | a set of bits, each at `octet:bit` as the page draws it |
+/// | `code(u8 & 0x0f { ACCESS = 0 } valid 0..=4)` | the same, some values have names, others may be refused; `; default 1` where zero is |
+/// | `flags(u16: 1..=2 { DROP = 5:1 })` | a set of bits, each at `octet:bit` as the page draws it; at least and at most so many octets |
+/// | `flags(.. trimmed 2)` | the same, written without zero octets behind the second, as it grew by pairs |
 /// | `octets` | a name or container that the codec does not look into |
 /// | `layout(1 { total: u64 = 1, .. })` | fields in the order of the wire, see [`layout!`] |
 /// | `wrap(T)` | another type in a newtype |
@@ -89,15 +90,15 @@ macro_rules! ies {
 
     // A number under a name of its own.
     (@scalar $no:literal $name:ident $clause:literal $text:literal, $repr:tt $(& $mask:literal)?) => {
-        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, 0..=<$repr>::MAX);
+        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, <$repr>::MIN..=<$repr>::MAX, 0);
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { self.0.fmt(f) }
         }
     };
     // A number of which some values have names; the others are kept unless ruled out.
     (@code $no:literal $name:ident $clause:literal $text:literal,
-        $repr:tt $(& $mask:literal)? { $($value:ident = $code:literal),* $(,)? } $(valid $valid:expr)?) => {
-        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, ies!(@or $repr $($valid)?));
+        $repr:tt $(& $mask:literal)? { $($value:ident = $code:literal),* $(,)? } $(valid $valid:expr)? $(; default $default:literal)?) => {
+        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, ies!(@or $repr $($valid)?), ies!(@default $($default)?));
         impl $name { $(
             #[doc = concat!("Value ", $code, ".")]
             pub const $value: Self = Self($code);
@@ -111,13 +112,18 @@ macro_rules! ies {
             }
         }
     };
-    (@or $repr:tt) => { 0..=<$repr>::MAX };
+    (@or $repr:tt) => { <$repr>::MIN..=<$repr>::MAX };
     (@or $repr:tt $valid:expr) => { $valid };
-    (@newtype $no:literal $name:ident $clause:literal $text:literal, $repr:tt $(& $mask:literal)?, $valid:expr) => {
+    (@default) => { 0 };
+    (@default $default:literal) => { $default };
+    (@newtype $no:literal $name:ident $clause:literal $text:literal, $repr:tt $(& $mask:literal)?, $valid:expr, $default:expr) => {
         #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub $repr);
+        impl Default for $name {
+            fn default() -> Self { Self($default) }
+        }
         impl $crate::wire::Wire for $name {
             #[inline]
             fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
@@ -148,7 +154,7 @@ macro_rules! ies {
     // A set of bits. Later releases add octets at the end, so a shorter value is one whose last
     // octets are zero.
     (@flags $no:literal $name:ident $clause:literal $text:literal,
-        $repr:tt : $least:literal ..= $most:literal { $($flag:ident = $octet:literal : $bit:literal),* $(,)? } $($trim:ident)?) => {
+        $repr:tt : $least:literal ..= $most:literal { $($flag:ident = $octet:literal : $bit:literal),* $(,)? } $(trimmed $trim:literal)?) => {
         #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         pub struct $name($repr);
@@ -197,7 +203,7 @@ macro_rules! ies {
             fn emit(&self, out: &mut Vec<u8>) {
                 let octets = self.0.to_be_bytes();
                 let known = octets.get(octets.len() - $most..).unwrap_or(&[]);
-                out.extend_from_slice(ies!(@trim $least known $($trim)?));
+                out.extend_from_slice(ies!(@trim known $($trim)?));
             }
         }
         impl std::fmt::Display for $name {
@@ -225,8 +231,8 @@ macro_rules! ies {
     };
     (@shift u8 $bits:ident) => {{ let _ = $bits; 0 }};
     (@shift $repr:tt $bits:ident) => { $bits << 8 };
-    (@trim $least:literal $octets:ident) => { $octets };
-    (@trim $least:literal $octets:ident trimmed) => { $crate::flags::trim($octets, $least) };
+    (@trim $octets:ident) => { $octets };
+    (@trim $octets:ident $least:literal) => { $crate::flags::trim($octets, $least) };
     // Octets that are carried and not looked into.
     (@octets $no:literal $name:ident $clause:literal $text:literal) => {
         #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
@@ -375,7 +381,7 @@ macro_rules! layout {
         impl $crate::generate::Generate for $name {
             fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
                 let value = Self { $($field: $crate::generate::Generate::generate(source)),* };
-                $( if !$check(&value) { return $crate::generate::valid(); } )?
+                $( let value = $crate::generate::checked(value, $check); )?
                 value
             }
         }
@@ -540,7 +546,7 @@ macro_rules! group {
                         $( $field: group!(@generate $p source $ty), )*
                         unknown: Vec::new(),
                     };
-                    $( if $check(&value).is_err() { return $crate::generate::valid(); } )?
+                    $( if $check(&value).is_err() { return Self::default(); } )?
                     value
                 }
             }

@@ -267,6 +267,16 @@ pub(crate) fn put<T: Ie>(r#type: u16, value: &T, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends values one after the other.
+pub(crate) fn emit_all<'a, T: Wire + 'a>(
+    values: impl IntoIterator<Item = &'a T>,
+    out: &mut Vec<u8>,
+) {
+    for value in values {
+        value.emit(out);
+    }
+}
+
 /// The fault of a value that the layout allows and the specification does not.
 pub(crate) const fn refuse<T>() -> Result<T, nom::Err<Fault>> {
     Err(nom::Err::Failure(Fault::Value))

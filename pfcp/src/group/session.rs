@@ -109,7 +109,7 @@ group! {
 }
 
 group! {
-    /// MoQ Information (TS 29.244, 7).
+    /// `MoQ` Information (TS 29.244, 7).
     MoqInformation {
         C moq_relay_address: MoqRelayIpAddress,
     }

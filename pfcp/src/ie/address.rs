@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Labels;
 use crate::flags::{List, optional};
-use crate::wire::{Mac, Octets, Parsed, Wire, refuse};
+use crate::wire::{Mac, Octets, Parsed, Wire, emit_all, refuse};
 
 /// Node ID (TS 29.244, 8.2.38): the name of a CP or UP function in all node messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -150,8 +150,8 @@ fn bit(set: bool, bit: u8) -> u8 {
 
 /// Adds the addresses that are there.
 fn addresses(list: &mut List<'_, '_>, ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>) {
-    ipv4.iter().for_each(|address| list.entry("IPv4", address));
-    ipv6.iter().for_each(|address| list.entry("IPv6", address));
+    list.entries("IPv4", ipv4.iter());
+    list.entries("IPv6", ipv6.iter());
 }
 
 impl Wire for FTeid {
@@ -191,8 +191,8 @@ impl Wire for FTeid {
             Self::Given { teid, ipv4, ipv6 } => {
                 out.push(bit(ipv4.is_some(), V4) | bit(ipv6.is_some(), V6));
                 teid.emit(out);
-                ipv4.iter().for_each(|address| address.emit(out));
-                ipv6.iter().for_each(|address| address.emit(out));
+                emit_all(ipv4.iter(), out);
+                emit_all(ipv6.iter(), out);
             }
         }
     }
@@ -212,7 +212,7 @@ impl fmt::Display for FTeid {
                     .iter()
                     .filter(|(wanted, _)| *wanted)
                     .for_each(|(_, name)| list.name(name));
-                choose_id.iter().for_each(|id| list.entry("id", id));
+                list.entries("id", choose_id.iter());
             }
             Self::Given { teid, ipv4, ipv6 } => {
                 list.entry("TEID", &format_args!("{teid:#010x}"));
@@ -271,8 +271,8 @@ impl Wire for LocalIngressTunnel {
             Self::Given { port, ipv4, ipv6 } => {
                 out.push(bit(ipv4.is_some(), V4) | bit(ipv6.is_some(), V6));
                 port.emit(out);
-                ipv4.iter().for_each(|address| address.emit(out));
-                ipv6.iter().for_each(|address| address.emit(out));
+                emit_all(ipv4.iter(), out);
+                emit_all(ipv6.iter(), out);
             }
         }
     }
@@ -382,10 +382,8 @@ impl fmt::Display for FqCsid {
             CsidNode::Ipv6(node) => list.entry("node", node),
             CsidNode::Other(node) => list.entry("node", &format_args!("{node:#010x}")),
         }
-        self.csids.iter().for_each(|csid| list.entry("CSID", csid));
-        self.node_type
-            .iter()
-            .for_each(|node_type| list.entry("type", node_type));
+        list.entries("CSID", self.csids.iter());
+        list.entries("type", self.node_type.iter());
         list.finish()
     }
 }
@@ -393,7 +391,7 @@ impl fmt::Display for FqCsid {
 /// IP Multicast Address (TS 29.244, 8.2.137): one group, a range of them, or any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IpMulticastAddress {
-    /// Any address.
+    /// Any address; then none of the others counts.
     pub any: bool,
     /// The only address, or the first of a range.
     pub start_ipv4: Option<Ipv4Addr>,
@@ -409,6 +407,16 @@ impl Wire for IpMulticastAddress {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, flags) = u8::parse(input)?;
         let [has_v6, has_v4, range, any] = [1, 2, 4, 8].map(|bit| flags & bit != 0);
+        // Any address: whatever else is said of addresses says nothing.
+        if any {
+            return Ok((
+                &[],
+                Self {
+                    any,
+                    ..Self::default()
+                },
+            ));
+        }
         let (rest, start_ipv4) = optional(rest, has_v4)?;
         let (rest, start_ipv6) = optional(rest, has_v6)?;
         let (rest, end_ipv4) = optional(rest, has_v4 && range)?;
@@ -425,20 +433,21 @@ impl Wire for IpMulticastAddress {
         ))
     }
     fn emit(&self, out: &mut Vec<u8>) {
+        if self.any {
+            out.push(8);
+            return;
+        }
         let range = self.end_ipv4.is_some() || self.end_ipv6.is_some();
         out.push(
-            bit(self.start_ipv6.is_some(), 1)
-                | bit(self.start_ipv4.is_some(), 2)
-                | bit(range, 4)
-                | bit(self.any, 8),
+            bit(self.start_ipv6.is_some(), 1) | bit(self.start_ipv4.is_some(), 2) | bit(range, 4),
         );
-        self.start_ipv4.iter().for_each(|address| address.emit(out));
-        self.start_ipv6.iter().for_each(|address| address.emit(out));
+        emit_all(self.start_ipv4.iter(), out);
+        emit_all(self.start_ipv6.iter(), out);
         if range {
             let end_ipv4 = self.start_ipv4.map(|start| self.end_ipv4.unwrap_or(start));
             let end_ipv6 = self.start_ipv6.map(|start| self.end_ipv6.unwrap_or(start));
-            end_ipv4.iter().for_each(|address| address.emit(out));
-            end_ipv6.iter().for_each(|address| address.emit(out));
+            emit_all(end_ipv4.iter(), out);
+            emit_all(end_ipv6.iter(), out);
         }
     }
 }
@@ -450,12 +459,8 @@ impl fmt::Display for IpMulticastAddress {
             list.name("any");
         }
         addresses(&mut list, self.start_ipv4, self.start_ipv6);
-        self.end_ipv4
-            .iter()
-            .for_each(|address| list.entry("to", address));
-        self.end_ipv6
-            .iter()
-            .for_each(|address| list.entry("to", address));
+        list.entries("to", self.end_ipv4.iter());
+        list.entries("to", self.end_ipv6.iter());
         list.finish()
     }
 }
@@ -505,8 +510,8 @@ impl Wire for PmfAddressInformation {
         let [has_v4, has_v6] = [self.ipv4.is_some(), self.ipv6.is_some()];
         let has_mac = self.mac_3gpp.is_some() || self.mac_non_3gpp.is_some();
         out.push(bit(has_v4, 1) | bit(has_v6, 2) | bit(has_mac, 4));
-        self.ipv4.iter().for_each(|address| address.emit(out));
-        self.ipv6.iter().for_each(|address| address.emit(out));
+        emit_all(self.ipv4.iter(), out);
+        emit_all(self.ipv6.iter(), out);
         if has_v4 || has_v6 {
             self.port_3gpp.emit(out);
             self.port_non_3gpp.emit(out);
@@ -524,10 +529,8 @@ impl fmt::Display for PmfAddressInformation {
         addresses(&mut list, self.ipv4, self.ipv6);
         list.entry("port", &self.port_3gpp);
         list.entry("non-3GPP port", &self.port_non_3gpp);
-        self.mac_3gpp.iter().for_each(|mac| list.entry("MAC", mac));
-        self.mac_non_3gpp
-            .iter()
-            .for_each(|mac| list.entry("non-3GPP MAC", mac));
+        list.entries("MAC", self.mac_3gpp.iter());
+        list.entries("non-3GPP MAC", self.mac_non_3gpp.iter());
         list.finish()
     }
 }
@@ -598,11 +601,17 @@ mod generate {
 
     impl Generate for IpMulticastAddress {
         fn generate(source: &mut Source<'_>) -> Self {
+            if bool::generate(source) {
+                return Self {
+                    any: true,
+                    ..Self::default()
+                };
+            }
             let range = bool::generate(source);
             let start_ipv4 = Generate::generate(source);
             let start_ipv6 = Generate::generate(source);
             Self {
-                any: Generate::generate(source),
+                any: false,
                 start_ipv4,
                 start_ipv6,
                 end_ipv4: start_ipv4

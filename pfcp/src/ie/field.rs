@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::Fault;
-use crate::wire::{Mac, Octets, Parsed, Short, Wire, refuse};
+use crate::wire::{Mac, Octets, Parsed, Short, Wire, emit_all, refuse};
 
 /// The lower `N` bits of an octet; the upper ones are spare.
 #[derive(
@@ -367,7 +367,7 @@ impl Wire for MacList {
             .for_each(|address| address.emit(out));
         for tag in [&self.c_tag, &self.s_tag] {
             out.push(if tag.is_some() { 3 } else { 0 });
-            tag.iter().for_each(|tag| tag.emit(out));
+            emit_all(tag.iter(), out);
         }
     }
 }
@@ -390,11 +390,9 @@ fn optional_tag(input: &[u8]) -> Parsed<'_, Option<VlanTag>> {
 impl fmt::Display for MacList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = crate::flags::List::new(f);
-        self.addresses
-            .iter()
-            .for_each(|address| list.entry("address", address));
-        self.c_tag.iter().for_each(|tag| list.entry("C-TAG", tag));
-        self.s_tag.iter().for_each(|tag| list.entry("S-TAG", tag));
+        list.entries("address", self.addresses.iter());
+        list.entries("C-TAG", self.c_tag.iter());
+        list.entries("S-TAG", self.s_tag.iter());
         list.finish()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::U24;
 use crate::flags::{List, optional};
-use crate::wire::{Long, Octets, Parsed, Wire, refuse};
+use crate::wire::{Long, Octets, Parsed, Wire, emit_all, refuse};
 
 layout! {
     /// A ToS or Traffic Class octet, and which of its bits are meant.
@@ -21,7 +21,7 @@ pub struct SdfFilter {
     pub flow_description: Option<Octets>,
     /// The ToS or Traffic Class.
     pub tos_traffic_class: Option<TosTrafficClass>,
-    /// The security parameter index of IPsec.
+    /// The security parameter index (IP security).
     pub security_parameter_index: Option<u32>,
     /// The IPv6 flow label, 20 bits.
     pub flow_label: Option<u32>,
@@ -46,7 +46,7 @@ impl Wire for SdfFilter {
         let (rest, [flags, _spare]) = <[u8; 2]>::parse(input)?;
         let has = |bit: u8| flags & 1 << (bit - 1) != 0;
         // A filter without a condition would match all that there is.
-        if flags & 0x3f == 0 {
+        if flags.trailing_zeros() > 5 {
             return refuse();
         }
         let (rest, flow_description) = optional::<Long>(rest, has(1))?;
@@ -98,30 +98,20 @@ impl Wire for SdfFilter {
         self.flow_label
             .iter()
             .for_each(|label| U24(label & 0x000f_ffff).emit(out));
-        self.filter_id.iter().for_each(|id| id.emit(out));
-        self.media.iter().for_each(|media| media.emit(out));
+        emit_all(self.filter_id.iter(), out);
+        emit_all(self.media.iter(), out);
     }
 }
 
 impl fmt::Display for SdfFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
-        self.flow_description
-            .iter()
-            .for_each(|text| list.entry("flow", text));
-        self.tos_traffic_class
-            .iter()
-            .for_each(|class| list.entry("ToS", class));
-        self.security_parameter_index
-            .iter()
-            .for_each(|index| list.entry("SPI", index));
-        self.flow_label
-            .iter()
-            .for_each(|label| list.entry("flow label", label));
-        self.filter_id.iter().for_each(|id| list.entry("id", id));
-        self.media
-            .iter()
-            .for_each(|media| list.entry("media", media));
+        list.entries("flow", self.flow_description.iter());
+        list.entries("ToS", self.tos_traffic_class.iter());
+        list.entries("SPI", self.security_parameter_index.iter());
+        list.entries("flow label", self.flow_label.iter());
+        list.entries("id", self.filter_id.iter());
+        list.entries("media", self.media.iter());
         list.finish()
     }
 }
@@ -220,10 +210,8 @@ impl fmt::Display for RedirectInformation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
         list.entry("to", &self.address);
-        self.other_address
-            .iter()
-            .for_each(|address| list.entry("or", address));
-        self.port.iter().for_each(|port| list.entry("port", port));
+        list.entries("or", self.other_address.iter());
+        list.entries("port", self.port.iter());
         list.finish()
     }
 }

@@ -22,12 +22,12 @@ impl GateStatus {
 
     /// Whether uplink packets may pass. Values 2 and 3 count as closed.
     pub const fn uplink_open(self) -> bool {
-        self.0 & 0x0c == 0
+        matches!(self.0 & 0x0c, 0)
     }
 
     /// Whether downlink packets may pass.
     pub const fn downlink_open(self) -> bool {
-        self.0 & 0x03 == 0
+        matches!(self.0 & 0x03, 0)
     }
 }
 

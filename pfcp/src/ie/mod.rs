@@ -39,7 +39,7 @@ ies! {
     16  RemoveFar                = group ["7.5.4.7", "Remove FAR"];
     17  RemoveUrr                = group ["7.5.4.8", "Remove URR"];
     18  RemoveQer                = group ["7.5.4.9", "Remove QER"];
-    19  Cause                    = code(u8 { REQUEST_ACCEPTED = 1, MORE_USAGE_REPORT_TO_SEND = 2, REQUEST_PARTIALLY_ACCEPTED = 3, REQUEST_REJECTED = 64, SESSION_CONTEXT_NOT_FOUND = 65, MANDATORY_IE_MISSING = 66, CONDITIONAL_IE_MISSING = 67, INVALID_LENGTH = 68, MANDATORY_IE_INCORRECT = 69, INVALID_FORWARDING_POLICY = 70, INVALID_F_TEID_ALLOCATION_OPTION = 71, NO_ESTABLISHED_ASSOCIATION = 72, RULE_CREATION_MODIFICATION_FAILURE = 73, ENTITY_IN_CONGESTION = 74, NO_RESOURCES_AVAILABLE = 75, SERVICE_NOT_SUPPORTED = 76, SYSTEM_FAILURE = 77, REDIRECTION_REQUESTED = 78, ALL_DYNAMIC_ADDRESSES_ARE_OCCUPIED = 79, UNKNOWN_PRE_DEFINED_RULE = 80, UNKNOWN_APPLICATION_ID = 81, L2TP_TUNNEL_ESTABLISHMENT_FAILURE = 82, L2TP_SESSION_ESTABLISHMENT_FAILURE = 83, L2TP_TUNNEL_RELEASE = 84, L2TP_SESSION_RELEASE = 85, RESTORATION_FAILURE = 86, L2TP_TUNNEL_AUTHENTICATION_FAILURE = 87, L2TP_SESSION_AUTHENTICATION_FAILURE = 88, L2TP_LNS_NOT_REACHABLE = 89, PFD_SYNTAX_ERROR = 90, PFD_SEMANTIC_ERROR = 91, PFD_APPLICATION_UNKNOWN = 92 } valid 1..=255) ["8.2.1", "Cause"];
+    19  Cause                    = code(u8 { REQUEST_ACCEPTED = 1, MORE_USAGE_REPORT_TO_SEND = 2, REQUEST_PARTIALLY_ACCEPTED = 3, REQUEST_REJECTED = 64, SESSION_CONTEXT_NOT_FOUND = 65, MANDATORY_IE_MISSING = 66, CONDITIONAL_IE_MISSING = 67, INVALID_LENGTH = 68, MANDATORY_IE_INCORRECT = 69, INVALID_FORWARDING_POLICY = 70, INVALID_F_TEID_ALLOCATION_OPTION = 71, NO_ESTABLISHED_ASSOCIATION = 72, RULE_CREATION_MODIFICATION_FAILURE = 73, ENTITY_IN_CONGESTION = 74, NO_RESOURCES_AVAILABLE = 75, SERVICE_NOT_SUPPORTED = 76, SYSTEM_FAILURE = 77, REDIRECTION_REQUESTED = 78, ALL_DYNAMIC_ADDRESSES_ARE_OCCUPIED = 79, UNKNOWN_PRE_DEFINED_RULE = 80, UNKNOWN_APPLICATION_ID = 81, L2TP_TUNNEL_ESTABLISHMENT_FAILURE = 82, L2TP_SESSION_ESTABLISHMENT_FAILURE = 83, L2TP_TUNNEL_RELEASE = 84, L2TP_SESSION_RELEASE = 85, RESTORATION_FAILURE = 86, L2TP_TUNNEL_AUTHENTICATION_FAILURE = 87, L2TP_SESSION_AUTHENTICATION_FAILURE = 88, L2TP_LNS_NOT_REACHABLE = 89, PFD_SYNTAX_ERROR = 90, PFD_SEMANTIC_ERROR = 91, PFD_APPLICATION_UNKNOWN = 92 } valid 1..=255; default 64) ["8.2.1", "Cause"];
     20  SourceInterface          = code(u8 & 0x0f { ACCESS = 0, CORE = 1, SGI_LAN = 2, CP_FUNCTION = 3, VN_INTERNAL = 4 } valid 0..=4) ["8.2.2", "Source Interface"];
     21  FTeid                    = custom ["8.2.3", "F-TEID"];
     22  NetworkInstance          = octets ["8.2.4", "Network Instance"];
@@ -63,7 +63,7 @@ ies! {
     40  OffendingIe              = scalar(u16) ["8.2.22", "Offending IE"];
     41  ForwardingPolicy         = wrap(Short) ["8.2.23", "Forwarding Policy"];
     42  DestinationInterface     = code(u8 & 0x0f { ACCESS = 0, CORE = 1, SGI_LAN = 2, CP_FUNCTION = 3, LI_FUNCTION = 4, VN_INTERNAL = 5 } valid 0..=5) ["8.2.24", "Destination Interface"];
-    43  UpFunctionFeatures       = flags(u128: 1..=12 { BUCP = 5:1, DDND = 5:2, DLBD = 5:3, TRST = 5:4, FTUP = 5:5, PFDM = 5:6, HEEU = 5:7, TREU = 5:8, EMPU = 6:1, PDIU = 6:2, UDBC = 6:3, QUOAC = 6:4, TRACE = 6:5, FRRT = 6:6, PFDE = 6:7, EPFAR = 6:8, DPDRA = 7:1, ADPDP = 7:2, UEIP = 7:3, SSET = 7:4, MNOP = 7:5, MTE = 7:6, BUNDL = 7:7, GCOM = 7:8, MPAS = 8:1, RTTL = 8:2, VTIME = 8:3, NORP = 8:4, IPTV = 8:5, IP6PL = 8:6, TSN = 8:7, MPTCP = 8:8, ATSSS_LL = 9:1, QFQM = 9:2, GPQM = 9:3, MT_EDT = 9:4, CIOT = 9:5, ETHAR = 9:6, DDDS = 9:7, RDS = 9:8, RTTWP = 10:1, QUASF = 10:2, NSPOC = 10:3, L2TP = 10:4, UPBER = 10:5, RESPS = 10:6, IPREP = 10:7, DNSTS = 10:8, DRQOS = 11:1, MBSN4 = 11:2, PSUPRM = 11:3, EPPPI = 11:4, RATP = 11:5, UPIDP = 11:6, AFSFC = 11:7, MPQUIC_UDP = 11:8, REDSM = 12:1, DBDM = 12:2, TSCTS = 12:3, DRTSC = 12:4, N6JEDB = 12:5, QMCON = 12:6, DETNET = 12:7, EML4S = 12:8, PDUSM = 13:1, CN_TL = 13:2, QMDRM = 13:3, EDBNC = 13:4, MT_SDT = 13:5, UPSBIES = 13:6, UMN6IP = 13:7, UN6TU = 13:8, MBSCH = 14:1, UN6DM = 14:2, NATPUB = 14:3, USHPH = 14:4, MPQUIC_IP = 14:5, MPQUIC_E = 14:6, DYNTR = 14:7, MUXMF = 14:8, CONUDP = 15:1, MOQ = 15:2, ULM = 15:3, PSITLM = 15:4, UDPOPT = 15:5, QMABR = 15:6, PAPFD = 15:7 } trimmed) ["8.2.25", "UP Function Features"];
+    43  UpFunctionFeatures       = flags(u128: 1..=12 { BUCP = 5:1, DDND = 5:2, DLBD = 5:3, TRST = 5:4, FTUP = 5:5, PFDM = 5:6, HEEU = 5:7, TREU = 5:8, EMPU = 6:1, PDIU = 6:2, UDBC = 6:3, QUOAC = 6:4, TRACE = 6:5, FRRT = 6:6, PFDE = 6:7, EPFAR = 6:8, DPDRA = 7:1, ADPDP = 7:2, UEIP = 7:3, SSET = 7:4, MNOP = 7:5, MTE = 7:6, BUNDL = 7:7, GCOM = 7:8, MPAS = 8:1, RTTL = 8:2, VTIME = 8:3, NORP = 8:4, IPTV = 8:5, IP6PL = 8:6, TSN = 8:7, MPTCP = 8:8, ATSSS_LL = 9:1, QFQM = 9:2, GPQM = 9:3, MT_EDT = 9:4, CIOT = 9:5, ETHAR = 9:6, DDDS = 9:7, RDS = 9:8, RTTWP = 10:1, QUASF = 10:2, NSPOC = 10:3, L2TP = 10:4, UPBER = 10:5, RESPS = 10:6, IPREP = 10:7, DNSTS = 10:8, DRQOS = 11:1, MBSN4 = 11:2, PSUPRM = 11:3, EPPPI = 11:4, RATP = 11:5, UPIDP = 11:6, AFSFC = 11:7, MPQUIC_UDP = 11:8, REDSM = 12:1, DBDM = 12:2, TSCTS = 12:3, DRTSC = 12:4, N6JEDB = 12:5, QMCON = 12:6, DETNET = 12:7, EML4S = 12:8, PDUSM = 13:1, CN_TL = 13:2, QMDRM = 13:3, EDBNC = 13:4, MT_SDT = 13:5, UPSBIES = 13:6, UMN6IP = 13:7, UN6TU = 13:8, MBSCH = 14:1, UN6DM = 14:2, NATPUB = 14:3, USHPH = 14:4, MPQUIC_IP = 14:5, MPQUIC_E = 14:6, DYNTR = 14:7, MUXMF = 14:8, CONUDP = 15:1, MOQ = 15:2, ULM = 15:3, PSITLM = 15:4, UDPOPT = 15:5, QMABR = 15:6, PAPFD = 15:7 } trimmed 2) ["8.2.25", "UP Function Features"];
     44  ApplyAction              = flags(u16: 1..=2 { DROP = 5:1, FORW = 5:2, BUFF = 5:3, NOCP = 5:4, DUPL = 5:5, IPMA = 5:6, IPMD = 5:7, DFRT = 5:8, EDRT = 6:1, BDPN = 6:2, DDPN = 6:3, FSSM = 6:4, MBSU = 6:5 }) ["8.2.26", "Apply Action"];
     45  DownlinkDataServiceInformation = layout(1 { paging_policy_indication: Bits<6> = 1, qfi: Qfi = 2, data_packets_size: u16 = 3 }) ["8.2.27", "Downlink Data Service Information"];
     46  DownlinkDataNotificationDelay = scalar(u8) ["8.2.28", "Downlink Data Notification Delay"];
@@ -109,7 +109,7 @@ ies! {
     86  UpdateBar                = group ["7.5.4.11", "Update BAR"];
     87  RemoveBar                = group ["7.5.4.12", "Remove BAR"];
     88  BarId                    = scalar(u8) ["8.2.57", "BAR ID"];
-    89  CpFunctionFeatures       = flags(u32: 1..=3 { LOAD = 5:1, OVRL = 5:2, EPFAR = 5:3, SSET = 5:4, BUNDL = 5:5, MPAS = 5:6, ARDR = 5:7, UIAUR = 5:8, PSUCC = 6:1, RPGUR = 6:2, PAPFD = 6:3 } trimmed) ["8.2.58", "CP Function Features"];
+    89  CpFunctionFeatures       = flags(u32: 1..=3 { LOAD = 5:1, OVRL = 5:2, EPFAR = 5:3, SSET = 5:4, BUNDL = 5:5, MPAS = 5:6, ARDR = 5:7, UIAUR = 5:8, PSUCC = 6:1, RPGUR = 6:2, PAPFD = 6:3 } trimmed 1) ["8.2.58", "CP Function Features"];
     90  UsageInformation         = flags(u8: 1..=1 { BEF = 5:1, AFT = 5:2, UAE = 5:3, UBE = 5:4 }) ["8.2.59", "Usage Information"];
     91  ApplicationInstanceId    = octets ["8.2.60", "Application Instance ID"];
     92  FlowInformation          = layout(0 { direction: Bits<3>, description: Long }) ["8.2.61", "Flow Information"];
@@ -133,7 +133,7 @@ ies! {
     110 OciFlags                 = flags(u8: 1..=1 { AOCI = 5:1 }) ["8.2.76", "OCI Flags"];
     111 AssociationReleaseIndication = flags(u8: 1..=1 { SARR = 5:1, URSS = 5:2 }) ["8.2.77", "PFCP Association Release Request"];
     112 GracefulReleasePeriod    = wrap(TimerValue) ["8.2.78", "Graceful Release Period"];
-    113 PdnType                  = code(u8 & 0x07 { IPV4 = 1, IPV6 = 2, IPV4V6 = 3, NON_IP = 4, ETHERNET = 5 } valid 1..=5) ["8.2.79", "PDN Type"];
+    113 PdnType                  = code(u8 & 0x07 { IPV4 = 1, IPV6 = 2, IPV4V6 = 3, NON_IP = 4, ETHERNET = 5 } valid 1..=5; default 1) ["8.2.79", "PDN Type"];
     114 FailedRuleId             = custom ["8.2.80", "Failed Rule ID"];
     115 TimeQuotaMechanism       = layout(0 { base_time_interval_type: Bits<2>, base_time_interval: u32 }) ["8.2.81", "Time Quota Mechanism"];
     117 UserPlaneInactivityTimer = scalar(u32) ["8.2.83", "User Plane Inactivity Timer"];
@@ -262,7 +262,7 @@ ies! {
     240 QosInformation           = group ["7", "QoS Information"];
     241 GtpUPathInterfaceType    = flags(u8: 1..=1 { N9 = 5:1, N3 = 5:2 }) ["8.2.166", "GTP-U Path Interface Type"];
     242 QosMonitoringControlInformation = group ["7", "QoS Monitoring per QoS flow Control Information"];
-    243 RequestedQosMonitoring   = flags(u16: 1..=2 { DLPD = 5:1, ULPD = 5:2, RPPD = 5:3, GTPUPM = 5:4, DLCI = 5:5, ULCI = 5:6, DLDR = 5:7, ULDR = 5:8, DLAB = 6:1, ULAB = 6:2 } trimmed) ["8.2.167", "Requested QoS Monitoring"];
+    243 RequestedQosMonitoring   = flags(u16: 1..=2 { DLPD = 5:1, ULPD = 5:2, RPPD = 5:3, GTPUPM = 5:4, DLCI = 5:5, ULCI = 5:6, DLDR = 5:7, ULDR = 5:8, DLAB = 6:1, ULAB = 6:2 } trimmed 1) ["8.2.167", "Requested QoS Monitoring"];
     244 ReportingFrequency       = flags(u8: 1..=1 { EVETT = 5:1, PERIO = 5:2 }) ["8.2.168", "Reporting Frequency"];
     245 PacketDelayThresholds    = layout(1 { downlink: u32 = 1, uplink: u32 = 2, round_trip: u32 = 3 }) ["8.2.169", "Packet Delay Thresholds"];
     246 MinimumWaitTime          = scalar(u32) ["8.2.170", "Minimum Wait Time"];
@@ -429,7 +429,6 @@ fn has_address(f_seid: &FSeid) -> bool {
 
 /// An address is given or to be chosen, not both; a prefix has one length.
 fn is_consistent(ue: &UeIpAddress) -> bool {
-    !(ue.ipv4.is_some() && ue.choose_ipv4)
-        && !(ue.ipv6.is_some() && ue.choose_ipv6)
-        && !(ue.prefix_delegation_bits.is_some() && ue.prefix_length.is_some())
+    let twice = ue.ipv4.is_some() && ue.choose_ipv4 || ue.ipv6.is_some() && ue.choose_ipv6;
+    !twice && (ue.prefix_delegation_bits.is_none() || ue.prefix_length.is_none())
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Bits;
 use crate::flags::{List, optional};
-use crate::wire::{Parsed, Wire, refuse};
+use crate::wire::{Parsed, Wire, emit_all, refuse};
 
 layout! {
     /// A number of packets per unit of time: 0 minute, 1 six minutes, 2 hour, 3 day, 4 week.
@@ -50,8 +50,8 @@ impl Wire for PacketRate {
         let additional = self.additional_uplink.is_some() || self.additional_downlink.is_some();
         let [has_uplink, has_downlink] = [self.uplink.is_some(), self.downlink.is_some()];
         out.push(u8::from(has_uplink) | u8::from(has_downlink) << 1 | u8::from(additional) << 2);
-        self.uplink.iter().for_each(|rate| rate.emit(out));
-        self.downlink.iter().for_each(|rate| rate.emit(out));
+        emit_all(self.uplink.iter(), out);
+        emit_all(self.downlink.iter(), out);
         if additional && has_uplink {
             self.additional_uplink.clone().unwrap_or_default().emit(out);
         }
@@ -67,18 +67,10 @@ impl Wire for PacketRate {
 impl fmt::Display for PacketRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
-        self.uplink
-            .iter()
-            .for_each(|rate| list.entry("uplink", rate));
-        self.downlink
-            .iter()
-            .for_each(|rate| list.entry("downlink", rate));
-        self.additional_uplink
-            .iter()
-            .for_each(|rate| list.entry("additional uplink", rate));
-        self.additional_downlink
-            .iter()
-            .for_each(|rate| list.entry("additional downlink", rate));
+        list.entries("uplink", self.uplink.iter());
+        list.entries("downlink", self.downlink.iter());
+        list.entries("additional uplink", self.additional_uplink.iter());
+        list.entries("additional downlink", self.additional_downlink.iter());
         list.finish()
     }
 }
@@ -142,18 +134,10 @@ impl Wire for PacketRateStatus {
 impl fmt::Display for PacketRateStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
-        self.uplink
-            .iter()
-            .for_each(|number| list.entry("uplink", number));
-        self.additional_uplink
-            .iter()
-            .for_each(|number| list.entry("additional uplink", number));
-        self.downlink
-            .iter()
-            .for_each(|number| list.entry("downlink", number));
-        self.additional_downlink
-            .iter()
-            .for_each(|number| list.entry("additional downlink", number));
+        list.entries("uplink", self.uplink.iter());
+        list.entries("additional uplink", self.additional_uplink.iter());
+        list.entries("downlink", self.downlink.iter());
+        list.entries("additional downlink", self.additional_downlink.iter());
         list.entry("until", &format_args!("{:#018x}", self.validity_time));
         list.finish()
     }
@@ -308,9 +292,9 @@ impl Wire for OnPathN6ConnectionInformation {
             .rev()
             .fold(0, |flags, there| flags << 1 | u8::from(*there));
         out.push(flags << 3 | self.signalling_method & 0x07);
-        self.ipv4.iter().for_each(|address| address.emit(out));
-        self.ipv6.iter().for_each(|address| address.emit(out));
-        self.port.iter().for_each(|port| port.emit(out));
+        emit_all(self.ipv4.iter(), out);
+        emit_all(self.ipv6.iter(), out);
+        emit_all(self.port.iter(), out);
     }
 }
 
@@ -318,13 +302,9 @@ impl fmt::Display for OnPathN6ConnectionInformation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
         list.entry("method", &self.signalling_method);
-        self.ipv4
-            .iter()
-            .for_each(|address| list.entry("IPv4", address));
-        self.ipv6
-            .iter()
-            .for_each(|address| list.entry("IPv6", address));
-        self.port.iter().for_each(|port| list.entry("port", port));
+        list.entries("IPv4", self.ipv4.iter());
+        list.entries("IPv6", self.ipv6.iter());
+        list.entries("port", self.port.iter());
         list.finish()
     }
 }
@@ -364,7 +344,7 @@ impl fmt::Display for DscpToPpiMappingInformation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
         list.entry("PPI", &self.ppi);
-        self.dscps.iter().for_each(|dscp| list.entry("DSCP", dscp));
+        list.entries("DSCP", self.dscps.iter());
         list.finish()
     }
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::flags::{List, optional};
-use crate::wire::{Parsed, Wire, refuse};
+use crate::wire::{Parsed, Wire, emit_all, refuse};
 
 /// The outer header that a packet gets. At least one address is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -136,12 +136,12 @@ impl Wire for OuterHeaderCreation {
             Some(OuterHeader::Udp { port, ipv4, ipv6 }) => (None, ipv4, ipv6, Some(port)),
             Some(OuterHeader::Ip { ipv4, ipv6 }) => (None, ipv4, ipv6, None),
         };
-        teid.iter().for_each(|teid| teid.emit(out));
-        ipv4.iter().for_each(|address| address.emit(out));
-        ipv6.iter().for_each(|address| address.emit(out));
-        port.iter().for_each(|port| port.emit(out));
-        self.c_tag.iter().for_each(|tag| tag.emit(out));
-        self.s_tag.iter().for_each(|tag| tag.emit(out));
+        emit_all(teid.iter(), out);
+        emit_all(ipv4.iter(), out);
+        emit_all(ipv6.iter(), out);
+        emit_all(port.iter(), out);
+        emit_all(self.c_tag.iter(), out);
+        emit_all(self.s_tag.iter(), out);
     }
 }
 
@@ -150,8 +150,8 @@ impl fmt::Display for OuterHeaderCreation {
         let mut list = List::new(f);
         let addresses =
             |list: &mut List<'_, '_>, ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>| {
-                ipv4.iter().for_each(|address| list.entry("IPv4", address));
-                ipv6.iter().for_each(|address| list.entry("IPv6", address));
+                list.entries("IPv4", ipv4.iter());
+                list.entries("IPv6", ipv6.iter());
             };
         match self.header {
             None => {}

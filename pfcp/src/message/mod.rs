@@ -151,11 +151,12 @@ macro_rules! messages {
         #[cfg(feature = "generate")]
         impl crate::generate::Generate for Message {
             fn generate(source: &mut crate::generate::Source<'_>) -> Self {
-                const ALL: &[fn(&mut crate::generate::Source<'_>) -> Message] =
-                    &[$(|source| Message::$name(crate::generate::Generate::generate(source)),)*];
-                let at = usize::from(source.octet()) % ALL.len();
-                let make = ALL.get(at).unwrap_or(&ALL[0]);
-                make(source)
+                let at = usize::from(source.octet()) % MESSAGES.len();
+                let r#type = MESSAGES.get(at).map_or(1, |entry| entry.r#type);
+                match r#type {
+                    $($no => Self::$name(crate::generate::Generate::generate(source)),)*
+                    _ => Self::HeartbeatRequest(HeartbeatRequest::default()),
+                }
             }
         }
     };

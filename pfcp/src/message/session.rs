@@ -73,7 +73,7 @@ group! {
         O ue_level_measurements_configuration: UeLevelMeasurementsConfiguration,
         /// CP supports SSET/MPAS: other SMF or PFCP entity addresses.
         R alternative_smf_ip_address: AlternativeSmfIpAddress,
-        /// MoQ relay.
+        /// Media over QUIC relay.
         C moq_control_information: MoqControlInformation,
     }
 }
@@ -116,7 +116,7 @@ group! {
         C mbs_session_n4_informations: [MbsSessionN4Information],
         /// CN-TL (TSN transport).
         C tl_container: TlContainer,
-        /// MoQ relay.
+        /// Media over QUIC relay.
         C moq_information: MoqInformation,
     }
 }
@@ -220,7 +220,7 @@ group! {
         O ue_level_measurements_configuration: UeLevelMeasurementsConfiguration,
         /// CP supports SSET/MPAS: other SMF or PFCP entity addresses.
         R alternative_smf_ip_address: AlternativeSmfIpAddress,
-        /// MoQ relay.
+        /// Media over QUIC relay.
         C moq_control_information: MoqControlInformation,
     }
 }
@@ -260,7 +260,7 @@ group! {
         C mbs_session_n4_informations: [MbsSessionN4Information],
         /// CN-TL (TSN transport).
         C tl_containers: [TlContainer],
-        /// MoQ relay.
+        /// Media over QUIC relay.
         C moq_information: MoqInformation,
     }
 }
