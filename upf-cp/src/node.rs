@@ -113,7 +113,9 @@ impl Node {
             }
             Input::Operator(Operator::Shutdown) => {
                 let peers: Vec<PeerId> = self.peers.iter().map(|(id, _)| id).collect();
-                peers.into_iter().for_each(|peer| self.forget_peer(peer));
+                for peer in peers {
+                    self.forget_peer(peer);
+                }
             }
         }
         while let Some(timer) = self.timers.due(now.elapsed_ms) {
@@ -224,14 +226,14 @@ impl Node {
             Message::AssociationSetupRequest(request) => self.association_setup(asked, &request),
             Message::AssociationUpdateRequest(request) => self.association_update(asked, &request),
             Message::AssociationReleaseRequest(request) => {
-                self.association_release(asked, &request)
+                self.association_release(asked, &request);
             }
             Message::PfdManagementRequest(_)
             | Message::SessionSetDeletionRequest(_)
             | Message::SessionSetModificationRequest(_) => {
                 self.unsupported(asked, message.message_type());
             }
-            Message::SessionEstablishmentRequest(request) => self.establish(asked, request),
+            Message::SessionEstablishmentRequest(request) => self.establish(asked, &request),
             Message::SessionModificationRequest(request) => self.modify(asked, request),
             Message::SessionDeletionRequest(_) => self.delete(asked),
             Message::HeartbeatResponse(_)

@@ -1,5 +1,6 @@
 //! Node procedures (TS 29.244, 6.2): heartbeat, association set-up, update and release.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use pfcp::{
@@ -11,7 +12,7 @@ use pfcp::{
 use rustc_hash::FxHashSet;
 use session::SessionIndex;
 
-use crate::association::{Association, PeerId};
+use crate::association::{Association, PeerId, RestartWatch};
 use crate::features::up_function_features;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
@@ -180,11 +181,11 @@ impl Node {
             features: features.unwrap_or_default(),
             sessions: FxHashSet::default(),
             reachable: true,
-            responses: Default::default(),
-            requests: Default::default(),
+            responses: RestartWatch::default(),
+            requests: RestartWatch::default(),
             bucket: Bucket::new(rate, self.now.elapsed_ms),
             outstanding: 0,
-            waiting: Default::default(),
+            waiting: VecDeque::new(),
         });
         self.heartbeat_later(id);
     }

@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::sessions::{CpFSeid, Session};
 use crate::timer::Timer;
 use crate::translate::{Draft, Translator, arm};
+use crate::usage::UrrControl;
 
 impl Node {
     pub(crate) fn translator<'a>(
@@ -72,7 +73,7 @@ impl Node {
             .details
             .urrs
             .iter()
-            .filter_map(|urr| urr.deadline_ms());
+            .filter_map(UrrControl::deadline_ms);
         if let Some(at) = deadlines.min()
             && session.timer_ms.is_none_or(|set| at < set)
         {

@@ -26,9 +26,9 @@ macro_rules! not_supported {
 pub(super) use not_supported;
 
 impl Node {
-    pub(crate) fn establish(&mut self, asked: Asked, request: SessionEstablishmentRequest) {
+    pub(crate) fn establish(&mut self, asked: Asked, request: &SessionEstablishmentRequest) {
         let cp_seid = request.cp_f_seid.seid;
-        match self.try_establish(&asked, &request) {
+        match self.try_establish(&asked, request) {
             Ok((seid, draft, epoch)) => {
                 let answer = SessionEstablishmentResponse {
                     node_id: self.config.node_id.clone(),

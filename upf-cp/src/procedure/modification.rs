@@ -24,6 +24,9 @@ use crate::usage::UrrControl;
 const MODIFICATION: u8 = 52;
 const DELETION: u8 = 54;
 
+/// Usage reports for the answer; and what is in force now, if rules changed.
+type Revised = (Vec<UsageReport>, Option<(Installed, Epoch)>);
+
 impl Node {
     /// The session that a request is about, if it is the sender's: "session messages only from the
     /// peer that owns the session". Others learn nothing, not even that it exists.
@@ -109,7 +112,7 @@ impl Node {
         index: SessionIndex,
         request: SessionModificationRequest,
         draft: &mut Draft,
-    ) -> Result<(Vec<UsageReport>, Option<(Installed, Epoch)>), Refusal> {
+    ) -> Result<Revised, Refusal> {
         let gone = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
         let worker = self.sessions.get(index).ok_or(gone)?.worker;
         let limits = &self.config.limits;
@@ -348,57 +351,49 @@ impl Translator<'_> {
         request: SessionModificationRequest,
         removed: &mut Vec<UrrControl>,
     ) -> Result<(), Refusal> {
-        request
-            .remove_pdrs
-            .iter()
-            .try_for_each(|ie| self.remove_pdr(ie.pdr_id))?;
-        request
-            .remove_fars
-            .iter()
-            .try_for_each(|ie| self.remove_far(ie.far_id))?;
+        for ie in &request.remove_pdrs {
+            self.remove_pdr(ie.pdr_id)?;
+        }
+        for ie in &request.remove_fars {
+            self.remove_far(ie.far_id)?;
+        }
         for ie in &request.remove_urrs {
             removed.push(self.remove_urr(ie.urr_id)?);
         }
-        request
-            .remove_qers
-            .iter()
-            .try_for_each(|ie| self.remove_qer(ie.qer_id))?;
-        request
-            .remove_bar
-            .iter()
-            .try_for_each(|ie| self.remove_bar(ie.bar_id))?;
-        request
-            .create_urrs
-            .iter()
-            .try_for_each(|ie| self.create_urr(ie))?;
-        request
-            .create_qers
-            .iter()
-            .try_for_each(|ie| self.create_qer(ie))?;
-        request
-            .create_bar
-            .iter()
-            .try_for_each(|ie| self.create_bar(ie))?;
-        request
-            .create_fars
-            .iter()
-            .try_for_each(|ie| self.create_far(ie))?;
-        request
-            .update_urrs
-            .iter()
-            .try_for_each(|ie| self.update_urr(ie))?;
-        request
-            .update_qers
-            .iter()
-            .try_for_each(|ie| self.update_qer(ie))?;
-        request
-            .update_bar
-            .iter()
-            .try_for_each(|ie| self.update_bar(ie))?;
-        request
-            .update_fars
-            .iter()
-            .try_for_each(|ie| self.update_far(ie))?;
+        for ie in &request.remove_qers {
+            self.remove_qer(ie.qer_id)?;
+        }
+        if let Some(ie) = &request.remove_bar {
+            self.remove_bar(ie.bar_id)?;
+        }
+        for ie in &request.create_urrs {
+            self.create_urr(ie)?;
+        }
+        for ie in &request.create_qers {
+            self.create_qer(ie)?;
+        }
+        if let Some(ie) = &request.create_bar {
+            self.create_bar(ie)?;
+        }
+        for ie in &request.create_fars {
+            self.create_far(ie)?;
+        }
+        for ie in &request.update_urrs {
+            self.update_urr(ie)?;
+        }
+        for ie in &request.update_qers {
+            self.update_qer(ie)?;
+        }
+        if let Some(ie) = &request.update_bar {
+            self.update_bar(ie)?;
+        }
+        for ie in &request.update_fars {
+            self.update_far(ie)?;
+        }
+        self.revise_pdrs(request)
+    }
+
+    fn revise_pdrs(&mut self, request: SessionModificationRequest) -> Result<(), Refusal> {
         let created = request
             .create_pdrs
             .iter()
@@ -408,17 +403,17 @@ impl Translator<'_> {
             .iter()
             .map(|ie| (ie.pdr_id, ie.pdi.as_ref()));
         for (pdr, pdi) in created.chain(updated) {
-            pdi.into_iter()
-                .try_for_each(|pdi| self.define_filters(pdr, pdi))?;
+            if let Some(pdi) = pdi {
+                self.define_filters(pdr, pdi)?;
+            }
         }
-        request
-            .create_pdrs
-            .iter()
-            .try_for_each(|ie| self.create_pdr(ie))?;
-        request
-            .update_pdrs
-            .into_iter()
-            .try_for_each(|ie| self.update_pdr(ie))
+        for ie in &request.create_pdrs {
+            self.create_pdr(ie)?;
+        }
+        for ie in request.update_pdrs {
+            self.update_pdr(ie)?;
+        }
+        Ok(())
     }
 }
 

@@ -155,7 +155,7 @@ impl Translator<'_> {
             Update::Keep => {}
             Update::Remove => to.outer_header_creation = None,
             Update::Set(creation) => {
-                to.outer_header_creation = Some(self.creation(rule, creation)?)
+                to.outer_header_creation = Some(self.creation(rule, creation)?);
             }
         }
         match &ie.transport_level_marking {

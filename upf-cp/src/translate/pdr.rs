@@ -325,7 +325,7 @@ fn ue_address(rule: FailedRuleId, ies: &[pfcp::UeIpAddress]) -> Result<Option<Ue
     Ok(Some(ue).filter(|ue| !ue.is_empty()))
 }
 
-/// "IPv6 default is a /64. IPv6D: bits shorter than 64. IP6PL: explicit prefix length."
+/// "IPv6 default is a /64"; delegation bits make it shorter, a prefix length says it outright.
 fn ipv6_prefix(address: Ipv6Addr, length: Option<u8>, delegated: Option<u8>) -> Option<Ipv6Net> {
     if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
         return None;

@@ -1,0 +1,411 @@
+//! The only I/O of N4: a UDP socket, the clock, the workers' queues. One task owns the [`Node`];
+//! others ask it through a [`Handle`].
+//!
+//! An answer that waits for an epoch stands in a queue while everything else goes on: epochs pass
+//! in order, so the front of the queue is always the next to leave.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use session::neighbour::Neighbours;
+use session::report::{Command, ControlEnd};
+use session::topology::Topology;
+use session::{Epoch, Publisher, Tables};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::config::NodeConfig;
+use crate::counters::Counters;
+use crate::event::{Input, Now, Operator, Output};
+use crate::node::Node;
+use crate::status::{PeerStatus, SessionStatus};
+
+/// The longest datagram there is.
+const DATAGRAM_LENGTH_MAX: usize = 65_535;
+/// How many datagrams are taken from the socket before anything else has its turn.
+const BURST: usize = 64;
+/// How often the workers' queues are looked at.
+const POLL: Duration = Duration::from_millis(1);
+/// How many answers may wait for workers; beyond, nothing more is read from the socket.
+const HELD_MAX: usize = 65_536;
+/// How many commands may wait for a worker whose queue is full.
+const BACKLOG_MAX: usize = 65_536;
+/// How often the task yields while an answer waits for an epoch, before it sleeps instead: workers
+/// pass an epoch with their next burst, unless they stand still.
+const YIELDS_MAX: u32 = 256;
+/// Room for a burst of requests in the kernel.
+const RECEIVE_BUFFER_OCTETS: usize = 4 << 20;
+/// How long answers may still wait for workers at the end.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Seconds from 1900, where NTP begins, to 1970.
+const NTP_OFFSET_S: u64 = 2_208_988_800;
+
+/// What the node works on.
+#[derive(Debug)]
+pub struct Parts {
+    /// The tables' only writer.
+    pub publisher: Publisher,
+    /// Interfaces and networks.
+    pub topology: Arc<Topology>,
+    /// Next hops.
+    pub neighbours: Arc<Neighbours>,
+    /// The control ends of the workers' queues, by worker.
+    pub workers: Vec<ControlEnd>,
+    /// From the system's random source.
+    pub seed: [u8; 32],
+    /// Where to record all inputs, to replay them. What it cannot take at once is not recorded.
+    pub record: Option<mpsc::Sender<(Now, Input)>>,
+}
+
+/// Starts the node.
+#[derive(Debug)]
+pub struct Shell {
+    node: Node,
+    tables: Arc<Tables>,
+    socket: UdpSocket,
+    workers: Vec<Worker>,
+    held: VecDeque<(Epoch, SocketAddr, Arc<[u8]>)>,
+    record: Option<mpsc::Sender<(Now, Input)>>,
+    clock: Clock,
+    questions: mpsc::Receiver<Question>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    end: ControlEnd,
+    backlog: VecDeque<Command>,
+}
+
+/// A question to the task that owns the node.
+#[derive(Debug)]
+enum Question {
+    Peers(oneshot::Sender<Vec<PeerStatus>>),
+    Sessions(oneshot::Sender<Vec<SessionStatus>>),
+    Counters(oneshot::Sender<Box<Counters>>),
+    Operator(Operator, oneshot::Sender<()>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// A way to ask the node, and to end it.
+#[derive(Debug)]
+pub struct Handle {
+    local: SocketAddr,
+    questions: mpsc::Sender<Question>,
+    task: JoinHandle<()>,
+}
+
+/// The node is not running any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the N4 node has ended")]
+pub struct Ended;
+
+/// Time, as the node wants it.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    start: Instant,
+    ntp_at_start: u64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the shell is where time comes from"
+        )]
+        let since_1970 = std::time::SystemTime::now().duration_since(UNIX_EPOCH);
+        let ntp_at_start = since_1970.map_or(0, |since| since.as_secs()) + NTP_OFFSET_S;
+        Self {
+            start: Instant::now(),
+            ntp_at_start,
+        }
+    }
+
+    fn now(&self) -> Now {
+        let elapsed = self.start.elapsed();
+        // Era 0 of NTP ends in 2036; the stamp goes on modulo 2³².
+        let ntp_s = (self.ntp_at_start + elapsed.as_secs()) & u64::from(u32::MAX);
+        Now {
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            ntp_s: u32::try_from(ntp_s).unwrap_or(0),
+        }
+    }
+}
+
+impl Shell {
+    /// Binds the N4 socket and starts the node, within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the socket cannot be had.
+    pub fn spawn(config: NodeConfig, parts: Parts) -> io::Result<Handle> {
+        let socket = bind(SocketAddr::new(config.address, config.port))?;
+        let local = socket.local_addr()?;
+        let clock = Clock::new();
+        let (sender, questions) = mpsc::channel(64);
+        let tables = Arc::clone(parts.publisher.tables());
+        let Parts {
+            publisher,
+            topology,
+            neighbours,
+            workers,
+            seed,
+            record,
+        } = parts;
+        let worker = |end| Worker {
+            end,
+            backlog: VecDeque::new(),
+        };
+        let shell = Self {
+            node: Node::new(config, publisher, topology, neighbours, seed, clock.now()),
+            tables,
+            socket,
+            workers: workers.into_iter().map(worker).collect(),
+            held: VecDeque::new(),
+            record,
+            clock,
+            questions,
+        };
+        let task = tokio::spawn(shell.run());
+        Ok(Handle {
+            local,
+            questions: sender,
+            task,
+        })
+    }
+
+    async fn run(mut self) {
+        let mut datagram = vec![0; DATAGRAM_LENGTH_MAX];
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut yields = 0;
+        self.input(Input::Operator(Operator::Start)).await;
+        loop {
+            let waits = !self.held.is_empty();
+            yields = if waits { yields + 1 } else { 0 };
+            let deadline = self
+                .node
+                .deadline_ms()
+                .map(|at| self.clock.start + Duration::from_millis(at));
+            let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
+            tokio::select! {
+                ready = self.socket.readable(), if self.held.len() < HELD_MAX => match ready {
+                    Ok(()) => self.receive(&mut datagram).await,
+                    Err(error) => tracing::warn!(%error, "the N4 socket fails"),
+                },
+                question = self.questions.recv() => match question {
+                    Some(Question::Shutdown(done)) => {
+                        self.shut_down().await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(question) => self.reply(question).await,
+                    None => return self.shut_down().await,
+                },
+                _ = poll.tick() => self.poll_workers().await,
+                () = tokio::time::sleep_until(deadline) => self.input(Input::Tick).await,
+                () = tokio::task::yield_now(), if waits && yields < YIELDS_MAX => {}
+            }
+            self.release_held().await;
+        }
+    }
+
+    /// Takes what has come, up to a burst.
+    async fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..BURST {
+            match self.socket.try_recv_from(buffer) {
+                Ok((length, from)) => {
+                    let octets = buffer.get(..length).unwrap_or_default().to_vec();
+                    self.input(Input::Datagram { from, octets }).await;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error for something sent before: nothing to read, nothing lost.
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn input(&mut self, input: Input) {
+        let now = self.clock.now();
+        if let Some(record) = &self.record {
+            let _ = record.try_send((now, input.clone()));
+        }
+        for output in self.node.handle(now, input) {
+            match output {
+                Output::Send {
+                    to,
+                    octets,
+                    after: None,
+                } => send(&self.socket, to, &octets).await,
+                Output::Send {
+                    to,
+                    octets,
+                    after: Some(epoch),
+                } => {
+                    self.held.push_back((epoch, to, octets));
+                }
+                Output::Worker { worker, command } => self.tell(usize::from(worker.0), command),
+            }
+        }
+    }
+
+    /// Sends the answers whose rules all workers have seen.
+    async fn release_held(&mut self) {
+        while let Some((epoch, ..)) = self.held.front()
+            && self.tables.is_past(*epoch)
+            && let Some((_, to, octets)) = self.held.pop_front()
+        {
+            send(&self.socket, to, &octets).await;
+        }
+    }
+
+    fn tell(&mut self, worker: usize, command: Command) {
+        let Some(worker) = self.workers.get_mut(worker) else {
+            return;
+        };
+        if worker.backlog.len() < BACKLOG_MAX {
+            worker.backlog.push_back(command);
+        } else {
+            tracing::error!("a worker takes no commands");
+        }
+        worker.drain();
+    }
+
+    async fn poll_workers(&mut self) {
+        let mut reports = Vec::new();
+        for (number, worker) in (0_u8..).zip(&mut self.workers) {
+            worker.drain();
+            let new = std::iter::from_fn(|| worker.end.report()).take(BURST);
+            reports.extend(new.map(|report| Input::Report {
+                worker: number,
+                report: report.into(),
+            }));
+        }
+        for report in reports {
+            self.input(report).await;
+        }
+    }
+
+    async fn reply(&mut self, question: Question) {
+        // Who asked may have gone since: then nobody misses the reply.
+        match question {
+            Question::Peers(reply) => drop(reply.send(self.node.peer_statuses())),
+            Question::Sessions(reply) => drop(reply.send(self.node.session_statuses())),
+            Question::Counters(reply) => drop(reply.send(Box::new(self.node.counters().clone()))),
+            Question::Operator(operator, reply) => {
+                self.input(Input::Operator(operator)).await;
+                let _ = reply.send(());
+            }
+            Question::Shutdown(_) => {}
+        }
+    }
+
+    /// In order: answers that are due leave, then sessions end, then workers hear of it.
+    async fn shut_down(&mut self) {
+        let until = Instant::now() + DRAIN;
+        while !self.held.is_empty() && Instant::now() < until {
+            self.release_held().await;
+            tokio::time::sleep(POLL).await;
+        }
+        self.input(Input::Operator(Operator::Shutdown)).await;
+        while self.workers.iter().any(|worker| !worker.backlog.is_empty()) && Instant::now() < until
+        {
+            self.workers.iter_mut().for_each(Worker::drain);
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl Worker {
+    fn drain(&mut self) {
+        while let Some(command) = self.backlog.front().copied()
+            && self.end.command(command).is_ok()
+        {
+            self.backlog.pop_front();
+        }
+    }
+}
+
+async fn send(socket: &UdpSocket, to: SocketAddr, octets: &[u8]) {
+    // What is lost here is lost as on the way: the peer asks again, or we do.
+    if let Err(error) = socket.send_to(octets, to).await {
+        tracing::debug!(%to, %error, "could not send");
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    // A wish: the kernel may grant less.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS);
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+impl Handle {
+    /// Where the node listens.
+    pub const fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The associated peers.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn peers(&self) -> Result<Vec<PeerStatus>, Ended> {
+        self.ask(Question::Peers).await
+    }
+
+    /// All sessions with their rules.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn sessions(&self) -> Result<Vec<SessionStatus>, Ended> {
+        self.ask(Question::Sessions).await
+    }
+
+    /// The counters.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn counters(&self) -> Result<Box<Counters>, Ended> {
+        self.ask(Question::Counters).await
+    }
+
+    /// Does what an operator wants.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn operate(&self, operator: Operator) -> Result<(), Ended> {
+        self.ask(|reply| Question::Operator(operator, reply)).await
+    }
+
+    /// Ends all sessions and then the node.
+    pub async fn shutdown(self) {
+        let _ = self.ask(Question::Shutdown).await;
+        let _ = self.task.await;
+    }
+
+    async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Question,
+    ) -> Result<T, Ended> {
+        let (sender, receiver) = oneshot::channel();
+        self.questions
+            .send(question(sender))
+            .await
+            .map_err(|_| Ended)?;
+        receiver.await.map_err(|_| Ended)
+    }
+}
