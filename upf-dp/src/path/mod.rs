@@ -13,6 +13,8 @@ mod order;
 mod parse;
 mod police;
 mod rewrite;
+#[cfg(test)]
+mod reference;
 mod settle;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,256 @@
+//! A worker: the loop that takes bursts from ports and from other workers through the path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use dpdk::ring::{Consumer, Producer};
+use dpdk::{Burst, Mbuf, Pool, Rx, Tx};
+use session::meter::Now;
+use session::neighbour::Neighbours;
+use session::report::WorkerEnd;
+use session::{Reader, WorkerId};
+
+use crate::counters::WorkerCells;
+use crate::links::Links;
+use crate::outlet::Outlet;
+use crate::packet::BURST;
+use crate::path::{Meta, Metas, Path, PathConfig, Turn};
+use crate::reason::Reason;
+
+/// How often a transmit queue that took some of a burst is offered the rest.
+const SEND_TRIES: usize = 8;
+
+/// A packet and the port it was received on.
+pub(crate) type Carried = (Mbuf, u16);
+
+/// What a worker does when there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// Polls without a packet before it begins to sleep; 0 is never.
+    pub polls: u32,
+    /// How long it sleeps between two polls.
+    pub sleep_us: u32,
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self { polls: 5000, sleep_us: 20 }
+    }
+}
+
+/// All that a worker is made of, before it has a thread.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) config: PathConfig,
+    pub(crate) idle: Idle,
+    pub(crate) links: Arc<Links>,
+    pub(crate) neighbours: Arc<Neighbours>,
+    pub(crate) cells: Arc<WorkerCells>,
+    pub(crate) pool: &'static Pool,
+    pub(crate) queues: Queues,
+    pub(crate) to_workers: Vec<Option<Producer<Carried>>>,
+    pub(crate) from_workers: Vec<Consumer<Carried>>,
+}
+
+/// A worker's ends of everything, which come back when it stops.
+#[derive(Debug)]
+pub(crate) struct Queues {
+    /// Receive queues, each with the place of its port in the configuration.
+    pub(crate) rx: Vec<(u16, Rx)>,
+    /// A transmit queue of every port.
+    pub(crate) tx: Vec<Tx>,
+    pub(crate) reader: Reader,
+    pub(crate) end: WorkerEnd,
+}
+
+/// A worker at work.
+#[derive(Debug)]
+struct Worker {
+    path: Path<Mbuf>,
+    out: DpdkOutlet,
+    rx: Vec<(u16, Rx)>,
+    from_workers: Vec<Consumer<Carried>>,
+    reader: Reader,
+    end: WorkerEnd,
+    burst: Burst<BURST>,
+}
+
+/// Runs a worker until `stop`.
+pub(crate) fn run(parts: Parts, stop: &AtomicBool) -> Queues {
+    let Parts { config, idle, links, neighbours, cells, pool, queues, .. } = parts;
+    let (to_workers, from_workers) = (parts.to_workers, parts.from_workers);
+    let out = queues.tx.iter().map(|_| Burst::new()).collect();
+    let mut worker = Worker {
+        path: Path::new(&config, links, neighbours, Arc::clone(&cells)),
+        out: DpdkOutlet { tx: queues.tx, out, to_workers, pool, cells: Arc::clone(&cells) },
+        rx: queues.rx,
+        from_workers,
+        reader: queues.reader,
+        end: queues.end,
+        burst: Burst::new(),
+    };
+    let (mut quiet, mut busy_since) = (0_u32, None);
+    while !stop.load(Relaxed) {
+        let now = dpdk::cycles();
+        if let Some(since) = busy_since.take() {
+            cells.busy_cycles.add(now.wrapping_sub(since));
+        }
+        if worker.turn(Now(now)) > 0 {
+            cells.bursts.add(1);
+            busy_since = Some(now);
+            quiet = 0;
+            continue;
+        }
+        cells.idle_polls.add(1);
+        quiet = quiet.saturating_add(1);
+        if idle.polls > 0 && quiet > idle.polls {
+            worker.reader.offline();
+            std::thread::sleep(Duration::from_micros(idle.sleep_us.into()));
+        } else {
+            std::hint::spin_loop();
+        }
+    }
+    worker.finish()
+}
+
+impl Worker {
+    /// One turn: a burst of every queue and of every other worker, then what was asked for
+    /// meanwhile. Returns how many packets there were.
+    fn turn(&mut self, now: Now) -> usize {
+        // The quiescent point: rules that were replaced before it are not seen any more.
+        let view = self.reader.snapshot();
+        let (path, burst) = (&mut self.path, &mut self.burst);
+        let mut turn = Turn { view, now, out: &mut self.out, end: &mut self.end };
+        let mut packets = 0;
+        for (port, rx) in &mut self.rx {
+            let count = rx.receive(burst);
+            if count == 0 {
+                continue;
+            }
+            packets += count;
+            let mut metas = Metas::new();
+            let mut octets = 0_u64;
+            for packet in &*burst {
+                octets += u64::from(packet.total_len());
+                metas.push(Meta::received(*port));
+            }
+            let cells = turn.out.cells.port(*port);
+            cells.received_packets.add(u64::try_from(count).unwrap_or(0));
+            cells.received_octets.add(octets);
+            path.run(burst, &mut metas, &mut turn);
+        }
+        for ring in &mut self.from_workers {
+            let mut metas = Metas::new();
+            while metas.len() < BURST
+                && let Some((packet, port)) = ring.pop()
+            {
+                turn.out.cells.port(port).taken_over.add(1);
+                metas.push(Meta::received(port));
+                // There is room: the burst was empty, and is as long as the notes.
+                drop(burst.push(packet));
+            }
+            if !metas.is_empty() {
+                packets += metas.len();
+                path.run(burst, &mut metas, &mut turn);
+            }
+        }
+        path.commands(&mut turn);
+        path.tend(&mut turn);
+        turn.out.flush();
+        packets
+    }
+
+    /// Gives back what was borrowed; what is still held is dropped, and counted.
+    fn finish(mut self) -> Queues {
+        self.out.flush();
+        self.path.stop();
+        for ring in &mut self.from_workers {
+            while let Some((packet, port)) = ring.pop() {
+                let cells = self.out.cells.port(port);
+                cells.taken_over.add(1);
+                cells.drop(Reason::Stopped, 1);
+                drop(packet);
+            }
+        }
+        self.reader.offline();
+        Queues { rx: self.rx, tx: self.out.tx, reader: self.reader, end: self.end }
+    }
+}
+
+/// Ports, and rings to other workers.
+#[derive(Debug)]
+struct DpdkOutlet {
+    tx: Vec<Tx>,
+    /// What gathers for each port.
+    out: Vec<Burst<BURST>>,
+    to_workers: Vec<Option<Producer<Carried>>>,
+    pool: &'static Pool,
+    cells: Arc<WorkerCells>,
+}
+
+impl Outlet<Mbuf> for DpdkOutlet {
+    #[inline]
+    fn send(&mut self, port: u16, packet: Mbuf) {
+        let place = usize::from(port);
+        let Some(burst) = self.out.get_mut(place) else {
+            self.cells.port(port).drop(Reason::NoRoute, 1);
+            return;
+        };
+        if let Err(packet) = burst.push(packet) {
+            self.flush_port(place);
+            // It is empty now.
+            let again = self.out.get_mut(place).map(|burst| burst.push(packet));
+            debug_assert!(matches!(again, Some(Ok(()))), "a flushed burst has room");
+        }
+    }
+
+    fn hand_over(&mut self, to: WorkerId, port: u16, packet: Mbuf) -> Result<(), Mbuf> {
+        match self.to_workers.get_mut(usize::from(to.0)) {
+            Some(Some(ring)) => ring.push((packet, port)).map_err(|(packet, _)| packet),
+            _ => Err(packet),
+        }
+    }
+
+    fn buffer(&mut self) -> Option<Mbuf> {
+        self.pool.alloc()
+    }
+
+    fn flush(&mut self) {
+        for place in 0..self.out.len() {
+            self.flush_port(place);
+        }
+    }
+}
+
+impl DpdkOutlet {
+    /// Offers what has gathered to the port; what it does not take after a few tries is dropped.
+    fn flush_port(&mut self, place: usize) {
+        let (Some(burst), Some(tx)) = (self.out.get_mut(place), self.tx.get_mut(place)) else {
+            return;
+        };
+        if burst.is_empty() {
+            return;
+        }
+        let octets = |burst: &Burst<BURST>| -> u64 {
+            burst.iter().map(|packet| u64::from(packet.total_len())).sum()
+        };
+        let all = octets(burst);
+        let mut sent = 0;
+        for _ in 0..SEND_TRIES {
+            sent += tx.send(burst);
+            if burst.is_empty() {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let cells = self.cells.port(u16::try_from(place).unwrap_or(u16::MAX));
+        cells.sent_packets.add(u64::try_from(sent).unwrap_or(0));
+        cells.sent_octets.add(all - octets(burst));
+        if !burst.is_empty() {
+            cells.drop(Reason::TransmitFull, u64::try_from(burst.len()).unwrap_or(0));
+            burst.clear();
+        }
+    }
+}
+
