@@ -264,12 +264,11 @@ impl Installed {
             any_qfi: pdr.pdi.qfis.is_empty(),
             first_filter,
             filters: u8::try_from(pdr.pdi.sdf_filters.len()).map_err(|_| too_many)?,
-            ue: UeMatch {
-                wanted: ue.is_some(),
+            ue: ue.map(|ue| UeMatch {
                 is_source: pdr.pdi.source_interface == SourceInterface::Access,
-                v4: ue.is_some_and(|ue| ue.ipv4.is_some()),
-                v6: ue.is_some_and(|ue| ue.ipv6.is_some()),
-            },
+                v4: ue.ipv4.is_some(),
+                v6: ue.ipv6.is_some(),
+            }),
         })
     }
 
@@ -336,7 +335,7 @@ impl Installed {
 
 impl Matcher {
     const fn is_unconditional(&self) -> bool {
-        self.any_qfi && self.filters == 0 && !self.ue.wanted
+        self.any_qfi && self.filters == 0 && self.ue.is_none()
     }
 }
 

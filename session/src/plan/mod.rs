@@ -73,20 +73,19 @@ struct Matcher {
     qfis: u64,
     first_filter: u16,
     filters: u8,
-    ue: UeMatch,
+    /// The PDI's UE IP Address, if it has one.
+    ue: Option<UeMatch>,
     any_qfi: bool,
 }
 
 /// Which of the UE's addresses the PDI names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct UeMatch {
-    /// The PDI has a UE IP Address.
-    wanted: bool,
     /// It is the packet's source: the packet comes from Access.
     is_source: bool,
-    /// … with an IPv4 address.
+    /// The IPv4 address.
     v4: bool,
-    /// … with an IPv6 prefix.
+    /// The IPv6 prefix.
     v6: bool,
 }
 
@@ -198,14 +197,11 @@ impl Plan {
             || arrival
                 .qfi
                 .is_some_and(|qfi| matcher.qfis >> qfi.get() & 1 == 1);
-        qfi && self.ue_matches(matcher.ue, arrival)
+        qfi && matcher.ue.is_none_or(|ue| self.ue_matches(ue, arrival))
             && (matcher.filters == 0 || self.filters_match(matcher, arrival))
     }
 
     fn ue_matches(&self, ue: UeMatch, arrival: &Arrival<'_>) -> bool {
-        if !ue.wanted {
-            return true;
-        }
         let bits = if ue.is_source {
             arrival.inner.source_bits()
         } else {
