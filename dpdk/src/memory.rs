@@ -3,7 +3,7 @@
 //! The EAL cannot be asked twice: once its memory failed, this process will not start it. So what
 //! the system gives is found out before, by taking one page and giving it back.
 
-use std::{fs, ptr};
+use std::{fmt, fs, ptr};
 
 use crate::Error;
 
@@ -34,6 +34,15 @@ pub enum Pages {
         /// All that pools and rings will ever have.
         reserved_mib: u32,
     },
+}
+
+impl fmt::Display for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Huge { page_kib, free } => write!(f, "{free} huge pages of {page_kib} KiB"),
+            Self::Ordinary { reserved_mib } => write!(f, "{reserved_mib} MiB in ordinary pages"),
+        }
+    }
 }
 
 /// Huge pages of one size.

@@ -1,1 +1,15 @@
-//! The UPF, wired.
+//! The UPF, wired: configuration, DPDK, packet path, N4.
+//!
+//! [`Instance::start`] brings a configuration to life; `main.rs` is its command line.
+
+mod counts;
+mod instance;
+mod kernel;
+mod ports;
+pub mod settings;
+mod topology;
+
+pub use counts::Counts;
+pub use instance::{Ended, Instance};
+pub use ports::RING_SIZE;
+pub use topology::topology;

@@ -1,3 +1,85 @@
-//! A 5G User Plane Function.
+//! The command line of the UPF.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool"
+)]
 
-fn main() {}
+mod check;
+mod decode;
+mod demo;
+mod logging;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A 5G User Plane Function: PFCP (N4) in, GTP-U (N3, N9) to IP (N6) at line rate.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the UPF.
+    Run(ConfigArguments),
+    /// Check a configuration: names the line and key of every mistake.
+    Check(ConfigArguments),
+    /// Show the UPF at work in this process: no NIC, no hugepages, no privileges.
+    Demo(demo::Arguments),
+    /// Work with PFCP messages.
+    Pfcp {
+        #[command(subcommand)]
+        command: decode::Command,
+    },
+    /// Work with configurations.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print a commented example.
+    Example,
+}
+
+/// Where the configuration comes from. The file gives way to the environment (`UPF_PFCP__ADDRESS`
+/// sets `pfcp.address`), the environment to `--set`.
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The configuration file.
+    #[arg(env = "UPF_CONFIG", default_value = "/etc/upf/upf.yaml")]
+    file: PathBuf,
+    /// Set a key, such as `pfcp.address=10.10.4.7` or `ports.0.device=af_packet:eth1`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(arguments) => run::run(&arguments.file, &arguments.set),
+        Command::Check(arguments) => check::check(&arguments.file, &arguments.set),
+        Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Pfcp { command } => decode::run(&command),
+        Command::Config {
+            command: ConfigCommand::Example,
+        } => {
+            print!("{}", include_str!("../../upf.example.yaml"));
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

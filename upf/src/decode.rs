@@ -1,0 +1,140 @@
+//! `upf pfcp decode` and `upf pfcp encode`: messages as a tree or as JSON, and back.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use pfcp::Decoded;
+use simulator::capture;
+use simulator::net::{Ip, PROTOCOL_UDP, Udp};
+
+/// UDP port of PFCP.
+const PFCP_PORT: u16 = 8805;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Print messages as a tree.
+    Decode {
+        /// Hexadecimal octets of a datagram, a pcap or pcapng file, or `-` for hexadecimal octets
+        /// on standard input.
+        input: String,
+        /// Print JSON, one message a line, as `encode` reads it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the octets of messages given as JSON, in hexadecimal.
+    Encode {
+        /// A file with one JSON message a line, or `-` for standard input.
+        #[arg(default_value = "-")]
+        input: String,
+    },
+}
+
+pub(crate) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Decode { input, json } => decode(input, *json),
+        Command::Encode { input } => encode(input),
+    }
+}
+
+fn decode(input: &str, json: bool) -> Result<()> {
+    let mut refused = 0_u32;
+    for (label, datagram) in datagrams(input)? {
+        for message in pfcp::messages(&datagram) {
+            match message {
+                Ok(message) if json => println!("{}", serde_json::to_string(&message)?),
+                Ok(message) => print!("{label}{message}"),
+                Err(error) => {
+                    refused += 1;
+                    eprintln!("{label}{error}");
+                }
+            }
+        }
+    }
+    ensure!(refused == 0, "{refused} messages could not be read");
+    Ok(())
+}
+
+/// What to decode, each with a word on where it came from.
+fn datagrams(input: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    if input == "-" {
+        return Ok(vec![(String::new(), octets(&text(input)?)?)]);
+    }
+    if !Path::new(input).is_file() {
+        let octets = octets(input)
+            .with_context(|| format!("{input:?} is neither a file nor hexadecimal octets"))?;
+        return Ok(vec![(String::new(), octets)]);
+    }
+    let file = std::fs::read(input).with_context(|| format!("cannot read {input}"))?;
+    let packets = capture::read(&file).with_context(|| format!("{input} cannot be read"))?;
+    let found: Vec<_> = (1..)
+        .zip(&packets)
+        .filter_map(|(number, packet)| {
+            let ip = Ip::parse(packet.ip()?).filter(|ip| ip.protocol == PROTOCOL_UDP)?;
+            let udp = Udp::parse(ip.payload)?;
+            let is_pfcp = udp.source == PFCP_PORT || udp.destination == PFCP_PORT;
+            let label = format!("{number}: {} > {}: ", ip.source, ip.destination);
+            is_pfcp.then(|| (label, udp.payload.to_vec()))
+        })
+        .collect();
+    ensure!(
+        !found.is_empty(),
+        "{input} holds no UDP to or from port {PFCP_PORT}"
+    );
+    Ok(found)
+}
+
+/// Hexadecimal octets; blanks, colons and a leading `0x` are left aside.
+fn octets(text: &str) -> Result<Vec<u8>> {
+    let text = text.trim().trim_start_matches("0x");
+    let digits: Vec<u32> = text
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != ':')
+        .map(|c| {
+            c.to_digit(16)
+                .with_context(|| format!("{c:?} is no hexadecimal digit"))
+        })
+        .collect::<Result<_>>()?;
+    let (pairs, odd) = digits.as_chunks::<2>();
+    ensure!(odd.is_empty(), "an odd number of hexadecimal digits");
+    ensure!(!pairs.is_empty(), "no octets");
+    Ok(pairs
+        .iter()
+        .filter_map(|[high, low]| u8::try_from(high << 4 | low).ok())
+        .collect())
+}
+
+fn encode(input: &str) -> Result<()> {
+    let text = text(input)?;
+    let stream = serde_json::Deserializer::from_str(&text).into_iter::<Decoded>();
+    let mut any = false;
+    for message in stream {
+        let message =
+            message.context("not a PFCP message as `upf pfcp decode --json` prints it")?;
+        let mut octets = Vec::new();
+        pfcp::encode(&message.header, &message.message, &mut octets)?;
+        println!(
+            "{}",
+            octets
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect::<String>()
+        );
+        any = true;
+    }
+    if !any {
+        bail!("no message to encode");
+    }
+    Ok(())
+}
+
+fn text(input: &str) -> Result<String> {
+    if input == "-" {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(input).with_context(|| format!("cannot read {input}"))
+}

@@ -1,0 +1,181 @@
+//! `upf demo`: the whole UPF at work in one process, with a simulated world around it.
+//!
+//! A simulated SMF sets sessions up over a real UDP socket on loopback; simulated gNBs and a data
+//! network push packets through DPDK ring ports; every packet that comes out is checked octet by
+//! octet. Without a NIC, hugepages or privileges.
+
+mod exhibits;
+mod lab;
+mod report;
+mod scenes;
+
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use config::Overrides;
+use upf::Instance;
+
+use crate::logging;
+use exhibits::Exhibits;
+use report::Report;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Sessions to set up.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=50_000))]
+    sessions: u32,
+    /// Seconds of traffic in both directions.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// UDP payload of each user packet, in octets.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(24..=1400))]
+    payload: u16,
+    /// Where a packet of every kind is written to, as pcapng.
+    #[arg(long, default_value = "upf-demo.pcapng")]
+    capture: PathBuf,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows the UPF at work; an error when a packet was lost or wrong, or nothing came through.
+pub(crate) fn demo(arguments: &Arguments) -> Result<()> {
+    let [upf, smf] = loopback_pair()?;
+    let text = configuration(upf, arguments.sessions);
+    let loaded = config::load(&text, &Overrides::default())
+        .map_err(|mistakes| anyhow::anyhow!("{mistakes:?}"))?;
+    logging::start(&loaded.config.log);
+    say(
+        arguments,
+        "Starting the UPF: two DPDK ring ports, N4 on loopback …",
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("no asynchronous runtime")?;
+    let instance = runtime.block_on(Instance::start(&loaded.config))?;
+    let shown = show(arguments, &instance, upf, smf);
+    let ended = runtime.block_on(instance.stop());
+    let (mut report, exhibits) = shown?;
+    report.conserved = ended.is_conserved();
+    report.capture = keep(&exhibits, &arguments.capture)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report.json())?);
+    } else {
+        print!("{report}");
+    }
+    let faults = report.faults();
+    ensure!(
+        faults.is_empty(),
+        "the demonstration failed: {}",
+        faults.join("; ")
+    );
+    Ok(())
+}
+
+/// Plays all scenes; what was seen.
+fn show(
+    arguments: &Arguments,
+    instance: &Instance,
+    upf: Ipv4Addr,
+    smf: Ipv4Addr,
+) -> Result<(Report, Exhibits)> {
+    let lab = lab::Handle::start(instance.eal(), instance.pool())?;
+    let played = scenes::play(arguments, instance, &lab, upf, smf);
+    let exhibits = lab.finish()?;
+    Ok((played?, exhibits))
+}
+
+/// Writes the exhibits; somewhere else when the place asked for is not writable.
+fn keep(exhibits: &Exhibits, wanted: &PathBuf) -> Result<PathBuf> {
+    #[allow(clippy::disallowed_methods, reason = "the capture bears today's date")]
+    let epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    let (file, path) = match std::fs::File::create(wanted) {
+        Ok(file) => (file, wanted.clone()),
+        Err(_) => {
+            let other = std::env::temp_dir().join("upf-demo.pcapng");
+            let file = std::fs::File::create(&other);
+            (
+                file.with_context(|| format!("cannot write {}", other.display()))?,
+                other,
+            )
+        }
+    };
+    exhibits.write(std::io::BufWriter::new(file), epoch)?;
+    Ok(path)
+}
+
+/// Two loopback addresses that nobody else on this machine uses: PFCP needs port 8805 on both.
+fn loopback_pair() -> Result<[Ipv4Addr; 2]> {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let candidates = (0..=255_u8).map(|step| {
+        let net = [127, high.wrapping_add(step).max(1), low];
+        [1, 2].map(|host| Ipv4Addr::new(net[0], net[1], net[2], host))
+    });
+    let free = |address: &Ipv4Addr| std::net::UdpSocket::bind((*address, simulator::PORT)).is_ok();
+    let mut pairs = candidates.filter(|pair| pair.iter().all(free));
+    pairs
+        .next()
+        .context("no two loopback addresses with a free UDP port 8805")
+}
+
+fn configuration(upf: Ipv4Addr, sessions: u32) -> String {
+    let (n6_v4, n6_v6) = lab::UPF_N6;
+    format!(
+        "\
+pfcp: {{ address: {upf}, allow: [127.0.0.0/8] }}
+ports:
+  - {{ name: ran, device: 'ring:n3', mtu: 1600 }}
+  - {{ name: core, device: 'ring:n6', mtu: 1500 }}
+interfaces:
+  - {{ name: n3, role: n3, port: ran, addresses: [{n3}/24] }}
+  - {{ name: n6, role: n6, port: core, addresses: [{n6_v4}/24, '{n6_v6}/64'] }}
+networks:
+  - {{ name: internet, interface: n6, ue_pools: [10.45.0.0/16, '2001:db8:cafe::/48'] }}
+limits: {{ sessions: {limit} }}
+log: {{ level: warn }}
+",
+        n3 = lab::UPF_N3,
+        limit = sessions.max(1024),
+    )
+}
+
+/// Progress, for whoever watches.
+fn say(arguments: &Arguments, text: &str) {
+    if !arguments.json {
+        println!("{text}");
+    }
+}
+
+/// A line that the next one overwrites, on a terminal; nothing elsewhere.
+fn progress(arguments: &Arguments, text: &str) {
+    use std::io::Write as _;
+    if !arguments.json && std::io::stdout().is_terminal() {
+        print!("\r\x1b[K{text}");
+        // A terminal that is gone is no reason to stop.
+        let _gone = std::io::stdout().flush();
+    }
+}
+
+/// The UE addresses of session `number`: every fourth UE has IPv6 alone, every second one both.
+fn ue_addresses(number: u32) -> (Option<Ipv4Addr>, Option<std::net::Ipv6Addr>) {
+    let v4 = Ipv4Addr::from_bits(Ipv4Addr::new(10, 45, 0, 0).to_bits() + number + 2);
+    let prefix: u128 = 0x2001_0db8_cafe_0000 << 64;
+    let v6 = std::net::Ipv6Addr::from_bits(prefix | u128::from(number + 2) << 64 | 1);
+    match number % 4 {
+        3 => (None, Some(v6)),
+        1 => (Some(v4), Some(v6)),
+        _ => (Some(v4), None),
+    }
+}
+
+/// A loopback address as an SMF has it.
+const fn address(address: Ipv4Addr) -> IpAddr {
+    IpAddr::V4(address)
+}

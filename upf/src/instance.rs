@@ -1,0 +1,323 @@
+//! A configuration brought to life: DPDK, ports, packet path, N4; stopped in the opposite order.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result, ensure};
+use config::schema::{Config, Mode};
+use config::{Device, Host, Lcores};
+use dpdk::{Eal, Pool, Port};
+use session::neighbour::Neighbours;
+use session::{Sizes, Tables, report};
+use tracing::{info, warn};
+use upf_cp::{Limits, NodeConfig, Parts, Shell};
+use upf_dp::{DataPath, DataPathConfig, Idle, Rates};
+
+use crate::counts::Counts;
+use crate::topology::topology;
+use crate::{kernel, ports};
+
+/// How much of its rate a policer lets through at once: a TCP that is policed needs about that
+/// much to come near its rate.
+const BURST_MS: u32 = 100;
+/// Reports and commands that wait between a worker and the control side.
+const QUEUE: usize = 65_536;
+/// Local F-TEIDs for each session: Open5GS takes two, a handover one more.
+const TUNNELS_PER_SESSION: u32 = 4;
+/// Packets in the ring from one worker to another.
+const RING_PACKETS: usize = 2_048;
+
+/// A UPF at work.
+#[derive(Debug)]
+pub struct Instance {
+    eal: Eal,
+    pool: &'static Pool,
+    data_path: DataPath,
+    node: upf_cp::Handle,
+}
+
+/// How an instance ended.
+#[derive(Debug)]
+pub struct Ended {
+    counts: Counts,
+    problems: Vec<String>,
+}
+
+impl Instance {
+    /// Starts everything that `config` describes; on an error nothing is left running that takes
+    /// packets or PFCP.
+    ///
+    /// # Errors
+    /// When DPDK, a port or the N4 socket cannot be had; the error names the key to look at.
+    pub async fn start(config: &Config) -> Result<Self> {
+        let cpus = worker_cpus(config)?;
+        let eal = ports::start_eal(config)?;
+        let pool = ports::pool(eal, config)?;
+        let ports = open_ports(eal, config, pool, cpus.len())?;
+        set_up_kernel(config).await?;
+        let topology = Arc::new(topology(config));
+        let neighbours = Arc::new(Neighbours::default());
+        let (publisher, readers) = Tables::create(Sizes {
+            sessions: config.limits.sessions,
+            tunnels: config.limits.sessions.saturating_mul(TUNNELS_PER_SESSION),
+            workers: u8::try_from(cpus.len()).unwrap_or(u8::MAX),
+            seed: rand::random(),
+        });
+        let (worker_ends, control_ends) = cpus.iter().map(|_| report::queues(QUEUE)).unzip();
+        let data_path = DataPath::start(
+            eal,
+            DataPathConfig {
+                ports,
+                pool,
+                topology: Arc::clone(&topology),
+                neighbours: Arc::clone(&neighbours),
+                own_addresses: vec![config.pfcp.address],
+                workers: cpus,
+                held_packets: config.buffering.packets_total,
+                hold_expiry_s: config.buffering.expiry_s,
+                rates: Rates {
+                    error_indication_pps: config.gtpu.error_indication_rate_pps,
+                    echo_pps: config.gtpu.echo_rate_pps,
+                    ..Rates::default()
+                },
+                idle: Idle::default(),
+                ring_packets: RING_PACKETS,
+            },
+            readers,
+            worker_ends,
+        )
+        .context("the packet path did not start")?;
+        let parts = Parts {
+            publisher,
+            topology,
+            neighbours,
+            workers: control_ends,
+            seed: rand::random(),
+            record: None,
+        };
+        let node = match Shell::spawn(node_config(config, eal), parts) {
+            Ok(node) => node,
+            Err(error) => {
+                stop_data_path(data_path);
+                return Err(error).with_context(|| {
+                    let address = SocketAddr::new(config.pfcp.address, config.pfcp.port);
+                    format!("cannot listen for PFCP on {address} (key pfcp.address)")
+                });
+            }
+        };
+        Ok(Self {
+            eal,
+            pool,
+            data_path,
+            node,
+        })
+    }
+
+    /// Where N4 listens.
+    pub const fn n4_address(&self) -> SocketAddr {
+        self.node.local_address()
+    }
+
+    /// The environment that DPDK runs in.
+    pub const fn eal(&self) -> Eal {
+        self.eal
+    }
+
+    /// The pool that packets live in.
+    pub const fn pool(&self) -> &'static Pool {
+        self.pool
+    }
+
+    /// What the workers have counted so far.
+    pub fn counts(&self) -> Counts {
+        Counts::new(self.data_path.counters().read())
+    }
+
+    /// The control side, to be asked for peers, sessions and counters.
+    pub const fn node(&self) -> &upf_cp::Handle {
+        &self.node
+    }
+
+    /// Stops N4, then the workers, then the ports.
+    pub async fn stop(self) -> Ended {
+        self.node.shutdown().await;
+        let (counts, problems) = stop_data_path(self.data_path);
+        Ended { counts, problems }
+    }
+}
+
+impl Ended {
+    /// Whether every packet that came in is accounted for, and nothing failed on the way down.
+    pub fn is_conserved(&self) -> bool {
+        self.problems.is_empty() && self.counts.missing() == 0
+    }
+
+    /// The last counts.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.counts)?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "; {problem}"))
+    }
+}
+
+fn stop_data_path(data_path: DataPath) -> (Counts, Vec<String>) {
+    let last = Counts::new(data_path.counters().read());
+    match data_path.stop() {
+        Ok(stopped) => {
+            let closed = stopped.ports.into_iter().map(Port::close);
+            let problems = closed.filter_map(|closed| closed.err().map(|error| error.to_string()));
+            (Counts::new(stopped.counts), problems.collect())
+        }
+        Err(error) => (last, vec![error.to_string()]),
+    }
+}
+
+fn open_ports(eal: Eal, config: &Config, pool: &'static Pool, workers: usize) -> Result<Vec<Port>> {
+    let workers = u16::try_from(workers).unwrap_or(u16::MAX);
+    let mut opened: Vec<Port> = Vec::new();
+    for port in &config.ports {
+        match ports::open(eal, port, pool, workers) {
+            Ok(port) => opened.push(port),
+            Err(error) => {
+                // What is open already goes back to the system, best effort: the error says why.
+                for port in opened {
+                    drop(port.close());
+                }
+                return Err(error);
+            }
+        }
+        if let Some(port) = opened.last() {
+            let info = port.info();
+            info!(port = port.name(), driver = %info.driver, mac = %info.mac, "opened");
+        }
+    }
+    Ok(opened)
+}
+
+/// The kernel's ends of TAP ports.
+async fn set_up_kernel(config: &Config) -> Result<()> {
+    for interface in &config.interfaces {
+        let Some(kernel) = &interface.kernel else {
+            continue;
+        };
+        let Some(Device::Tap(link)) = config.port(&interface.port).map(|port| &port.device) else {
+            continue;
+        };
+        let net =
+            |address: &config::InterfaceAddress| (address.address(), address.net().prefix_len());
+        let addresses: Vec<(IpAddr, u8)> = kernel.addresses.iter().map(net).collect();
+        kernel::set_up(&link.to_string(), &addresses).await?;
+    }
+    Ok(())
+}
+
+/// The CPUs of the workers. With `auto`: one worker on each CPU but the first, which is left to
+/// the control side; on a single CPU one worker that is not pinned.
+fn worker_cpus(config: &Config) -> Result<Vec<Option<u32>>> {
+    ensure!(
+        config.workers.mode == Mode::RunToCompletion,
+        "workers.mode: pipeline is not there yet; write run-to-completion"
+    );
+    let cpus = available_parallelism().map_or(1, usize::from);
+    Ok(match &config.workers.lcores {
+        Lcores::List(lcores) => {
+            let over = lcores.iter().find(|lcore| usize::from(**lcore) >= cpus);
+            if let Some(lcore) = over {
+                warn!(
+                    lcore,
+                    cpus, "workers.lcores names a CPU that may not be there"
+                );
+            }
+            lcores.iter().map(|lcore| Some(u32::from(*lcore))).collect()
+        }
+        // More than one worker pays only where ports have queues to deal out.
+        Lcores::Auto => {
+            let queues = config
+                .ports
+                .iter()
+                .map(|port| usize::from(port.rx_queues))
+                .max();
+            let workers = queues.unwrap_or(1).clamp(1, cpus.saturating_sub(1).max(1));
+            (1..=workers)
+                .map(|cpu| {
+                    if cpus > 1 {
+                        u32::try_from(cpu).ok()
+                    } else {
+                        None
+                    }
+                })
+                .collect()
+        }
+    })
+}
+
+fn node_config(config: &Config, eal: Eal) -> NodeConfig {
+    let node_id = match config.node_id() {
+        config::NodeId::V4(address) => pfcp::NodeId::Ipv4(address),
+        config::NodeId::V6(address) => pfcp::NodeId::Ipv6(address),
+        config::NodeId::Fqdn(name) => {
+            pfcp::NodeId::fqdn(name.as_str()).unwrap_or_else(|| config.pfcp.address.into())
+        }
+    };
+    let limits = &config.limits;
+    let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+    NodeConfig {
+        node_id,
+        port: config.pfcp.port,
+        advertise: config.pfcp.advertised(),
+        smf: smfs(config),
+        allow: config
+            .pfcp
+            .allow
+            .iter()
+            .map(|prefix| prefix.net())
+            .collect(),
+        t1_ms: config.pfcp.retransmission.t1_ms.into(),
+        n1: config.pfcp.retransmission.n1,
+        heartbeat_interval_ms: u64::from(config.pfcp.heartbeat.interval_s) * 1000,
+        response_hold_ms: u64::from(config.pfcp.response_hold_s) * 1000,
+        limits: Limits {
+            sessions: limits.sessions,
+            peers: size(limits.peers),
+            pdrs_per_session: size(limits.pdrs_per_session),
+            fars_per_session: size(limits.fars_per_session),
+            qers_per_session: size(limits.qers_per_session),
+            urrs_per_session: size(limits.urrs_per_session),
+            messages_per_second_per_peer: limits.messages_per_second_per_peer,
+            outstanding_requests_per_peer: size(limits.outstanding_requests_per_peer),
+            ..Limits::default()
+        },
+        buffer_packets: u16::try_from(config.buffering.packets_per_session).unwrap_or(u16::MAX),
+        hz: dpdk::cycles_hz(eal),
+        burst_ms: BURST_MS,
+        ..NodeConfig::new(config.pfcp.address)
+    }
+}
+
+/// The SMFs to which the UPF starts the association; names are resolved once, at start.
+fn smfs(config: &Config) -> Vec<SocketAddr> {
+    let resolve = |peer: &config::PeerAddress| match &peer.host {
+        Host::Address(address) => Some(SocketAddr::new(*address, peer.port)),
+        Host::Name(name) => {
+            let found = (name.as_str(), peer.port).to_socket_addrs();
+            let first = found.ok().and_then(|mut addresses| addresses.next());
+            if first.is_none() {
+                warn!(
+                    smf = name.as_str(),
+                    "no address for this SMF: it has to come to us"
+                );
+            }
+            first
+        }
+    };
+    config.pfcp.smf.iter().filter_map(resolve).collect()
+}

@@ -1,0 +1,151 @@
+//! Opens the configured ports.
+
+use anyhow::{Context, Result, bail};
+use config::Device;
+use config::schema::{Config, Hugepages};
+use dpdk::{Eal, EalConfig, MemifRole, Memory, Pool, PoolConfig, Port, PortConfig, PortSpec};
+use tracing::{info, warn};
+
+/// Octets that a buffer takes in memory, all told.
+const BUFFER_OCTETS: u64 = 2_560;
+
+/// What rings, queues and DPDK itself take, in MiB.
+const OTHER_MIB: u64 = 128;
+
+/// Starts DPDK's environment as `config` asks.
+///
+/// # Errors
+/// When DPDK refuses; its reason is on standard error.
+pub(crate) fn start_eal(config: &Config) -> Result<Eal> {
+    if let Some(eal) = Eal::get() {
+        return Ok(eal);
+    }
+    let pools_mib = u64::from(config.memory.buffers) * BUFFER_OCTETS / (1 << 20);
+    let pci = config.ports.iter().filter_map(|port| match port.device {
+        Device::Pci(address) => Some(address.to_string()),
+        _ => None,
+    });
+    let eal = Eal::start(EalConfig {
+        memory: match config.memory.hugepages {
+            Hugepages::Auto => Memory::Auto,
+            Hugepages::OneGigabyte | Hugepages::TwoMegabytes => Memory::Huge,
+            Hugepages::None => Memory::Ordinary,
+        },
+        memory_mib: u32::try_from(pools_mib + OTHER_MIB).unwrap_or(u32::MAX),
+        pci: pci.collect(),
+        ..EalConfig::default()
+    })
+    .context("DPDK did not start")?;
+    info!(pages = %eal.pages(), "DPDK started");
+    Ok(eal)
+}
+
+/// The pool that packets live in.
+///
+/// # Errors
+/// When there is not enough memory for the configured number of buffers.
+pub(crate) fn pool(eal: Eal, config: &Config) -> Result<&'static Pool> {
+    let largest = config
+        .ports
+        .iter()
+        .map(|port| port.mtu.get())
+        .max()
+        .unwrap_or(1500);
+    let pool = PoolConfig {
+        mbufs: config.memory.buffers,
+        // A frame with its Ethernet header and two tags, behind the headroom.
+        data_room: largest.saturating_add(64).max(2048),
+        ..PoolConfig::named("packets")
+    };
+    Pool::create(eal, &pool).with_context(|| {
+        format!(
+            "no memory for {} buffers (key memory.buffers)",
+            config.memory.buffers
+        )
+    })
+}
+
+/// Opens one port with a queue pair for each worker, as far as the device has them.
+///
+/// # Errors
+/// When the device is not there or not ours to use.
+pub(crate) fn open(
+    eal: Eal,
+    port: &config::schema::Port,
+    pool: &'static Pool,
+    workers: u16,
+) -> Result<Port> {
+    let settings = PortConfig {
+        rx_queues: port.rx_queues,
+        tx_queues: workers.max(port.rx_queues),
+        rx_descriptors: port.rx_descriptors,
+        tx_descriptors: port.tx_descriptors,
+        mtu: Some(port.mtu.get()),
+        promiscuous: port.promiscuous,
+        ..PortConfig::new(pool)
+    };
+    let spec = spec(&port.device)?;
+    let opened = Port::open(eal, &spec, &settings).or_else(|error| match &spec {
+        PortSpec::AfXdp { interface, .. } => {
+            warn!(port = %port.name, %error, "no AF_XDP here: going on with AF_PACKET");
+            Port::open(
+                eal,
+                &PortSpec::AfPacket {
+                    interface: interface.clone(),
+                },
+                &settings,
+            )
+        }
+        _ => Err(error),
+    });
+    opened.with_context(|| format!("port {} ({}) did not open", port.name, port.device))
+}
+
+fn spec(device: &Device) -> Result<PortSpec> {
+    Ok(match device {
+        Device::Pci(address) => PortSpec::Pci {
+            address: address.to_string(),
+        },
+        Device::AfXdp(link) => PortSpec::AfXdp {
+            interface: link.to_string(),
+            queue: 0,
+            force_copy: false,
+        },
+        Device::AfPacket(link) => PortSpec::AfPacket {
+            interface: link.to_string(),
+        },
+        Device::Tap(link) => PortSpec::Tap {
+            name: link.to_string(),
+            mac: None,
+        },
+        Device::Memif { socket, id, role } => PortSpec::Memif {
+            socket: socket.into(),
+            id: *id,
+            role: match role {
+                config::MemifRole::Client => MemifRole::Client,
+                config::MemifRole::Server => MemifRole::Server,
+            },
+        },
+        Device::Vhost { path } => PortSpec::VhostUser {
+            path: path.into(),
+            client: false,
+        },
+        Device::Pcap { rx, tx } => PortSpec::Pcap {
+            rx: Some(rx.into()),
+            tx: tx.as_ref().map(Into::into),
+        },
+        Device::Ring(name) => PortSpec::Ring {
+            name: name.to_string(),
+            side: dpdk::RingSide::A,
+            size: RING_SIZE,
+        },
+        Device::Null => PortSpec::Null {
+            size: 64,
+            copy: false,
+        },
+        other => bail!("{other} is a kind of device that this program does not know"),
+    })
+}
+
+/// Packets that fit in a ring port.
+pub const RING_SIZE: u32 = 4096;

@@ -1,0 +1,40 @@
+//! `upf run`: the UPF itself.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use upf::{Instance, settings};
+
+use crate::logging;
+
+/// Runs until SIGINT or SIGTERM.
+pub(crate) fn run(file: &Path, flags: &[String]) -> Result<()> {
+    let loaded = settings::load(file, flags)?;
+    logging::start(&loaded.config.log);
+    for setting in &loaded.origins {
+        info!(target: "upf::config", "{setting}");
+    }
+    for warning in &loaded.warnings {
+        warn!(target: "upf::config", "{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("no asynchronous runtime")?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let instance = Instance::start(&loaded.config).await?;
+        info!(n4 = %instance.n4_address(), "ready");
+        tokio::select! {
+            _ = interrupt.recv() => info!("SIGINT: stopping"),
+            _ = terminate.recv() => info!("SIGTERM: stopping"),
+        }
+        let ended = instance.stop().await;
+        info!(summary = %ended, "stopped");
+        Ok(())
+    })
+}

@@ -1,0 +1,36 @@
+//! Where the configuration comes from: a file, the environment, flags.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use config::{Loaded, Overrides};
+
+/// Variables of the environment that the program itself reads.
+const OWN_VARIABLES: &[&str] = &["UPF_CONFIG", "UPF_REQUIRE_ROOT", "UPF_REQUIRE_TSHARK"];
+
+/// A configuration that was refused: every mistake, ready to print.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Refused(pub Vec<String>);
+
+/// Reads `file`, lays the environment and `flags` over it.
+///
+/// # Errors
+/// When the file cannot be read, or with [`Refused`] when something in it is wrong.
+pub fn load(file: &Path, flags: &[String]) -> Result<Loaded> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !OWN_VARIABLES.contains(&name.as_str()))
+        .collect();
+    let overrides = Overrides {
+        environment: &environment,
+        flags,
+    };
+    config::load(&text, &overrides).map_err(|mistakes| {
+        let name = file.display().to_string();
+        let rendered = mistakes.iter().map(|mistake| mistake.render(&name, &text));
+        Refused(rendered.collect()).into()
+    })
+}

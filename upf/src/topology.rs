@@ -1,0 +1,93 @@
+//! From the configuration to what both sides know of the network.
+
+use config::schema::{Config, Role as ConfiguredRole};
+use session::InterfaceId;
+use session::topology::{Interface, Network, Role, Route, Topology};
+
+/// The topology that `config` describes. Ports are numbered in the order of the configuration.
+pub fn topology(config: &Config) -> Topology {
+    let number = |position: usize| u8::try_from(position).unwrap_or(u8::MAX);
+    let port_of = |interface: &config::schema::Interface| {
+        let position = config
+            .ports
+            .iter()
+            .position(|port| port.name == interface.port);
+        u16::try_from(position.unwrap_or_default()).unwrap_or_default()
+    };
+    let interfaces = config
+        .interfaces
+        .iter()
+        .enumerate()
+        .map(|(position, interface)| {
+            let mut routes: Vec<Route> = interface
+                .routes
+                .iter()
+                .map(|route| Route {
+                    to: route.to.net(),
+                    via: route.via,
+                })
+                .collect();
+            routes.sort_by_key(|route| std::cmp::Reverse(route.to.prefix_len()));
+            Interface {
+                id: InterfaceId(number(position)),
+                name: interface.name.to_string(),
+                role: match interface.role {
+                    ConfiguredRole::N3 => Role::N3,
+                    ConfiguredRole::N9 => Role::N9,
+                    ConfiguredRole::N6 => Role::N6,
+                },
+                port: port_of(interface),
+                vlan: interface.vlan.map(config::VlanId::get),
+                addresses: interface
+                    .addresses
+                    .iter()
+                    .map(|address| address.net())
+                    .collect(),
+                routes,
+                network_instances: interface
+                    .network_instances
+                    .iter()
+                    .map(|name| name.as_str().to_owned())
+                    .collect(),
+                kernel: interface.kernel.is_some(),
+            }
+        });
+    let networks = config.networks.iter().map(|network| {
+        let on = config
+            .interfaces
+            .iter()
+            .position(|one| one.name == network.interface);
+        Network {
+            name: network.name.as_str().to_owned(),
+            interface: InterfaceId(number(on.unwrap_or_default())),
+            ue_pools: network.ue_pools.iter().map(|pool| pool.net()).collect(),
+        }
+    });
+    Topology {
+        interfaces: interfaces.collect(),
+        networks: networks.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_becomes_a_topology() {
+        let text = include_str!("../../upf.example.yaml");
+        let loaded = config::load(text, &config::Overrides::default()).unwrap();
+        let topology = topology(&loaded.config);
+        assert_eq!(topology.interfaces.len(), loaded.config.interfaces.len());
+        let network = topology.network("internet").unwrap();
+        let n6 = topology.interface(network.interface).unwrap();
+        assert_eq!((n6.role, n6.kernel), (Role::N6, true));
+        let (interface, via) = topology
+            .towards_peer("198.51.100.9".parse().unwrap())
+            .unwrap();
+        assert_eq!(
+            (interface.name.as_str(), via.to_string().as_str()),
+            ("n3", "10.10.3.1")
+        );
+    }
+}
