@@ -85,6 +85,12 @@ impl Encapsulation {
             .unwrap_or_default()
     }
 
+    /// Its last octet, which lies in another cache line than what comes before it in a step.
+    #[inline]
+    pub(super) const fn last(&self) -> &u8 {
+        &self.length
+    }
+
     /// Whether the outer header is IPv6.
     #[inline]
     pub const fn is_v6(&self) -> bool {

@@ -29,31 +29,35 @@ use crate::rule::{Direction, OuterHeaderRemoval};
 use crate::tables::EntryId;
 use crate::usage::Usage;
 
-/// A session as its worker sees it.
+/// A session as its worker sees it. The first two cache lines hold all that IPv4 packets need.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct Plan {
+    steps: Box<[Step]>,
+    matchers: Box<[Matcher]>,
+    entries: SmallVec<[Entry; 4]>,
     /// Where it is in the tables.
     pub session: SessionIndex,
     /// The worker that owns it.
     pub owner: WorkerId,
     /// The most packets that it may hold while buffering.
     pub buffer_packets: u16,
+    /// Our SEID.
+    pub seid: Seid,
     /// The UE's IPv4 address as bits in the IPv4-mapped range; 0 for none.
     ue_v4: u128,
+    filters: Box<[Filter]>,
+    /// What only reports and explanations need.
+    urrs: Box<[(UrrId, Arc<Usage>)]>,
     /// The UE's IPv6 prefix, its host bits 0.
     ue_v6: u128,
     /// The mask of the prefix; 0 for none.
     ue_v6_mask: u128,
-    entries: SmallVec<[Entry; 4]>,
-    matchers: Box<[Matcher]>,
-    steps: Box<[Step]>,
-    filters: Box<[Filter]>,
-    /// What only reports and explanations need.
-    urrs: Box<[(UrrId, Arc<Usage>)]>,
-    /// Our SEID.
-    pub seid: Seid,
 }
+
+// What comes first is one line, and what follows up to the IPv6 prefix another.
+const _: () = assert!(std::mem::offset_of!(Plan, ue_v6) <= 128);
+const _: () = assert!(std::mem::offset_of!(Step, encapsulation) + size_of::<Encapsulation>() <= 128);
 
 /// A way into the session: the PDRs of one F-TEID, or of the core side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +157,13 @@ pub struct Arrival<'a> {
 }
 
 impl Plan {
+    /// Starts loading what an IPv4 packet will read of it.
+    #[inline]
+    pub(crate) fn prefetch_lines(&self) {
+        prefetch(self);
+        prefetch(&self.ue_v4);
+    }
+
     /// The entrance of that number, if the session (still) has it.
     #[inline]
     pub fn entry(&self, entry: EntryId) -> Option<Entry> {
@@ -168,11 +179,21 @@ impl Plan {
         let first = usize::from(entry.first);
         if let Some(step) = self.steps.get(first) {
             prefetch(step);
+            prefetch(step.encapsulation.last());
         }
         if !entry.unconditional
             && let Some(matcher) = self.matchers.get(first)
         {
             prefetch(matcher);
+        }
+    }
+
+    /// Starts loading what the likeliest PDR of the entrance polices and counts by; its
+    /// [`prefetch`](Self::prefetch) has to have come before.
+    #[inline]
+    pub fn prefetch_counters(&self, entry: Entry) {
+        if let Some(step) = self.steps.get(usize::from(entry.first)) {
+            step.prefetch();
         }
     }
 
@@ -254,7 +275,7 @@ impl Plan {
 }
 
 impl Step {
-    /// Starts loading what policing, counting and encapsulating will touch.
+    /// Starts loading what policing and counting will touch.
     #[inline]
     pub fn prefetch(&self) {
         if let Some(meter) = self.meters.first() {
@@ -263,8 +284,9 @@ impl Step {
         if let Some(usage) = self.usages.first() {
             prefetch(&**usage);
         }
-        prefetch(&self.encapsulation);
     }
+
+
 
     /// The peer's TEID and address of [`Act::Tunnel`], for end markers and explanations.
     pub const fn tunnel(&self) -> Option<(Teid, std::net::IpAddr)> {

@@ -280,7 +280,7 @@ impl<'a> Snapshot<'a> {
     #[inline]
     pub fn session(&self, session: SessionIndex) -> Option<&'a Plan> {
         let plan = self.tables.plans.get(index(session.0))?.read(self.guard)?;
-        prefetch(plan);
+        plan.prefetch_lines();
         Some(plan)
     }
 
