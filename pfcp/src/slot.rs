@@ -75,8 +75,18 @@ pub(crate) struct Raw<'a> {
 }
 
 impl Raw<'_> {
+    #[inline]
+    pub(crate) fn decode_into<T: Ie>(&self, target: &mut T) -> Result<(), IeError> {
+        target
+            .decode_into(self.value)
+            .map_err(|error| error.within(self.r#type))
+    }
+
+    #[inline]
     fn decode<T: Ie>(&self) -> Result<T, IeError> {
-        T::decode(self.value).map_err(|error| error.within(self.r#type))
+        let mut value = T::default();
+        self.decode_into(&mut value)?;
+        Ok(value)
     }
 
     /// How many of the IEs that follow are of the same type, up to a bound: a peer must not make
@@ -105,22 +115,29 @@ pub(crate) trait Slot<T> {
 impl<T: Ie> Slot<T> for Option<T> {
     #[inline]
     fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
-        if self.is_none() {
-            *self = Some(raw.decode()?);
+        if self.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let result = raw.decode_into(self.insert(T::default()));
+        if result.is_err() {
+            *self = None;
+        }
+        result
     }
 }
 
 impl<T: Ie> Slot<T> for Vec<T> {
     #[inline]
     fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
-        let ie = raw.decode()?;
         if self.is_empty() {
             self.reserve_exact(1 + raw.more());
         }
-        self.push(ie);
-        Ok(())
+        self.push(T::default());
+        let result = self.last_mut().map_or(Ok(()), |last| raw.decode_into(last));
+        if result.is_err() {
+            self.pop();
+        }
+        result
     }
 }
 

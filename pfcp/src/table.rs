@@ -326,6 +326,10 @@ macro_rules! ies {
                 $crate::group::Group::decode_members(octets)
             }
             #[inline]
+            fn decode_into(&mut self, octets: &[u8]) -> Result<(), $crate::error::IeError> {
+                $crate::group::Group::decode_members_into(self, octets)
+            }
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) { $crate::group::Group::encode_members(self, out); }
             fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
                 $crate::wire::indent(f, depth)?;
@@ -461,7 +465,7 @@ macro_rules! group {
         }
 
         const _: () = {
-            /// The rows while they are gathered, from octets or from JSON.
+            /// The rows while they are gathered from JSON.
             #[derive(Default, serde::Deserialize)]
             #[serde(default, deny_unknown_fields)]
             struct Slots {
@@ -470,7 +474,6 @@ macro_rules! group {
             }
 
             impl Slots {
-                #[inline]
                 fn finish(self) -> Result<$name, $crate::error::IeError> {
                     let whole = $name {
                         $( $field: group!(@take $p self $field $ty $($no)?), )*
@@ -484,8 +487,9 @@ macro_rules! group {
             impl $crate::group::Group for $name {
                 const ROWS: &'static [$crate::group::Row] = Self::ROWS;
 
-                fn decode_members(octets: &[u8]) -> Result<Self, $crate::error::IeError> {
-                    let mut slots = Slots::default();
+                fn decode_members_into(&mut self, octets: &[u8]) -> Result<(), $crate::error::IeError> {
+                    // Which mandatory rows have been there; the others' are not used.
+                    $( #[allow(unused_mut, unused_variables, reason = "only of mandatory rows")] let mut $field = false; )*
                     let mut rest = octets;
                     while !rest.is_empty() {
                         let (r#type, value, after) = $crate::wire::split(rest)?;
@@ -494,11 +498,13 @@ macro_rules! group {
                         let raw = $crate::slot::Raw { r#type, value, rest };
                         #[deny(unreachable_patterns)]
                         match r#type {
-                            $( group!(@pattern $ty $($no)?) => group!(@fill $p slots $field raw $ty), )*
-                            _ => slots.unknown.push($crate::wire::Unknown { r#type, value: value.into() }),
+                            $( group!(@pattern $ty $($no)?) => group!(@fill $p self $field raw $ty), )*
+                            _ => self.unknown.push($crate::wire::Unknown { r#type, value: value.into() }),
                         }
                     }
-                    slots.finish()
+                    $( group!(@there $p self $field $ty $($no)?); )*
+                    $( $check(self)?; )?
+                    Ok(())
                 }
 
                 fn encode_members(&self, out: &mut Vec<u8>) {
@@ -575,12 +581,32 @@ macro_rules! group {
     (@pattern $ty:tt $no:literal) => { $no };
     (@pattern [$t:ident]) => { <$t as $crate::wire::Ie>::TYPE };
     (@pattern $t:ident) => { <$t as $crate::wire::Ie>::TYPE };
-    (@fill O $slots:ident $field:ident $raw:ident $ty:tt) => {
-        $crate::slot::fill_lenient::<group!(@ie $ty)>(&mut $slots.$field, $raw, &mut $slots.unknown)
+    (@fill M $group:ident $field:ident $raw:ident [$t:ident]) => {
+        $crate::slot::Slot::<$t>::fill(&mut $group.$field, $raw)?
     };
-    (@fill $p:ident $slots:ident $field:ident $raw:ident $ty:tt) => {
-        $crate::slot::Slot::<group!(@ie $ty)>::fill(&mut $slots.$field, $raw)?
+    (@fill M $group:ident $field:ident $raw:ident $t:ident) => {
+        if !$field {
+            $raw.decode_into::<$t>(&mut $group.$field)?;
+            $field = true;
+        }
     };
+    (@fill O $group:ident $field:ident $raw:ident $ty:tt) => {
+        $crate::slot::fill_lenient::<group!(@ie $ty)>(&mut $group.$field, $raw, &mut $group.unknown)
+    };
+    (@fill $p:ident $group:ident $field:ident $raw:ident $ty:tt) => {
+        $crate::slot::Slot::<group!(@ie $ty)>::fill(&mut $group.$field, $raw)?
+    };
+    (@there M $group:ident $field:ident [$t:ident] $($no:literal)?) => {
+        if $group.$field.is_empty() {
+            return Err($crate::error::Fault::Missing(group!(@no $t $($no)?)).into());
+        }
+    };
+    (@there M $group:ident $field:ident $t:ident $($no:literal)?) => {
+        if !$field {
+            return Err($crate::error::Fault::Missing(group!(@no $t $($no)?)).into());
+        }
+    };
+    (@there $p:ident $($rest:tt)*) => {};
     (@take M $slots:ident $f:ident [$t:ident] $($no:literal)?) => { $crate::slot::some($slots.$f, group!(@no $t $($no)?))? };
     (@take M $slots:ident $f:ident $t:ident $($no:literal)?) => { $crate::slot::one($slots.$f, group!(@no $t $($no)?))? };
     (@take $p:ident $slots:ident $f:ident $($rest:tt)*) => { $slots.$f };

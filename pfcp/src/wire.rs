@@ -29,7 +29,7 @@ pub trait Wire: Sized {
 }
 
 /// A value that an IE carries.
-pub trait Ie: Sized {
+pub trait Ie: Default {
     /// The IE type (TS 29.244, table 8.1.2-1). The first, where one layout has several.
     const TYPE: u16;
     /// The name the specification gives it.
@@ -40,6 +40,15 @@ pub trait Ie: Sized {
     /// # Errors
     /// When `octets` is not a valid encoding.
     fn decode(octets: &[u8]) -> Result<Self, IeError>;
+    /// The same in place, over a default value: large ones are not moved about.
+    ///
+    /// # Errors
+    /// As [`Ie::decode`]; the value is of no use then.
+    #[inline]
+    fn decode_into(&mut self, octets: &[u8]) -> Result<(), IeError> {
+        *self = Self::decode(octets)?;
+        Ok(())
+    }
     /// Appends the value, without type and length.
     fn encode(&self, out: &mut Vec<u8>);
     /// Writes the value as a line of a tree, or as a branch of it.

@@ -55,15 +55,24 @@ pub struct Row {
 }
 
 /// A list of IEs by the rows of a table: what a grouped IE and a message have in common.
-pub trait Group: Sized {
+pub trait Group: Default {
     /// The rows of the table.
     const ROWS: &'static [Row];
 
+    /// Reads IEs until the end of `octets`, over a default value.
+    ///
+    /// # Errors
+    /// When an IE is malformed, or a mandatory one is missing; the value is of no use then.
+    fn decode_members_into(&mut self, octets: &[u8]) -> Result<(), IeError>;
     /// Reads IEs until the end of `octets`.
     ///
     /// # Errors
     /// When an IE is malformed, or a mandatory one is missing.
-    fn decode_members(octets: &[u8]) -> Result<Self, IeError>;
+    fn decode_members(octets: &[u8]) -> Result<Self, IeError> {
+        let mut group = Self::default();
+        group.decode_members_into(octets)?;
+        Ok(group)
+    }
     /// Appends the IEs in the order of the rows, unknown ones last.
     fn encode_members(&self, out: &mut Vec<u8>);
     /// Writes the IEs as lines of a tree.
