@@ -150,9 +150,21 @@ fn encode(c: &mut Criterion) {
                 .iter()
                 .map(ie::create_far::CreateFar::to_ie)
                 .collect();
-            message.create_urrs = rules.urrs.iter().map(ie::create_urr::CreateUrr::to_ie).collect();
-            message.create_qers = rules.qers.iter().map(ie::create_qer::CreateQer::to_ie).collect();
-            message.create_bars = rules.bars.iter().map(ie::create_bar::CreateBar::to_ie).collect();
+            message.create_urrs = rules
+                .urrs
+                .iter()
+                .map(ie::create_urr::CreateUrr::to_ie)
+                .collect();
+            message.create_qers = rules
+                .qers
+                .iter()
+                .map(ie::create_qer::CreateQer::to_ie)
+                .collect();
+            message.create_bars = rules
+                .bars
+                .iter()
+                .map(ie::create_bar::CreateBar::to_ie)
+                .collect();
             message.node_id = rules.node_id.to_ie();
             message.fseid = ie::Ie::new(ie::IeType::Fseid, rules.f_seid.marshal());
             buffer.clear();

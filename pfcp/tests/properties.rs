@@ -113,7 +113,8 @@ proptest! {
 /// refused, and the answer names the row.
 fn mandatory_is_mandatory<T: Group + generate::Generate + PartialEq + std::fmt::Debug>(name: &str) {
     for seed in 0..16_u8 {
-        let seed: Vec<u8> = (0..=255_u8).chain(0..144)
+        let seed: Vec<u8> = (0..=255_u8)
+            .chain(0..144)
             .map(|at| at.wrapping_mul(seed).rotate_left(3))
             .collect();
         let mut octets = Vec::new();
