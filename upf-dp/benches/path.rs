@@ -1,7 +1,7 @@
 //! Cycles per packet of the whole path, without port I/O: QER with a rate, URR, one PDR each way.
 //!
-//! `cargo bench -p upf-dp --bench path [-- SESSIONS…]`. Packets live in plain memory and are put
-//! back as they were outside the measured time; every burst has other sessions, at random. Printed
+//! `cargo bench -p upf-dp --bench path [-- SESSIONS… rounds=N]`. Packets are DPDK's own buffers,
+//! filled outside the measured time; every burst has other sessions, at random. Printed
 //! are the best and the middle of many rounds, beside a loop of fixed work that shows whether the
 //! machine was quiet.
 #![allow(
@@ -18,7 +18,7 @@
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
+use dpdk::{Burst, Eal, EalConfig, Mbuf, Pool, PoolConfig};
 use session::meter::Now;
 use session::neighbour::Neighbours;
 use session::plan::Installed;
@@ -27,76 +27,25 @@ use session::rule::{OuterHeaderCreation, UeAddress};
 use session::{Context, Sizes, Tables, Teid, WorkerId};
 use upf_dp::testbed::*;
 use upf_dp::{
-    BURST, HeldLimits, Links, Meta, Metas, Outlet, Packet, Path, PathConfig, PortLink, Rates, Turn,
+    BURST, HeldLimits, Links, Meta, Metas, Outlet, Path, PathConfig, PortLink, Rates, Turn,
     WorkerCells,
 };
 
+/// Bursts that are measured, unless `rounds=N` says otherwise.
 const ROUNDS: usize = 4000;
-/// Bursts whose packets lie ready: more than the caches of small levels hold.
-const BURSTS: usize = 64;
-const FRAME: usize = 256;
-const HEADROOM: usize = 128;
-
-/// A packet as DPDK has it: one flat buffer, an offset, a length.
-#[derive(Debug)]
-struct Flat {
-    buffer: Box<[u8; FRAME + HEADROOM]>,
-    start: u16,
-    end: u16,
-}
-
-impl Flat {
-    fn put(&mut self, frame: &[u8]) {
-        self.start = HEADROOM as u16;
-        self.end = (HEADROOM + frame.len()) as u16;
-        self.buffer[HEADROOM..HEADROOM + frame.len()].copy_from_slice(frame);
-    }
-}
-
-impl Packet for Flat {
-    #[inline]
-    fn data(&self) -> &[u8] {
-        self.buffer.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
-    }
-    #[inline]
-    fn data_mut(&mut self) -> &mut [u8] {
-        self.buffer.get_mut(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
-    }
-    #[inline]
-    fn prepend(&mut self, octets: usize) -> bool {
-        let start = self.start.checked_sub(octets as u16);
-        self.start = start.unwrap_or(self.start);
-        start.is_some()
-    }
-    fn append(&mut self, _: usize) -> bool {
-        false
-    }
-    #[inline]
-    fn trim_front(&mut self, octets: usize) -> bool {
-        let fits = octets <= usize::from(self.end - self.start);
-        self.start += if fits { octets as u16 } else { 0 };
-        fits
-    }
-    #[inline]
-    fn trim_back(&mut self, octets: usize) -> bool {
-        let fits = octets <= usize::from(self.end - self.start);
-        self.end -= if fits { octets as u16 } else { 0 };
-        fits
-    }
-}
 
 /// Takes what is sent, as a port's queue does.
-struct Sink(ArrayVec<Flat, BURST>);
+struct Sink(Burst<BURST>);
 
-impl Outlet<Flat> for Sink {
+impl Outlet<Mbuf> for Sink {
     #[inline]
-    fn send(&mut self, _: u16, packet: Flat) {
-        let _ = self.0.try_push(packet);
+    fn send(&mut self, _: u16, packet: Mbuf) {
+        drop(self.0.push(packet));
     }
-    fn hand_over(&mut self, _: WorkerId, _: u16, packet: Flat) -> Result<(), Flat> {
+    fn hand_over(&mut self, _: WorkerId, _: u16, packet: Mbuf) -> Result<(), Mbuf> {
         Err(packet)
     }
-    fn buffer(&mut self) -> Option<Flat> {
+    fn buffer(&mut self) -> Option<Mbuf> {
         None
     }
     fn flush(&mut self) {}
@@ -118,12 +67,16 @@ fn main() {
     let wanted = if wanted.is_empty() { vec![1, 1000, 10_000, 100_000] } else { wanted };
     let calm: u64 = (0..200).map(|_| calibration()).min().unwrap();
     println!("calibration: {calm} cycles for 10 000 dependent multiplications");
+    let eal = Eal::start(EalConfig { telemetry: false, ..EalConfig::default() }).unwrap();
+    let pool = Pool::create(eal, &PoolConfig::named("packets")).unwrap();
+    let _lcore = dpdk::Lcore::register(eal).unwrap();
+    let rounds = std::env::args().find_map(|text| text.strip_prefix("rounds=")?.parse().ok());
     for sessions in wanted {
-        measure(sessions);
+        measure(pool, sessions, rounds.unwrap_or(ROUNDS));
     }
 }
 
-fn measure(sessions: u32) {
+fn measure(pool: &Pool, sessions: u32, count: usize) {
     let (mut publisher, mut readers) =
         Tables::create(Sizes { sessions, tunnels: sessions + 8, workers: 1, seed: 7 });
     let neighbours = Arc::new(Neighbours::default());
@@ -165,7 +118,7 @@ fn measure(sessions: u32) {
         rates: Rates::default(),
     };
     let cells = Arc::new(WorkerCells::new(2));
-    let mut path = Path::<Flat>::new(&config, links, neighbours, Arc::clone(&cells));
+    let mut path = Path::<Mbuf>::new(&config, links, neighbours, Arc::clone(&cells));
     let (mut end, _control) = queues(64);
     let mut reader = readers.pop().unwrap();
     for uplink_way in [true, false] {
@@ -185,24 +138,16 @@ fn measure(sessions: u32) {
                 .collect()
         };
         let port = u16::from(!uplink_way);
-        let bursts = BURSTS.max(sessions as usize / BURST).min(4096);
+        let bursts = (4 * sessions as usize / BURST).clamp(8, 8192);
         let all: Vec<Vec<Vec<u8>>> = (0..bursts).map(|_| frames()).collect();
-        let mut spare: Vec<Vec<Flat>> = (0..BURSTS)
-            .map(|_| {
-                (0..BURST)
-                    .map(|_| Flat { buffer: Box::new([0; FRAME + HEADROOM]), start: 0, end: 0 })
-                    .collect()
-            })
-            .collect();
         let mut rounds = Vec::new();
-        for round in 0..ROUNDS {
-            let packets = &mut spare[round % BURSTS];
-            let mut batch = ArrayVec::<Flat, BURST>::new();
-            for (mut packet, frame) in packets.drain(..).zip(&all[round % bursts]) {
-                packet.put(frame);
-                batch.push(packet);
+        for round in 0..count {
+            let mut batch = Burst::<BURST>::new();
+            assert!(pool.fill(&mut batch, BURST), "the pool is empty");
+            for (packet, frame) in batch.iter_mut().zip(&all[round % bursts]) {
+                assert!(packet.extend_from_slice(frame), "a buffer holds a frame");
             }
-            let mut out = Sink(ArrayVec::new());
+            let mut out = Sink(Burst::new());
             let start = dpdk::cycles();
             let mut metas = Metas::new();
             for _ in 0..BURST {
@@ -213,9 +158,7 @@ fn measure(sessions: u32) {
             let mut turn = Turn { view: reader.snapshot(), now, out: &mut out, end: &mut end };
             path.run(&mut batch, &mut metas, &mut turn);
             rounds.push(dpdk::cycles() - start);
-            let Sink(sent) = out;
-            assert_eq!(sent.len(), BURST, "not all were forwarded");
-            packets.extend(sent);
+            assert_eq!(out.0.len(), BURST, "not all were forwarded");
         }
         rounds.sort_unstable();
         let per_packet = |cycles: u64| cycles as f64 / BURST as f64;
@@ -224,8 +167,8 @@ fn measure(sessions: u32) {
             sessions,
             if uplink_way { "uplink  " } else { "downlink" },
             per_packet(rounds[0]),
-            per_packet(rounds[ROUNDS / 2]),
-            per_packet(rounds[ROUNDS * 9 / 10]),
+            per_packet(rounds[count / 2]),
+            per_packet(rounds[count * 9 / 10]),
         );
     }
 }

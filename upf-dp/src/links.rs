@@ -367,15 +367,15 @@ impl EthernetHeader {
     /// Writes it in front of a frame that has room for it.
     #[inline]
     pub(crate) fn write(self, frame: &mut [u8], to: [u8; 6], ether_type: u16) -> Option<()> {
-        let [a, b, c, d, e, f] = to;
-        let [g, h, i, j, k, l] = self.source;
-        let [t, u] = ether_type.to_be_bytes();
-        match self.vlan {
-            None => wire::put(frame, 0, [a, b, c, d, e, f, g, h, i, j, k, l, t, u]),
-            Some(vlan) => {
-                let ([v, w], [x, y]) = (wire::VLAN.to_be_bytes(), vlan.to_be_bytes());
-                wire::put(frame, 0, [a, b, c, d, e, f, g, h, i, j, k, l, v, w, x, y, t, u])
-            }
-        }
+        let header: &mut [u8; 14] = frame.first_chunk_mut()?;
+        header[..6].copy_from_slice(&to);
+        header[6..12].copy_from_slice(&self.source);
+        let Some(vlan) = self.vlan else {
+            header[12..].copy_from_slice(&ether_type.to_be_bytes());
+            return Some(());
+        };
+        header[12..].copy_from_slice(&wire::VLAN.to_be_bytes());
+        let ([v, w], [x, y]) = (vlan.to_be_bytes(), ether_type.to_be_bytes());
+        wire::put(frame, 14, [v, w, x, y])
     }
 }

@@ -3,38 +3,32 @@
 use session::inner::Inner;
 use session::plan::{Act, Arrival, Entry, Plan, Step};
 
-use super::meta::{Fate, Meta};
+use super::meta::Meta;
 use crate::links::OwnAddresses;
-use crate::packet::Packet;
 use crate::reason::Reason;
 use crate::wire;
 
 /// Third stage: which rule?
+///
+/// # Errors
+/// Why such a packet goes no further. The rule that it matched, if any, is in its `meta`.
 #[inline]
-pub(super) fn classify<P: Packet>(own: &OwnAddresses, packets: &[P], metas: &mut [Meta<'_>]) {
-    for (packet, meta) in packets.iter().zip(metas) {
-        let (true, Some(plan), Some(entry)) = (meta.is_pending(), meta.plan, meta.entry) else {
-            continue;
-        };
-        let user = meta.user(packet.data());
-        let Ok(inner) = Inner::parse(user) else {
-            meta.fate = Fate::Drop(Reason::UserPacket);
-            continue;
-        };
-        // Octets behind the user packet's own length are none of it.
-        meta.user_length = inner.length();
-        let arrival = Arrival { inner, qfi: meta.qfi };
-        match plan.classify(entry, &arrival) {
-            Some(step) => {
-                step.prefetch();
-                meta.step = Some(step);
-                if let Err(reason) = check(own, plan, entry, step, &inner, user) {
-                    meta.fate = Fate::Drop(reason);
-                }
-            }
-            None => meta.fate = Fate::Drop(Reason::NoPdr),
-        }
-    }
+pub(super) fn classify<'a>(
+    own: &OwnAddresses,
+    plan: &'a Plan,
+    entry: Entry,
+    frame: &[u8],
+    meta: &mut Meta<'a>,
+) -> Result<&'a Step, Reason> {
+    let user = meta.user(frame);
+    let inner = Inner::parse(user).map_err(|_| Reason::UserPacket)?;
+    // Octets behind the user packet's own length are none of it.
+    meta.user_length = inner.length();
+    let arrival = Arrival { inner, qfi: meta.qfi };
+    let step = plan.classify(entry, &arrival).ok_or(Reason::NoPdr)?;
+    meta.step = Some(step);
+    check(own, plan, entry, step, &inner, user)?;
+    Ok(step)
 }
 
 #[inline]

@@ -3,7 +3,7 @@
 use session::plan::{Plan, Step};
 use session::report::{Report, WorkerEnd};
 
-/// Counts a packet that passed.
+/// Fifth stage: how much? Only what passed is counted.
 #[inline]
 pub(super) fn count(plan: &Plan, step: &Step, octets: u16, end: &mut WorkerEnd) {
     for usage in &step.usages {

@@ -11,7 +11,21 @@ use crate::packet::Packet;
 use crate::reason::Reason;
 use crate::wire;
 
-/// Second stage: which session, by which entrance, and is it ours?
+/// Starts loading what [`look_up`] reads first. Called by the first stage, packet by packet.
+#[inline]
+pub(super) fn prefetch<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &Meta<'_>) {
+    match meta.key {
+        Key::None => {}
+        Key::Tunnel(teid) => {
+            view.prefetch_tunnel(LocalFTeid { teid, interface: meta.interface });
+        }
+        Key::Ipv4(address) => view.prefetch_ipv4(meta.interface, Ipv4Addr::from_bits(address)),
+        Key::Ipv6 => view.prefetch_ipv6(meta.interface, destination(packet, meta)),
+    }
+}
+
+/// Second stage: which session, by which entrance, and is it ours? Every loop asks for what the
+/// next one reads, so that no packet waits for memory alone.
 #[inline]
 pub(super) fn look_up<'a, P: Packet>(
     view: Snapshot<'a>,
@@ -19,39 +33,9 @@ pub(super) fn look_up<'a, P: Packet>(
     packets: &[P],
     metas: &mut [Meta<'a>],
 ) {
-    for (packet, meta) in packets.iter().zip(&*metas) {
-        match meta.key {
-            Key::None => {}
-            Key::Tunnel(teid) => {
-                view.prefetch_tunnel(LocalFTeid { teid, interface: meta.interface });
-            }
-            Key::Ipv4(address) => view.prefetch_ipv4(meta.interface, Ipv4Addr::from_bits(address)),
-            Key::Ipv6 => view.prefetch_ipv6(meta.interface, destination(packet, meta)),
-        }
-    }
     for (packet, meta) in packets.iter().zip(&mut *metas) {
-        if !meta.is_pending() {
-            continue;
-        }
-        let (handle, otherwise) = match meta.key {
-            Key::Tunnel(teid) => {
-                let handle = view.tunnel(LocalFTeid { teid, interface: meta.interface });
-                (handle, Fate::Punt(Punt::UnknownTeid))
-            }
-            Key::Ipv4(address) => {
-                let handle = view.ipv4(meta.interface, Ipv4Addr::from_bits(address));
-                (handle, Fate::Drop(Reason::UnknownUe))
-            }
-            Key::Ipv6 => {
-                let handle = view.ipv6(meta.interface, destination(packet, meta));
-                (handle, Fate::Drop(Reason::UnknownUe))
-            }
-            Key::None => (None, Fate::Drop(Reason::Undecided)),
-        };
-        meta.handle = handle;
-        match handle {
-            Some(handle) => view.prefetch_plan(handle),
-            None => meta.fate = otherwise,
+        if meta.is_pending() {
+            find(view, packet, meta);
         }
     }
     for meta in &mut *metas {
@@ -59,10 +43,40 @@ pub(super) fn look_up<'a, P: Packet>(
             meta.plan = view.plan(handle);
         }
     }
-    for meta in metas {
+    for meta in &mut *metas {
         if meta.is_pending() {
             enter(worker, meta);
         }
+    }
+    for meta in metas {
+        if let (Some(plan), Some(entry)) = (meta.plan, meta.entry) {
+            plan.prefetch_counters(entry);
+        }
+    }
+}
+
+#[inline]
+fn find<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_>) {
+    let interface = meta.interface;
+    let (handle, otherwise) = match meta.key {
+        Key::Tunnel(teid) => {
+            let handle = view.tunnel(LocalFTeid { teid, interface });
+            (handle, Fate::Punt(Punt::UnknownTeid))
+        }
+        Key::Ipv4(address) => {
+            let handle = view.ipv4(interface, Ipv4Addr::from_bits(address));
+            (handle, Fate::Drop(Reason::UnknownUe))
+        }
+        Key::Ipv6 => {
+            let handle = view.ipv6(interface, destination(packet, meta));
+            (handle, Fate::Drop(Reason::UnknownUe))
+        }
+        Key::None => (None, Fate::Drop(Reason::Undecided)),
+    };
+    meta.handle = handle;
+    match handle {
+        Some(handle) => view.prefetch_plan(handle),
+        None => meta.fate = otherwise,
     }
 }
 

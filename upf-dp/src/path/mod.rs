@@ -1,7 +1,9 @@
 //! The stages, and the state of one worker that they work on.
 //!
-//! Every stage is one function in one file, a pass over the whole burst; what it finds out about a
-//! packet it leaves in that packet's [`Meta`]. The order is that of [`Path::run`].
+//! Every stage is one function in one file. Parse and look up are passes over the whole burst, so
+//! that memory is loaded for all packets at once; what comes after works packet by packet on what
+//! then is in the cache. What a stage finds out about a packet it leaves in that packet's [`Meta`].
+//! The order is that of [`Path::run`].
 
 #[cfg(test)]
 mod catalogue;
@@ -26,6 +28,7 @@ use arrayvec::ArrayVec;
 use session::WorkerId;
 use session::meter::Now;
 use session::neighbour::Neighbours;
+use session::plan::{Entry, Plan};
 use session::report::WorkerEnd;
 use session::tables::Snapshot;
 
@@ -34,8 +37,10 @@ use crate::held::{Held, HeldLimits};
 use crate::links::Links;
 use crate::outlet::Outlet;
 use crate::packet::{Batch, Packet};
+use crate::reason::Reason;
 use crate::slow::{Rates, SlowPath};
 use crate::waiting::Waiting;
+use police::Leave;
 
 pub use meta::{Fate, Key, Meta, Metas, Punt};
 pub(crate) use rewrite::put_outer;
@@ -122,27 +127,33 @@ impl<P: Packet> Path<P> {
         turn: &mut Turn<'a, '_, O>,
     ) {
         let packets = batch.packets();
-        parse::parse(&self.links, packets, metas);
+        parse::parse(&self.links, turn.view, packets, metas);
         look_up::look_up(turn.view, self.worker, packets, metas);
-        classify::classify(self.links.own(), packets, metas);
-        order::order(&self.held, metas);
-        police::police(metas, turn.now, turn.end);
+        self.decide(packets, metas, turn);
+        self.settle(batch, metas, turn);
+    }
+
+    /// The stages after the look-up, packet by packet: all that they read is on its way by now.
+    #[inline]
+    fn decide<'a, O>(
+        &mut self,
+        packets: &mut [P],
+        metas: &mut [Meta<'a>],
+        turn: &mut Turn<'a, '_, O>,
+    ) {
         let mut exits = rewrite::Exits {
             links: &self.links,
             neighbours: &self.neighbours,
             identification: &mut self.identification,
             names_left: &mut self.names_left,
         };
-        rewrite::rewrite(&mut exits, packets, metas);
-        self.settle(batch, metas, turn);
-    }
-
-    /// What a packet has been decided on, without doing it: for explanations and tests.
-    pub fn explain<'a>(&mut self, packet: &mut P, meta: &mut Meta<'a>, view: Snapshot<'a>) {
-        let (packets, metas) = (std::slice::from_mut(packet), std::slice::from_mut(meta));
-        parse::parse(&self.links, packets, metas);
-        look_up::look_up(view, self.worker, packets, metas);
-        classify::classify(self.links.own(), packets, metas);
+        for (packet, meta) in packets.iter_mut().zip(metas) {
+            let (true, Some(plan), Some(entry)) = (meta.is_pending(), meta.plan, meta.entry) else {
+                continue;
+            };
+            let fate = decide_one(&mut exits, &self.held, (packet, meta), (plan, entry), turn);
+            meta.fate = fate.unwrap_or_else(Fate::Drop);
+        }
     }
 
     /// Updates the gauge of packets that wait.
@@ -160,13 +171,34 @@ impl<P: Packet> Path<P> {
     /// Drops all that waits, at the end.
     pub fn stop(&mut self) {
         while let Some(session) = self.held.any() {
-            self.drop_held(session, crate::Reason::Stopped);
+            self.drop_held(session, Reason::Stopped);
         }
         while let Some(waiting) = self.waiting.take(|_| true) {
-            self.cells.port(waiting.port).drop(crate::Reason::Stopped, 1);
+            self.cells.port(waiting.port).drop(Reason::Stopped, 1);
         }
         self.count_held();
     }
+}
+
+/// The life of a packet: `?` is a drop with a reason.
+#[inline]
+fn decide_one<'a, P: Packet, O>(
+    exits: &mut rewrite::Exits<'_>,
+    held: &Held<P>,
+    (packet, meta): (&mut P, &mut Meta<'a>),
+    (plan, entry): (&'a Plan, Entry),
+    turn: &mut Turn<'a, '_, O>,
+) -> Result<Fate, Reason> {
+    let step = classify::classify(exits.links.own(), plan, entry, packet.data(), meta)?;
+    if order::has_to_line_up(held, plan, step, meta) {
+        meta.releases = true;
+        return Ok(Fate::Hold);
+    }
+    if police::police(step, meta.user_length, turn.now)? == Leave::Wait {
+        return Ok(Fate::Hold);
+    }
+    count::count(plan, step, meta.user_length, turn.end);
+    exits.rewrite(packet, meta, entry, step)
 }
 
 /// An address that can be a peer: one host's, and nobody's loopback.

@@ -4,31 +4,25 @@
 //! reads the command to release. A packet that arrives in between lines up behind the held ones
 //! and sets them going.
 
-use session::plan::Act;
+use session::plan::{Act, Plan, Step};
 
-use super::meta::{Fate, Meta};
+use super::meta::Meta;
 use crate::held::Held;
 
-/// Between classify and police; costs nothing while nobody holds packets.
+/// Whether a packet has to line up behind others of its session. Costs nothing while nobody holds
+/// packets.
 #[inline]
-pub(super) fn order<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
-    if !held.is_empty() {
-        line_up(held, metas);
-    }
+pub(super) fn has_to_line_up<P>(
+    held: &Held<P>,
+    plan: &Plan,
+    step: &Step,
+    meta: &Meta<'_>,
+) -> bool {
+    !held.is_empty() && !meta.released && lines_up(held, plan, step)
 }
 
 #[inline(never)]
-fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
-    for meta in metas {
-        let (true, false, Some(plan), Some(step)) =
-            (meta.is_pending(), meta.released, meta.plan, meta.step)
-        else {
-            continue;
-        };
-        let goes = matches!(step.act, Act::Tunnel { .. } | Act::Route { .. });
-        if goes && held.far(plan.session) == Some(step.far) {
-            meta.fate = Fate::Hold;
-            meta.releases = true;
-        }
-    }
+fn lines_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
+    let goes = matches!(step.act, Act::Tunnel { .. } | Act::Route { .. });
+    goes && held.far(plan.session) == Some(step.far)
 }

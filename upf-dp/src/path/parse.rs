@@ -4,8 +4,10 @@
 //! looked at: what it covers beyond the headers is the user packet, which has its own.
 
 use gtpu::{ParseError, PduType};
+use session::tables::Snapshot;
 use session::{Qfi, Teid};
 
+use super::look_up;
 use super::meta::{Fate, Key, Meta, Punt};
 use crate::links::{Links, Local, Segment};
 use crate::packet::Packet;
@@ -17,7 +19,12 @@ const EXTENSION_HEADERS_MAX: usize = 4;
 
 /// First stage: where is the user packet, and what is it looked up by?
 #[inline]
-pub(super) fn parse<P: Packet>(links: &Links, packets: &mut [P], metas: &mut [Meta<'_>]) {
+pub(super) fn parse<P: Packet>(
+    links: &Links,
+    view: Snapshot<'_>,
+    packets: &mut [P],
+    metas: &mut [Meta<'_>],
+) {
     for packet in &*packets {
         packet.prefetch();
     }
@@ -29,6 +36,8 @@ pub(super) fn parse<P: Packet>(links: &Links, packets: &mut [P], metas: &mut [Me
             meta.fate = Fate::Drop(Reason::Scattered);
         } else if let Err(fate) = frame(links, packet.data(), meta) {
             meta.fate = fate;
+        } else {
+            look_up::prefetch(view, packet, meta);
         }
     }
 }

@@ -1,47 +1,41 @@
-//! Gate, police and count: what the FAR wants, open gates, quotas, rates, volumes.
-//!
-//! Done packet by packet, so that a quota that one packet uses up stops the next.
+//! Gate and police: what the FAR wants, open gates, quotas, rates.
 
 use session::meter::Now;
 use session::plan::{Act, Step};
-use session::report::WorkerEnd;
 
-use super::count::count;
-use super::meta::{Fate, Meta};
 use crate::reason::Reason;
 
-/// Fourth stage: may it pass? All policers have to agree before any is charged, and only what
-/// passes is counted.
-#[inline]
-pub(super) fn police(metas: &mut [Meta<'_>], now: Now, end: &mut WorkerEnd) {
-    for meta in metas {
-        let (true, Some(step), Some(plan)) = (meta.is_pending(), meta.step, meta.plan) else {
-            continue;
-        };
-        meta.fate = match step.act {
-            Act::Tunnel { .. } | Act::Route { .. } => pass(step, meta.user_length, now),
-            Act::Buffer { .. } => Fate::Hold,
-            Act::Drop => Fate::Drop(Reason::FarDrop),
-            Act::GateClosed => Fate::Drop(Reason::GateClosed),
-            Act::NoTunnel => Fate::Drop(Reason::NoTunnel),
-            Act::NoRoute => Fate::Drop(Reason::NoRoute),
-        };
-        if meta.is_pending() {
-            count(plan, step, meta.user_length, end);
-        }
-    }
+/// What the rules let a packet do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Go on.
+    Go,
+    /// Wait.
+    Wait,
 }
 
+/// Fourth stage: may it pass? All policers have to agree before any is charged.
+///
+/// # Errors
+/// Why it may not.
 #[inline]
-fn pass(step: &Step, octets: u16, now: Now) -> Fate {
+pub(super) fn police(step: &Step, octets: u16, now: Now) -> Result<Leave, Reason> {
+    match step.act {
+        Act::Tunnel { .. } | Act::Route { .. } => {}
+        Act::Buffer { .. } => return Ok(Leave::Wait),
+        Act::Drop => return Err(Reason::FarDrop),
+        Act::GateClosed => return Err(Reason::GateClosed),
+        Act::NoTunnel => return Err(Reason::NoTunnel),
+        Act::NoRoute => return Err(Reason::NoRoute),
+    }
     if step.usages.iter().any(|usage| usage.is_exhausted()) {
-        return Fate::Drop(Reason::QuotaExhausted);
+        return Err(Reason::QuotaExhausted);
     }
     if !step.meters.iter().all(|meter| meter.conforms(step.direction, now)) {
-        return Fate::Drop(Reason::RateExceeded);
+        return Err(Reason::RateExceeded);
     }
     for meter in &step.meters {
         meter.charge(step.direction, octets, now);
     }
-    Fate::Pending
+    Ok(Leave::Go)
 }

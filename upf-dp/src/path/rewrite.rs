@@ -24,27 +24,26 @@ pub(super) struct Exits<'a> {
     pub(super) names_left: &'a mut u16,
 }
 
-/// Fifth stage: new headers.
-#[inline]
-pub(super) fn rewrite<P: Packet>(
-    exits: &mut Exits<'_>,
-    packets: &mut [P],
-    metas: &mut [Meta<'_>],
-) {
-    for (packet, meta) in packets.iter_mut().zip(metas) {
-        let (true, Some(step), Some(entry)) = (meta.is_pending(), meta.step, meta.entry) else {
-            continue;
-        };
-        let done = match step.act {
-            Act::Tunnel { next_hop } => exits.into_tunnel(packet, meta, entry, step, next_hop),
-            Act::Route { vrf } => exits.onto_network(packet, meta, vrf),
-            _ => Err(Reason::Undecided),
-        };
-        meta.fate = done.unwrap_or_else(Fate::Drop);
-    }
-}
-
 impl Exits<'_> {
+    /// Sixth stage: new headers.
+    ///
+    /// # Errors
+    /// Why it cannot leave.
+    #[inline]
+    pub(super) fn rewrite<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        meta: &Meta<'_>,
+        entry: Entry,
+        step: &Step,
+    ) -> Result<Fate, Reason> {
+        match step.act {
+            Act::Tunnel { next_hop } => self.into_tunnel(packet, meta, entry, step, next_hop),
+            Act::Route { vrf } => self.onto_network(packet, meta, vrf),
+            _ => Err(Reason::Undecided),
+        }
+    }
+
     /// Downlink, and from tunnel to tunnel.
     #[inline]
     fn into_tunnel<P: Packet>(
