@@ -63,7 +63,7 @@ group! {
 }
 
 group! {
-    /// Ethernet Context Information (TS 29.244, 7).
+    /// Ethernet Context Information (TS 29.244, 7.5.4.21).
     EthernetContextInformation {
         M mac_addresses_detecteds: [MacAddressesDetected],
     }

@@ -104,7 +104,7 @@ group! {
 }
 
 group! {
-    /// Redundant Transmission Forwarding Parameters (TS 29.244, 7).
+    /// Redundant Transmission Forwarding Parameters (TS 29.244, 7.5.2.3).
     RedundantTransmissionForwardingParameters {
         M outer_header_creation: OuterHeaderCreation,
         C network_instance: NetworkInstance,
@@ -112,7 +112,7 @@ group! {
 }
 
 group! {
-    /// MBS Multicast Parameters (TS 29.244, 7).
+    /// MBS Multicast Parameters (TS 29.244, 7.5.2.3).
     MbsMulticastParameters {
         M destination_interface: DestinationInterface,
         R network_instance: NetworkInstance,
@@ -123,7 +123,7 @@ group! {
 }
 
 group! {
-    /// Add MBS Unicast Parameters (TS 29.244, 7).
+    /// Add MBS Unicast Parameters (TS 29.244, 7.5.2.3).
     AddMbsUnicastParameters {
         M destination_interface: DestinationInterface,
         M mbs_unicast_parameters_id: MbsUnicastParametersId,
@@ -135,14 +135,14 @@ group! {
 }
 
 group! {
-    /// Remove MBS Unicast Parameters (TS 29.244, 7).
+    /// Remove MBS Unicast Parameters (TS 29.244, 7.5.4.3).
     RemoveMbsUnicastParameters {
         M mbs_unicast_parameters_id: MbsUnicastParametersId,
     }
 }
 
 group! {
-    /// Header Handling Control Rule (TS 29.244, 7).
+    /// Header Handling Control Rule (TS 29.244, 7.5.2.3).
     HeaderHandlingControlRule {
         M header_handling_control_rule_id: HeaderHandlingControlRuleId,
         M header_detection_reference: HeaderDetectionReference,
@@ -153,7 +153,7 @@ group! {
 }
 
 group! {
-    /// Header Handling Reporting Control Info (TS 29.244, 7).
+    /// Header Handling Reporting Control Info (TS 29.244, 7.5.2.3).
     HeaderHandlingReportingControlInfo {
         M reporting_endpoint_id: ReportingEndpointId,
         C minimum_wait_time: MinimumWaitTime,
@@ -166,7 +166,7 @@ group! {
 }
 
 group! {
-    /// Header Handling Control information (TS 29.244, 7).
+    /// Header Handling Control information (TS 29.244, 7.5.2.3).
     HeaderHandlingControlInformation {
         M header_handling_control_id: HeaderHandlingControlId,
         C header_handling_control_reference: HeaderHandlingControlReference,
@@ -179,7 +179,7 @@ group! {
 }
 
 group! {
-    /// Extended Transport Level Marking (TS 29.244, 7).
+    /// Extended Transport Level Marking (TS 29.244, 7.5.2.3).
     ExtendedTransportLevelMarking {
         M transport_level_marking: TransportLevelMarking,
         M associated_pdu_set_importance_values: PduSetImportance,

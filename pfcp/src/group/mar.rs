@@ -62,7 +62,7 @@ group! {
 }
 
 group! {
-    /// Provide ATSSS Control Information (TS 29.244, 7).
+    /// Provide ATSSS Control Information (TS 29.244, 7.5.2.10).
     ProvideAtsssControlInformation {
         C mptcp_control_information: MptcpControlInformation,
         C atsss_ll_control_information: AtsssLlControlInformation,
@@ -72,7 +72,7 @@ group! {
 }
 
 group! {
-    /// ATSSS Control Parameters (TS 29.244, 7).
+    /// ATSSS Control Parameters (TS 29.244, 7.5.3.7).
     AtsssControlParameters {
         C mptcp_parameters: MptcpParameters,
         C atsss_ll_parameters: AtsssLlParameters,
@@ -82,7 +82,7 @@ group! {
 }
 
 group! {
-    /// MPTCP Parameters (TS 29.244, 7).
+    /// MPTCP Parameters (TS 29.244, 7.5.3.7).
     MptcpParameters {
         M mptcp_address_information: MptcpAddressInformation,
         M mptcp_link_specific_ip_address: LinkSpecificMultipathIpAddress,
@@ -90,14 +90,14 @@ group! {
 }
 
 group! {
-    /// ATSSS-LL Parameters (TS 29.244, 7).
+    /// ATSSS-LL Parameters (TS 29.244, 7.5.3.7).
     AtsssLlParameters {
         M atsss_ll_information: AtsssLlInformation,
     }
 }
 
 group! {
-    /// PMF Parameters (TS 29.244, 7).
+    /// PMF Parameters (TS 29.244, 7.5.3.7).
     PmfParameters {
         M pmf_address_information: PmfAddressInformation,
         R qfi: Qfi,
@@ -105,7 +105,7 @@ group! {
 }
 
 group! {
-    /// MPQUIC Parameters (TS 29.244, 7).
+    /// MPQUIC Parameters (TS 29.244, 7.5.3.7).
     MpquicParameters {
         M mpquic_address_informations: [MpquicAddressInformation],
         M mpquic_link_specific_ip_address: LinkSpecificMultipathIpAddress,

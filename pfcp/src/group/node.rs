@@ -43,21 +43,21 @@ group! {
 }
 
 group! {
-    /// PFCP Session Retention Information (TS 29.244, 7).
+    /// PFCP Session Retention Information (TS 29.244, 7.4.4.1).
     SessionRetentionInformation {
         R cp_pfcp_entity_ip_addresses: [CpPfcpEntityIpAddress],
     }
 }
 
 group! {
-    /// User Plane Path Recovery Report (TS 29.244, 7).
+    /// User Plane Path Recovery Report (TS 29.244, 7.4.5.1.3).
     UserPlanePathRecoveryReport {
         M remote_gtp_u_peers: [RemoteGtpUPeer],
     }
 }
 
 group! {
-    /// Clock Drift Control Information (TS 29.244, 7).
+    /// Clock Drift Control Information (TS 29.244, 7.4.4.1.2).
     ClockDriftControlInformation {
         M requested_clock_drift_information: RequestedClockDriftInformation,
         C time_domain_numbers: [TimeDomainNumber],
@@ -68,7 +68,7 @@ group! {
 }
 
 group! {
-    /// Clock Drift Report (TS 29.244, 7).
+    /// Clock Drift Report (TS 29.244, 7.4.5.1.4).
     ClockDriftReport {
         M time_domain_number: TimeDomainNumber,
         R time_offset_measurement: TimeOffsetMeasurement,
@@ -81,7 +81,7 @@ group! {
 }
 
 group! {
-    /// UE IP address Pool Information (TS 29.244, 7).
+    /// UE IP address Pool Information (TS 29.244, 7.4.4.1).
     UeIpAddressPoolInformation {
         M pool_identities: [UeIpAddressPoolIdentity],
         R network_instance: NetworkInstance,
@@ -91,7 +91,7 @@ group! {
 }
 
 group! {
-    /// GTP-U Path QoS Control Information (TS 29.244, 7).
+    /// GTP-U Path QoS Control Information (TS 29.244, 7.4.4.1.3).
     GtpUPathQosControlInformation {
         C remote_gtp_u_peers: [RemoteGtpUPeer],
         C gtp_u_path_interface_type: GtpUPathInterfaceType,
@@ -106,7 +106,7 @@ group! {
 }
 
 group! {
-    /// GTP-U Path QoS Report (TS 29.244, 7).
+    /// GTP-U Path QoS Report (TS 29.244, 7.4.5.1.5).
     GtpUPathQosReport {
         M remote_gtp_u_peer: RemoteGtpUPeer,
         C gtp_u_path_interface_type: GtpUPathInterfaceType,
@@ -118,7 +118,7 @@ group! {
 }
 
 group! {
-    /// QoS Information (TS 29.244, 7).
+    /// QoS Information (TS 29.244, 7.4.5.1.6).
     QosInformation {
         M average_packet_delay: AveragePacketDelay,
         C minimum_packet_delay: MinimumPacketDelay,
@@ -128,7 +128,7 @@ group! {
 }
 
 group! {
-    /// UE IP Address Usage Information (TS 29.244, 7).
+    /// UE IP Address Usage Information (TS 29.244, 7.4.4.3.1).
     UeIpAddressUsageInformation {
         M sequence_number: SequenceNumber,
         M metric: Metric,
@@ -141,7 +141,7 @@ group! {
 }
 
 group! {
-    /// PFCP Session Change Info (TS 29.244, 7).
+    /// PFCP Session Change Info (TS 29.244, 7.4.7.1).
     SessionChangeInfo {
         C pgw_c_smf_fq_csids: [FqCsid],
         C group_ids: [GroupId],
@@ -151,14 +151,14 @@ group! {
 }
 
 group! {
-    /// Peer UP Restart Report (TS 29.244, 7).
+    /// Peer UP Restart Report (TS 29.244, 7.4.5.1.7).
     PeerUpRestartReport {
         M remote_gtp_u_peers: [RemoteGtpUPeer],
     }
 }
 
 group! {
-    /// N6 Delay Measurement Control Information (TS 29.244, 7).
+    /// N6 Delay Measurement Control Information (TS 29.244, 7.4.4.1.4).
     N6DelayMeasurementControlInformation {
         M n6_delay_measurement_control_information_id: N6DelayMeasurementControlInformationId,
         M measurement_endpoint_addresses: [MeasurementEndpointAddress],
@@ -175,7 +175,7 @@ group! {
 }
 
 group! {
-    /// N6 Delay Measurement Report (TS 29.244, 7).
+    /// N6 Delay Measurement Report (TS 29.244, 7.4.5.1.8).
     N6DelayMeasurementReport {
         M measurement_endpoint_address: MeasurementEndpointAddress,
         M network_instance: NetworkInstance,
@@ -189,7 +189,7 @@ group! {
 }
 
 group! {
-    /// Protocol Specific Configuration Parameters (TS 29.244, 7).
+    /// Protocol Specific Configuration Parameters (TS 29.244, 7.4.4.1.4).
     ProtocolSpecificConfigurationParameters {
         M measurement_protocol: N6DelayMeasurementProtocols,
         R measurement_endpoint_port_number: MeasurementEndpointPortNumber,
@@ -202,7 +202,7 @@ group! {
 }
 
 group! {
-    /// PFD Partial Failure Information (TS 29.244, 7).
+    /// PFD Partial Failure Information (TS 29.244, 7.4.3.2).
     PfdPartialFailureInformation {
         M application_id: ApplicationId,
         M failure_cause: Cause,

@@ -109,7 +109,7 @@ group! {
 }
 
 group! {
-    /// IP Multicast Addressing Info (TS 29.244, 7).
+    /// IP Multicast Addressing Info (TS 29.244, 7.5.2.2).
     IpMulticastAddressingInfo {
         M ip_multicast_address: IpMulticastAddress,
         R source_ip_addresses: [SourceIpAddress],
@@ -117,7 +117,7 @@ group! {
 }
 
 group! {
-    /// Redundant Transmission Parameters (TS 29.244, 7).
+    /// Redundant Transmission Parameters (TS 29.244, 7.5.2.2).
     RedundantTransmissionDetectionParameters {
         M local_f_teid: FTeid,
         C network_instance: NetworkInstance,
@@ -125,7 +125,7 @@ group! {
 }
 
 group! {
-    /// Updated PDR (TS 29.244, 7).
+    /// Updated PDR (TS 29.244, 7.5.5.5).
     UpdatedPdr {
         M pdr_id: PdrId,
         /// The F-TEIDs that the update made the UP function allocate.
@@ -135,7 +135,7 @@ group! {
 }
 
 group! {
-    /// Transport Delay Reporting (TS 29.244, 7).
+    /// Transport Delay Reporting (TS 29.244, 7.5.2.2).
     TransportDelayReporting {
         M preceding_ul_gtp_u_peer: RemoteGtpUPeer,
         R dscp: TransportLevelMarking,
@@ -143,7 +143,7 @@ group! {
 }
 
 group! {
-    /// Protocol Description (TS 29.244, 7).
+    /// Protocol Description (TS 29.244, 7.5.2.2).
     ProtocolDescription {
         R transport_protocol: MediaTransportProtocol,
         C rtp_header_extension_informations: [RtpHeaderExtensionInformation],
@@ -153,7 +153,7 @@ group! {
 }
 
 group! {
-    /// RTP Header Extension Information (TS 29.244, 7).
+    /// RTP Header Extension Information (TS 29.244, 7.5.2.2).
     RtpHeaderExtensionInformation {
         C rtp_header_extension_type: RtpHeaderExtensionType,
         C rtp_header_extension_id: RtpHeaderExtensionId,
@@ -162,7 +162,7 @@ group! {
 }
 
 group! {
-    /// RTP Payload Information (TS 29.244, 7).
+    /// RTP Payload Information (TS 29.244, 7.5.2.2).
     RtpPayloadInformation {
         C rtp_payload_types: [RtpPayloadType],
         R rtp_payload_format: RtpPayloadFormat,

@@ -49,7 +49,7 @@ group! {
 }
 
 group! {
-    /// Packet Rate Status Report (TS 29.244, 7).
+    /// Packet Rate Status Report (TS 29.244, 7.5.7.1).
     PacketRateStatusReport {
         M qer_id: QerId,
         M packet_rate_status: PacketRateStatus,
@@ -57,14 +57,14 @@ group! {
 }
 
 group! {
-    /// Query Packet Rate Status (TS 29.244, 7).
+    /// Query Packet Rate Status (TS 29.244, 7.5.4.22).
     QueryPacketRateStatus {
         M qer_id: QerId,
     }
 }
 
 group! {
-    /// DSCP to PPI Control Information (TS 29.244, 7).
+    /// DSCP to PPI Control Information (TS 29.244, 7.5.2.1).
     DscpToPpiControlInformation {
         M dscp_to_ppi_mapping_informations: [DscpToPpiMappingInformation],
         R qfis: [Qfi],

@@ -10,7 +10,7 @@ group! {
 }
 
 group! {
-    /// Created Bridge/Router Info (TS 29.244, 7).
+    /// Created Bridge/Router Info (TS 29.244, 7.5.3.6).
     CreatedBridgeRouterInfo {
         C port_number: PortNumber,
         C user_plane_node_id: UserPlaneNodeId,
@@ -18,7 +18,7 @@ group! {
 }
 
 group! {
-    /// TSC Management Information (Session Modification Request) (TS 29.244, 7).
+    /// TSC Management Information (Session Modification Request) (TS 29.244, 7.5.4.18).
     TscManagementInformation {
         R port_management_information_container: PortManagementInformationContainer,
         R user_plane_node_management_information_container: UserPlaneNodeManagementInformationContainer,
@@ -28,14 +28,14 @@ group! {
 }
 
 group! {
-    /// Provide RDS configuration information (TS 29.244, 7).
+    /// Provide RDS configuration information (TS 29.244, 7.5.2.11).
     ProvideRdsConfigurationInformation {
         R rds_configuration_information: RdsConfigurationInformation,
     }
 }
 
 group! {
-    /// Partial Failure Information (TS 29.244, 7).
+    /// Partial Failure Information (TS 29.244, 7.5.3.1).
     PartialFailureInformation {
         M failed_rule_id: FailedRuleId,
         M failure_cause: Cause,
@@ -44,7 +44,7 @@ group! {
 }
 
 group! {
-    /// L2TP Tunnel Information (TS 29.244, 7).
+    /// L2TP Tunnel Information (TS 29.244, 7.5.2.1).
     L2tpTunnelInformation {
         M lns_address: LnsAddress,
         R tunnel_password: TunnelPassword,
@@ -53,7 +53,7 @@ group! {
 }
 
 group! {
-    /// L2TP Session Information (TS 29.244, 7).
+    /// L2TP Session Information (TS 29.244, 7.5.2.1).
     L2tpSessionInformation {
         R calling_number: CallingNumber,
         R called_number: CalledNumber,
@@ -64,7 +64,7 @@ group! {
 }
 
 group! {
-    /// Created L2TP Session (TS 29.244, 7).
+    /// Created L2TP Session (TS 29.244, 7.5.3.1).
     CreatedL2tpSession {
         R dns_server_addresses: [DnsServerAddress],
         R nbns_server_addresses: [NbnsServerAddress],
@@ -73,7 +73,7 @@ group! {
 }
 
 group! {
-    /// MBS Session N4mb Control Information (TS 29.244, 7).
+    /// MBS Session N4mb Control Information (TS 29.244, 7.5.2.1).
     MbsSessionN4mbControlInformation {
         M mbs_session_identifier: MbsSessionIdentifier,
         C area_session_id: AreaSessionId,
@@ -83,14 +83,14 @@ group! {
 }
 
 group! {
-    /// MBS Session N4mb Information (TS 29.244, 7).
+    /// MBS Session N4mb Information (TS 29.244, 7.5.3.1).
     MbsSessionN4mbInformation {
         C multicast_transport_information: MulticastTransportInformation,
     }
 }
 
 group! {
-    /// MBS Session N4 Control Information (TS 29.244, 7).
+    /// MBS Session N4 Control Information (TS 29.244, 7.5.2.1).
     MbsSessionN4ControlInformation {
         M mbs_session_identifier: MbsSessionIdentifier,
         C area_session_id: AreaSessionId,
@@ -99,7 +99,7 @@ group! {
 }
 
 group! {
-    /// MBS Session N4 Information (TS 29.244, 7).
+    /// MBS Session N4 Information (TS 29.244, 7.5.3.1).
     MbsSessionN4Information {
         M mbs_session_identifier: MbsSessionIdentifier,
         C area_session_id: AreaSessionId,
@@ -109,7 +109,7 @@ group! {
 }
 
 group! {
-    /// `MoQ` Information (TS 29.244, 7).
+    /// `MoQ` Information (TS 29.244, 7.5.3.1).
     MoqInformation {
         C moq_relay_address: MoqRelayIpAddress,
     }

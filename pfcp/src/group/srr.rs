@@ -3,14 +3,14 @@
 use crate::ie::*;
 
 group! {
-    /// Remove SRR (TS 29.244, 7).
+    /// Remove SRR (TS 29.244, 7.5.4.19).
     RemoveSrr {
         M srr_id: SrrId,
     }
 }
 
 group! {
-    /// Create SRR (TS 29.244, 7).
+    /// Create SRR (TS 29.244, 7.5.2.9).
     CreateSrr {
         M srr_id: SrrId,
         C access_availability_control_information: AccessAvailabilityControlInformation,
@@ -22,7 +22,7 @@ group! {
 }
 
 group! {
-    /// Update SRR (TS 29.244, 7).
+    /// Update SRR (TS 29.244, 7.5.4.21).
     UpdateSrr {
         M srr_id: SrrId,
         U access_availability_control_information: AccessAvailabilityControlInformation,
@@ -33,7 +33,7 @@ group! {
 }
 
 group! {
-    /// Session Report (TS 29.244, 7).
+    /// Session Report (TS 29.244, 7.5.8.7).
     SessionReport {
         M srr_id: SrrId,
         C qos_monitoring_reports: [QosMonitoringReport],
@@ -43,21 +43,21 @@ group! {
 }
 
 group! {
-    /// Access Availability Control Information (TS 29.244, 7).
+    /// Access Availability Control Information (TS 29.244, 7.5.2.9).
     AccessAvailabilityControlInformation {
         M requested_access_availability_information: RequestedAccessAvailabilityInformation,
     }
 }
 
 group! {
-    /// Access Availability Report (TS 29.244, 7).
+    /// Access Availability Report (TS 29.244, 7.5.8.6).
     AccessAvailabilityReport {
         M access_availability_informations: [AccessAvailabilityInformation],
     }
 }
 
 group! {
-    /// QoS Monitoring per QoS flow Control Information (TS 29.244, 7).
+    /// QoS Monitoring per QoS flow Control Information (TS 29.244, 7.5.2.9).
     QosMonitoringControlInformation {
         M qfis: [Qfi],
         M requested_qos_monitoring: RequestedQosMonitoring,
@@ -73,7 +73,7 @@ group! {
 }
 
 group! {
-    /// QoS Monitoring Report (TS 29.244, 7).
+    /// QoS Monitoring Report (TS 29.244, 7.5.8.6).
     QosMonitoringReport {
         M qfi: Qfi,
         M qos_monitoring_measurement: QosMonitoringMeasurement,
@@ -84,7 +84,7 @@ group! {
 }
 
 group! {
-    /// Direct Reporting Information (TS 29.244, 7).
+    /// Direct Reporting Information (TS 29.244, 7.5.2.9).
     DirectReportingInformation {
         M event_notification_uri: EventNotificationUri,
         C notification_correlation_id: NotificationCorrelationId,
@@ -94,7 +94,7 @@ group! {
 }
 
 group! {
-    /// Traffic Parameter Measurement Control Information (TS 29.244, 7).
+    /// Traffic Parameter Measurement Control Information (TS 29.244, 7.5.2.9).
     TrafficParameterMeasurementControlInformation {
         M qfis: [Qfi],
         M traffic_parameter_measurement_indication: TrafficParameterMeasurementIndication,
@@ -105,7 +105,7 @@ group! {
 }
 
 group! {
-    /// Traffic Parameter Measurement Report (TS 29.244, 7).
+    /// Traffic Parameter Measurement Report (TS 29.244, 7.5.8.6).
     TrafficParameterMeasurementReport {
         M qfi: Qfi,
         C n6_jitter_measurement: N6JitterMeasurement,
@@ -116,7 +116,7 @@ group! {
 }
 
 group! {
-    /// Redundant N3/N9 Transmission Information (TS 29.244, 7).
+    /// Redundant N3/N9 Transmission Information (TS 29.244, 7.5.8.6).
     RedundantN3N9TransmissionInformation {
         M local_n3_n9_tunnel_information: LocalN3N9TunnelInformation,
         M remote_n3_n9_tunnel_information: RemoteN3N9TunnelInformation,
@@ -124,7 +124,7 @@ group! {
 }
 
 group! {
-    /// Local N3/N9 Tunnel Information (TS 29.244, 7).
+    /// Local N3/N9 Tunnel Information (TS 29.244, 7.5.8.6).
     LocalN3N9TunnelInformation {
         M f_teid: FTeid,
         R network_instance: NetworkInstance,
@@ -132,7 +132,7 @@ group! {
 }
 
 group! {
-    /// Remote N3/N9 Tunnel Information (TS 29.244, 7).
+    /// Remote N3/N9 Tunnel Information (TS 29.244, 7.5.8.6).
     RemoteN3N9TunnelInformation {
         M f_teid: FTeid,
         R network_instance: NetworkInstance,

@@ -216,7 +216,7 @@ impl fmt::Display for DlBufferingSuggestedPacketCount {
     }
 }
 
-/// Reporting Suggestion Info (TS 29.244, 8.2.228).
+/// Reporting Suggestion Info (TS 29.244, 8.2.229).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReportingSuggestionInfo {
     /// How urgent: 0 delay tolerant, 1 not, 4 bits.
@@ -251,7 +251,7 @@ impl fmt::Display for ReportingSuggestionInfo {
     }
 }
 
-/// On-path N6 Connection Information (TS 29.244, 8.2.260).
+/// On-path N6 Connection Information (TS 29.244, 8.2.261).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OnPathN6ConnectionInformation {
     /// The signalling method: 0 unspecified, 1 Connect-UDP, 3 bits.
@@ -309,7 +309,7 @@ impl fmt::Display for OnPathN6ConnectionInformation {
     }
 }
 
-/// DSCP to PPI Mapping Information (TS 29.244, 8.2.217): the DSCPs that get a paging policy.
+/// DSCP to PPI Mapping Information (TS 29.244, 8.2.214): the DSCPs that get a paging policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DscpToPpiMappingInformation {
     /// The paging policy indicator, 3 bits.
