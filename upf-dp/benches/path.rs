@@ -63,11 +63,21 @@ fn calibration() -> u64 {
 }
 
 fn main() {
-    let wanted: Vec<u32> = std::env::args().filter_map(|text| text.parse().ok()).collect();
-    let wanted = if wanted.is_empty() { vec![1, 1000, 10_000, 100_000] } else { wanted };
+    let wanted: Vec<u32> = std::env::args()
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    let wanted = if wanted.is_empty() {
+        vec![1, 1000, 10_000, 100_000]
+    } else {
+        wanted
+    };
     let calm: u64 = (0..200).map(|_| calibration()).min().unwrap();
     println!("calibration: {calm} cycles for 10 000 dependent multiplications");
-    let eal = Eal::start(EalConfig { telemetry: false, ..EalConfig::default() }).unwrap();
+    let eal = Eal::start(EalConfig {
+        telemetry: false,
+        ..EalConfig::default()
+    })
+    .unwrap();
     let pool = Pool::create(eal, &PoolConfig::named("packets")).unwrap();
     let _lcore = dpdk::Lcore::register(eal).unwrap();
     let rounds = std::env::args().find_map(|text| text.strip_prefix("rounds=")?.parse().ok());
@@ -77,12 +87,25 @@ fn main() {
 }
 
 fn measure(pool: &Pool, sessions: u32, count: usize) {
-    let (mut publisher, mut readers) =
-        Tables::create(Sizes { sessions, tunnels: sessions + 8, workers: 1, seed: 7 });
+    let (mut publisher, mut readers) = Tables::create(Sizes {
+        sessions,
+        tunnels: sessions + 8,
+        workers: 1,
+        seed: 7,
+    });
     let neighbours = Arc::new(Neighbours::default());
-    let link = |mac| PortLink { mac, kernel_mac: None, mtu: 1600 };
+    let link = |mac| PortLink {
+        mac,
+        kernel_mac: None,
+        mtu: 1600,
+    };
     let ports = [link(MAC_N3), link(MAC_N6)];
-    let links = Arc::new(Links::new(&topology(), &ports, &[N4_ADDRESS.into()], &neighbours));
+    let links = Arc::new(Links::new(
+        &topology(),
+        &ports,
+        &[N4_ADDRESS.into()],
+        &neighbours,
+    ));
     let hop = |interface, address| session::neighbour::NextHop { interface, address };
     let gnb = neighbours.id(hop(N3, GNB.into())).unwrap();
     neighbours.learn(hop(N3, GNB.into()), MAC_GNB);
@@ -99,12 +122,24 @@ fn measure(pool: &Pool, sessions: u32, count: usize) {
                 source: N3_ADDRESS.into(),
                 next_hop: Some(gnb),
             };
-            let ue = UeAddress { ipv4: Some(ue(number)), ipv6: None };
+            let ue = UeAddress {
+                ipv4: Some(ue(number)),
+                ipv6: None,
+            };
             let rules = usual_rules(teid, ue, tunnel);
-            let context =
-                Context { session, owner, hz: HZ, burst_ms: 100, buffer_packets: 8 };
-            let compiled = Installed::default().compile(rules, &context, |_| true).unwrap();
-            publisher.publish(session, compiled.plan, &compiled.add, &[]).unwrap();
+            let context = Context {
+                session,
+                owner,
+                hz: HZ,
+                burst_ms: 100,
+                buffer_packets: 8,
+            };
+            let compiled = Installed::default()
+                .compile(rules, &context, |_| true)
+                .unwrap();
+            publisher
+                .publish(session, compiled.plan, &compiled.add, &[])
+                .unwrap();
             // What only the control side keeps is not part of what is measured.
             drop(compiled.installed);
             teid
@@ -114,7 +149,10 @@ fn measure(pool: &Pool, sessions: u32, count: usize) {
         worker: WorkerId(0),
         workers: 1,
         hz: HZ,
-        held: HeldLimits { packets: 64, expiry_cycles: HZ },
+        held: HeldLimits {
+            packets: 64,
+            expiry_cycles: HZ,
+        },
         rates: Rates::default(),
     };
     let cells = Arc::new(WorkerCells::new(2));
@@ -123,29 +161,34 @@ fn measure(pool: &Pool, sessions: u32, count: usize) {
     let mut reader = readers.pop().unwrap();
     for uplink_way in [true, false] {
         let mut random = 1_u64;
-        let mut frames = || -> Vec<Vec<u8>> {
-            (0..BURST)
-                .map(|_| {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    let number = ((random >> 33) % u64::from(sessions)) as u32;
-                    // 64 octets of user packet.
-                    if uplink_way {
-                        uplink(teids[number as usize], &user_v4(ue(number), HOST, 36))
-                    } else {
-                        downlink(&user_v4(HOST, ue(number), 36))
-                    }
-                })
-                .collect()
+        let mut any_session = || {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            ((random >> 33) % u64::from(sessions)) as u32
+        };
+        // 64 octets of user packet.
+        let mut frame = if uplink_way {
+            uplink(Teid(0), &user_v4(ue(0), HOST, 36))
+        } else {
+            downlink(&user_v4(HOST, ue(0), 36))
         };
         let port = u16::from(!uplink_way);
-        let bursts = (4 * sessions as usize / BURST).clamp(8, 8192);
-        let all: Vec<Vec<Vec<u8>>> = (0..bursts).map(|_| frames()).collect();
         let mut rounds = Vec::new();
-        for round in 0..count {
+        for _ in 0..count {
             let mut batch = Burst::<BURST>::new();
             assert!(pool.fill(&mut batch, BURST), "the pool is empty");
-            for (packet, frame) in batch.iter_mut().zip(&all[round % bursts]) {
-                assert!(packet.extend_from_slice(frame), "a buffer holds a frame");
+            for packet in &mut *batch {
+                let number = any_session();
+                let address = ue(number).octets();
+                if uplink_way {
+                    frame[46..50].copy_from_slice(&teids[number as usize].0.to_be_bytes());
+                    frame[70..74].copy_from_slice(&address);
+                } else {
+                    frame[30..34].copy_from_slice(&address);
+                    set_ipv4_checksum(&mut frame[14..34]);
+                }
+                assert!(packet.extend_from_slice(&frame), "a buffer holds a frame");
             }
             let mut out = Sink(Burst::new());
             let start = dpdk::cycles();
@@ -155,7 +198,12 @@ fn measure(pool: &Pool, sessions: u32, count: usize) {
             }
             // A meter's time in nanoseconds is as good as any.
             let now = Now(start);
-            let mut turn = Turn { view: reader.snapshot(), now, out: &mut out, end: &mut end };
+            let mut turn = Turn {
+                view: reader.snapshot(),
+                now,
+                out: &mut out,
+                end: &mut end,
+            };
             path.run(&mut batch, &mut metas, &mut turn);
             rounds.push(dpdk::cycles() - start);
             assert_eq!(out.0.len(), BURST, "not all were forwarded");

@@ -19,7 +19,8 @@ pub struct Counter(AtomicU64);
 impl Counter {
     #[inline]
     pub(crate) fn add(&self, more: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
     }
     #[inline]
     pub(crate) fn set(&self, value: u64) {
@@ -185,7 +186,12 @@ impl WorkerCounts {
         let sum = |of: fn(&PortCounts) -> u64| -> i128 {
             self.ports.iter().map(|port| i128::from(of(port))).sum()
         };
-        let dropped: i128 = self.ports.iter().flat_map(|port| port.dropped).map(i128::from).sum();
+        let dropped: i128 = self
+            .ports
+            .iter()
+            .flat_map(|port| port.dropped)
+            .map(i128::from)
+            .sum();
         let came = sum(|p| p.received_packets) + sum(|p| p.made) + sum(|p| p.taken_over);
         let went = sum(|p| p.sent_packets) + sum(|p| p.consumed) + sum(|p| p.handed_over);
         came - went - i128::from(self.held) - dropped

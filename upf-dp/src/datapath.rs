@@ -141,7 +141,10 @@ impl DataPath {
         let cells = (0..workers).map(|_| Arc::new(WorkerCells::new(config.ports.len())));
         let counters = Counters(cells.collect());
         let rings = rings(workers, config.ring_packets);
-        let per_worker = queues.into_iter().zip(rings).zip(readers.into_iter().zip(ends));
+        let per_worker = queues
+            .into_iter()
+            .zip(rings)
+            .zip(readers.into_iter().zip(ends));
         let mut started = Vec::new();
         for (number, ((dealt, rings), (reader, end))) in per_worker.enumerate() {
             let id = WorkerId(u8::try_from(number).unwrap_or(u8::MAX));
@@ -152,7 +155,12 @@ impl DataPath {
                 neighbours: Arc::clone(&config.neighbours),
                 cells: counters.0.get(number).map_or_else(no_cells, Arc::clone),
                 pool: config.pool,
-                queues: Queues { rx: dealt.rx, tx: dealt.tx, reader, end },
+                queues: Queues {
+                    rx: dealt.rx,
+                    tx: dealt.tx,
+                    reader,
+                    end,
+                },
                 to_workers: rings.to,
                 from_workers: rings.from,
             };
@@ -164,12 +172,21 @@ impl DataPath {
                 Err(error) => {
                     // The others have nobody to hand their packets to.
                     stop.store(true, Ordering::Release);
-                    started.into_iter().for_each(|worker| drop(worker.join()));
+                    for worker in started {
+                        drop(worker.join());
+                    }
                     return Err(error.into());
                 }
             }
         }
-        Ok(Self { stop, workers: started, ports: config.ports, links, counters, spare })
+        Ok(Self {
+            stop,
+            workers: started,
+            ports: config.ports,
+            links,
+            counters,
+            spare,
+        })
     }
 
     /// What the workers count.
@@ -184,7 +201,9 @@ impl DataPath {
 
     /// Our Ethernet address and MTU on each port.
     pub fn links(&self) -> Vec<PortLink> {
-        (0..).map_while(|port| self.links.port(port).copied()).collect()
+        (0..)
+            .map_while(|port| self.links.port(port).copied())
+            .collect()
     }
 
     /// Stops the workers, then the ports.
@@ -210,13 +229,19 @@ impl DataPath {
             rx = others;
             let (own_tx, others) = tx.into_iter().partition(|queue| queue.port() == id);
             tx = others;
-            if let Err((_, error)) = port.stop(dpdk::Queues { rx: own, tx: own_tx }) {
+            if let Err((_, error)) = port.stop(dpdk::Queues {
+                rx: own,
+                tx: own_tx,
+            }) {
                 failed = failed.or(Some(error.into()));
             }
         }
         match failed {
             Some(error) => Err(error),
-            None => Ok(Stopped { ports: self.ports, counts: self.counters.read() }),
+            None => Ok(Stopped {
+                ports: self.ports,
+                counts: self.counters.read(),
+            }),
         }
     }
 }
@@ -227,7 +252,11 @@ fn check(config: &DataPathConfig, readers: usize, ends: usize) -> Result<(), Dat
         return Err(DataPathError::NoWorkers);
     }
     if readers != workers || ends != workers {
-        return Err(DataPathError::Ends { workers, readers, ends });
+        return Err(DataPathError::Ends {
+            workers,
+            readers,
+            ends,
+        });
     }
     Ok(())
 }
@@ -269,7 +298,12 @@ fn links(config: &DataPathConfig) -> Result<Links, DataPathError> {
             mtu: port.info().mtu,
         });
     }
-    Ok(Links::new(&config.topology, &links, &config.own_addresses, &config.neighbours))
+    Ok(Links::new(
+        &config.topology,
+        &links,
+        &config.own_addresses,
+        &config.neighbours,
+    ))
 }
 
 /// An Ethernet address for our end of a TAP, whose driver tells that of the kernel's end: locally
@@ -288,10 +322,7 @@ struct Dealt {
 
 /// Starts the ports, and deals their queues out: a transmit queue of each port to each worker, the
 /// receive queues in turn. Transmit queues that are left over are kept, to stop the port with.
-fn deal_queues(
-    ports: &mut [Port],
-    workers: usize,
-) -> Result<(Vec<Dealt>, Vec<Tx>), DataPathError> {
+fn deal_queues(ports: &mut [Port], workers: usize) -> Result<(Vec<Dealt>, Vec<Tx>), DataPathError> {
     let mut spare = Vec::new();
     let mut dealt: Vec<Dealt> = (0..workers).map(|_| Dealt::default()).collect();
     // Ports with a single queue are spread over the workers, too.
@@ -301,7 +332,11 @@ fn deal_queues(
         if queues.tx.len() < workers {
             let (name, have) = (port.name().to_owned(), queues.tx.len());
             drop(port.stop(queues));
-            return Err(DataPathError::TransmitQueues { port: name, queues: have, workers });
+            return Err(DataPathError::TransmitQueues {
+                port: name,
+                queues: have,
+                workers,
+            });
         }
         let mut tx = queues.tx.into_iter();
         for (worker, tx) in dealt.iter_mut().zip(tx.by_ref()) {

@@ -115,7 +115,10 @@ impl<P> Held<P> {
 
     /// Remembers that the control side has been told.
     pub fn set_notified(&mut self, session: SessionIndex) {
-        if let Some(queue) = self.place(session).and_then(|place| self.queues.get_mut(place)) {
+        if let Some(queue) = self
+            .place(session)
+            .and_then(|place| self.queues.get_mut(place))
+        {
             queue.notified = true;
         }
     }
@@ -136,17 +139,24 @@ impl<P> Held<P> {
         }
         let at = self.free;
         let place = self.place_for(session);
-        let (Some(slot), Some(queue)) =
-            (self.slots.get_mut(index(at)), self.queues.get_mut(place))
+        let (Some(slot), Some(queue)) = (self.slots.get_mut(index(at)), self.queues.get_mut(place))
         else {
             return Err((held.packet, Reason::HoldFull));
         };
         self.free = slot.next;
-        *slot = Slot { held: Some(held), next: NONE };
+        *slot = Slot {
+            held: Some(held),
+            next: NONE,
+        };
         let before = queue.last;
         let is_first = queue.session == SessionIndex(0);
         if is_first {
-            *queue = Queue { session, far, first: at, ..EMPTY };
+            *queue = Queue {
+                session,
+                far,
+                first: at,
+                ..EMPTY
+            };
         }
         queue.last = at;
         queue.packets += 1;
@@ -201,14 +211,21 @@ impl<P> Held<P> {
 
     /// Whether the packet that the session has held longest is too old.
     pub fn is_expired(&self, session: SessionIndex, now: Now) -> bool {
-        let first = self.queue(session).and_then(|queue| self.slots.get(index(queue.first)));
-        let since = first.and_then(|slot| slot.held.as_ref()).map(|held| held.since);
+        let first = self
+            .queue(session)
+            .and_then(|queue| self.slots.get(index(queue.first)));
+        let since = first
+            .and_then(|slot| slot.held.as_ref())
+            .map(|held| held.since);
         since.is_some_and(|since| now.0.saturating_sub(since.0) > self.expiry_cycles)
     }
 
     /// Some session that holds packets.
     pub fn any(&self) -> Option<SessionIndex> {
-        let queue = self.queues.iter().find(|queue| queue.session != SessionIndex(0))?;
+        let queue = self
+            .queues
+            .iter()
+            .find(|queue| queue.session != SessionIndex(0))?;
         Some(queue.session)
     }
 
@@ -225,16 +242,19 @@ impl<P> Held<P> {
         let home = self.home(session);
         let mut places = (0..=mask).map(|step| (home + step) & mask);
         let found = places.find(|place| {
-            self.queues.get(*place).is_some_and(|queue| {
-                queue.session == session || queue.session == SessionIndex(0)
-            })
+            self.queues
+                .get(*place)
+                .is_some_and(|queue| queue.session == session || queue.session == SessionIndex(0))
         });
         found.unwrap_or(usize::MAX)
     }
 
     fn place(&self, session: SessionIndex) -> Option<usize> {
         let place = self.place_for(session);
-        self.queues.get(place).filter(|queue| queue.session == session).map(|_| place)
+        self.queues
+            .get(place)
+            .filter(|queue| queue.session == session)
+            .map(|_| place)
     }
 
     fn queue(&self, session: SessionIndex) -> Option<&Queue> {
@@ -280,11 +300,18 @@ mod tests {
     use super::*;
 
     fn limits(packets: u32) -> HeldLimits {
-        HeldLimits { packets, expiry_cycles: 100 }
+        HeldLimits {
+            packets,
+            expiry_cycles: 100,
+        }
     }
 
     fn held(packet: u32, since: u64) -> HeldPacket<u32> {
-        HeldPacket { packet, port: 0, since: Now(since) }
+        HeldPacket {
+            packet,
+            port: 0,
+            since: Now(since),
+        }
     }
 
     #[test]
@@ -293,22 +320,34 @@ mod tests {
         let (a, b) = (SessionIndex(1), SessionIndex(2));
         assert_eq!(store.push(a, FarId(1), 2, held(1, 0)), Ok(true));
         assert_eq!(store.push(a, FarId(1), 2, held(2, 0)), Ok(false));
-        assert_eq!(store.push(a, FarId(1), 2, held(3, 0)), Err((3, Reason::HoldSessionFull)));
+        assert_eq!(
+            store.push(a, FarId(1), 2, held(3, 0)),
+            Err((3, Reason::HoldSessionFull))
+        );
         assert_eq!(store.push(b, FarId(1), 2, held(4, 0)), Ok(true));
-        assert_eq!(store.push(b, FarId(1), 2, held(5, 0)), Err((5, Reason::HoldFull)));
+        assert_eq!(
+            store.push(b, FarId(1), 2, held(5, 0)),
+            Err((5, Reason::HoldFull))
+        );
         assert_eq!(store.pop(a).unwrap().packet, 1);
         assert_eq!(store.push(b, FarId(1), 2, held(6, 0)), Ok(false));
         let mut none = Held::new(limits(0));
-        assert_eq!(none.push(a, FarId(1), 2, held(7, 0)), Err((7, Reason::HoldFull)));
+        assert_eq!(
+            none.push(a, FarId(1), 2, held(7, 0)),
+            Err((7, Reason::HoldFull))
+        );
     }
 
     #[test]
     fn old_packets_and_gone_sessions_are_found() {
         let mut store = Held::new(limits(64));
-        assert!(store.push(SessionIndex(9), FarId(1), 2, held(1, 50)).is_ok());
-        let search = |store: &mut Held<u32>, now, gone| {
-            (0..20).find_map(|_| store.due(Now(now), |_| gone))
-        };
+        assert!(
+            store
+                .push(SessionIndex(9), FarId(1), 2, held(1, 50))
+                .is_ok()
+        );
+        let search =
+            |store: &mut Held<u32>, now, gone| (0..20).find_map(|_| store.due(Now(now), |_| gone));
         assert_eq!(search(&mut store, 150, false), None);
         let expired = Some((SessionIndex(9), Reason::HoldExpired));
         assert_eq!(search(&mut store, 151, false), expired);

@@ -146,7 +146,12 @@ impl Links {
         further: &[IpAddr],
         neighbours: &Neighbours,
     ) -> Self {
-        let configured = || topology.interfaces.iter().flat_map(|interface| &interface.addresses);
+        let configured = || {
+            topology
+                .interfaces
+                .iter()
+                .flat_map(|interface| &interface.addresses)
+        };
         let own = OwnAddresses::new(configured().map(IpNet::addr).chain(further.iter().copied()));
         let interfaces = topology
             .interfaces
@@ -160,7 +165,11 @@ impl Links {
             .zip(ports)
             .map(|(number, link)| CompiledPort::new(topology, number, *link))
             .collect();
-        Self { ports, interfaces, own }
+        Self {
+            ports,
+            interfaces,
+            own,
+        }
     }
 
     /// How many ports there are.
@@ -211,18 +220,30 @@ impl Links {
 
 impl CompiledPort {
     fn new(topology: &Topology, number: u16, link: PortLink) -> Self {
-        let on_port = || topology.interfaces.iter().filter(|interface| interface.port == number);
+        let on_port = || {
+            topology
+                .interfaces
+                .iter()
+                .filter(|interface| interface.port == number)
+        };
         let mut tags: Vec<u16> = on_port().filter_map(|interface| interface.vlan).collect();
         tags.sort_unstable();
         tags.dedup();
         let segment = |vlan| {
-            let here: Vec<_> = on_port().filter(|interface| interface.vlan == vlan).collect();
+            let here: Vec<_> = on_port()
+                .filter(|interface| interface.vlan == vlan)
+                .collect();
             Segment::new(&here)
         };
         Self {
             link,
-            untagged: on_port().any(|interface| interface.vlan.is_none()).then(|| segment(None)),
-            tagged: tags.into_iter().map(|tag| (tag, segment(Some(tag)))).collect(),
+            untagged: on_port()
+                .any(|interface| interface.vlan.is_none())
+                .then(|| segment(None)),
+            tagged: tags
+                .into_iter()
+                .map(|tag| (tag, segment(Some(tag))))
+                .collect(),
         }
     }
 }
@@ -252,12 +273,18 @@ impl Segment {
 
     #[inline]
     pub(crate) fn local_v4(&self, address: u32) -> Option<Local> {
-        self.v4.iter().find(|(own, _)| *own == address).map(|(_, local)| *local)
+        self.v4
+            .iter()
+            .find(|(own, _)| *own == address)
+            .map(|(_, local)| *local)
     }
 
     #[inline]
     pub(crate) fn local_v6(&self, address: u128) -> Option<Local> {
-        self.v6.iter().find(|(own, _)| *own == address).map(|(_, local)| *local)
+        self.v6
+            .iter()
+            .find(|(own, _)| *own == address)
+            .map(|(_, local)| *local)
     }
 
     pub(crate) fn local(&self, address: IpAddr) -> Option<Local> {
@@ -287,8 +314,12 @@ impl InterfaceLink {
             v4: Vec::new(),
             v6: Vec::new(),
         };
-        let networks = topology.networks.iter().filter(|network| network.interface == interface.id);
-        link.ue_pools.extend(networks.flat_map(|network| network.ue_pools.iter().copied()));
+        let networks = topology
+            .networks
+            .iter()
+            .filter(|network| network.interface == interface.id);
+        link.ue_pools
+            .extend(networks.flat_map(|network| network.ue_pools.iter().copied()));
         if let (true, Some(mac)) = (interface.kernel, port.and_then(|port| port.kernel_mac)) {
             link.all_to_the_kernel(interface.id, mac, neighbours);
             return link;
@@ -297,22 +328,30 @@ impl InterfaceLink {
             link.add(net.trunc(), Target::OnLink);
         }
         for route in &interface.routes {
-            let hop = NextHop { interface: interface.id, address: route.via };
+            let hop = NextHop {
+                interface: interface.id,
+                address: route.via,
+            };
             if let Some(id) = neighbours.id(hop) {
                 link.add(route.to.trunc(), Target::Via(id));
             }
         }
         // Most specific first; of equals the one that was written last.
         link.v4.reverse();
-        link.v4.sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
+        link.v4
+            .sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
         link.v6.reverse();
-        link.v6.sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
+        link.v6
+            .sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
         link
     }
 
     /// The other end of the wire is the kernel, whatever the destination.
     fn all_to_the_kernel(&mut self, id: InterfaceId, mac: [u8; 6], neighbours: &Neighbours) {
-        let hop = NextHop { interface: id, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+        let hop = NextHop {
+            interface: id,
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
         if let Some(next_hop) = neighbours.id(hop) {
             neighbours.learn(hop, mac);
             self.add(ALL_V4, Target::Via(next_hop));
@@ -325,11 +364,21 @@ impl InterfaceLink {
         match (net.network(), net.netmask()) {
             (IpAddr::V4(value), IpAddr::V4(mask)) => {
                 let (value, mask) = (value.to_bits(), mask.to_bits());
-                self.v4.push(Prefix { value, mask, length, target });
+                self.v4.push(Prefix {
+                    value,
+                    mask,
+                    length,
+                    target,
+                });
             }
             (IpAddr::V6(value), IpAddr::V6(mask)) => {
                 let (value, mask) = (value.to_bits(), mask.to_bits());
-                self.v6.push(Prefix { value, mask, length, target });
+                self.v6.push(Prefix {
+                    value,
+                    mask,
+                    length,
+                    target,
+                });
             }
             _ => {}
         }
@@ -338,20 +387,30 @@ impl InterfaceLink {
     /// The most specific route to an IPv4 address.
     #[inline]
     pub(crate) fn route_v4(&self, to: u32) -> Option<Target> {
-        let found = self.v4.iter().find(|prefix| to & prefix.mask == prefix.value);
+        let found = self
+            .v4
+            .iter()
+            .find(|prefix| to & prefix.mask == prefix.value);
         found.map(|prefix| prefix.target)
     }
 
     /// The most specific route to an IPv6 address.
     #[inline]
     pub(crate) fn route_v6(&self, to: u128) -> Option<Target> {
-        let found = self.v6.iter().find(|prefix| to & prefix.mask == prefix.value);
+        let found = self
+            .v6
+            .iter()
+            .find(|prefix| to & prefix.mask == prefix.value);
         found.map(|prefix| prefix.target)
     }
 
     /// Our address from which a neighbour is asked.
     pub(crate) fn address_towards(&self, peer: IpAddr) -> Option<IpAddr> {
-        let same = || self.addresses.iter().filter(|net| net.addr().is_ipv4() == peer.is_ipv4());
+        let same = || {
+            self.addresses
+                .iter()
+                .filter(|net| net.addr().is_ipv4() == peer.is_ipv4())
+        };
         let on_link = same().find(|net| net.contains(&peer));
         on_link.or_else(|| same().next()).map(IpNet::addr)
     }

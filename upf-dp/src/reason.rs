@@ -158,7 +158,10 @@ reasons! {
 
 impl Reason {
     /// Its number, below [`Reason::COUNT`].
-    #[allow(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    #[allow(
+        clippy::as_conversions,
+        reason = "the discriminant of a fieldless enum"
+    )]
     pub const fn index(self) -> usize {
         self as usize
     }
@@ -181,7 +184,12 @@ mod tests {
     fn numbers_follow_the_list_and_names_are_unique() {
         for (index, reason) in Reason::ALL.iter().enumerate() {
             assert_eq!(reason.index(), index);
-            assert!(reason.name().bytes().all(|c| c == b'_' || c.is_ascii_lowercase()));
+            assert!(
+                reason
+                    .name()
+                    .bytes()
+                    .all(|c| c == b'_' || c.is_ascii_lowercase())
+            );
             let texts = [reason.description(), reason.cause(), reason.remedy()];
             assert!(texts.iter().all(|text| !text.is_empty()), "{reason}");
         }

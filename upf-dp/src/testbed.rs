@@ -170,15 +170,42 @@ pub fn topology() -> Topology {
         network_instances: Vec::new(),
         kernel: false,
     };
-    let n3 = interface(N3, "n3", Role::N3, 0, None, &["10.0.3.1/24", "2001:db8:3::1/64"]);
+    let n3 = interface(
+        N3,
+        "n3",
+        Role::N3,
+        0,
+        None,
+        &["10.0.3.1/24", "2001:db8:3::1/64"],
+    );
     let n9 = interface(N9, "n9", Role::N9, 0, Some(9), &["10.0.9.1/24"]);
-    let mut n6 = interface(N6, "n6", Role::N6, 1, None, &["10.0.6.1/24", "2001:db8:6::1/64"]);
-    let route = |to: &str, via: &str| Route { to: to.parse().unwrap(), via: via.parse().unwrap() };
-    n6.routes = vec![route("0.0.0.0/0", "10.0.6.254"), route("::/0", "2001:db8:6::fe")];
+    let mut n6 = interface(
+        N6,
+        "n6",
+        Role::N6,
+        1,
+        None,
+        &["10.0.6.1/24", "2001:db8:6::1/64"],
+    );
+    let route = |to: &str, via: &str| Route {
+        to: to.parse().unwrap(),
+        via: via.parse().unwrap(),
+    };
+    n6.routes = vec![
+        route("0.0.0.0/0", "10.0.6.254"),
+        route("::/0", "2001:db8:6::fe"),
+    ];
     let ue_pools = ["10.45.0.0/16", "2001:db8:45::/48"];
     let ue_pools = ue_pools.iter().map(|text| text.parse().unwrap()).collect();
-    let network = Network { name: "internet".into(), interface: N6, ue_pools };
-    Topology { interfaces: vec![n3, n9, n6], networks: vec![network] }
+    let network = Network {
+        name: "internet".into(),
+        interface: N6,
+        ue_pools,
+    };
+    Topology {
+        interfaces: vec![n3, n9, n6],
+        networks: vec![network],
+    }
 }
 
 impl Testbed {
@@ -189,10 +216,19 @@ impl Testbed {
 
     /// The same with other bounds.
     pub fn with(workers: u8, sessions: u32, rates: Rates, held_packets: u32) -> Self {
-        let sizes = Sizes { sessions, tunnels: sessions + 8, workers, seed: 7 };
+        let sizes = Sizes {
+            sessions,
+            tunnels: sessions + 8,
+            workers,
+            seed: 7,
+        };
         let (publisher, readers) = Tables::create(sizes);
         let neighbours = Arc::new(Neighbours::default());
-        let link = |mac| PortLink { mac, kernel_mac: None, mtu: 1600 };
+        let link = |mac| PortLink {
+            mac,
+            kernel_mac: None,
+            mtu: 1600,
+        };
         let ports = [link(MAC_N3), link(MAC_N6)];
         let links = Links::new(&topology(), &ports, &[N4_ADDRESS.into()], &neighbours);
         let links = Arc::new(links);
@@ -202,7 +238,10 @@ impl Testbed {
                 worker: WorkerId(number),
                 workers,
                 hz: HZ,
-                held: HeldLimits { packets: held_packets, expiry_cycles: 60 * HZ },
+                held: HeldLimits {
+                    packets: held_packets,
+                    expiry_cycles: 60 * HZ,
+                },
                 rates,
             };
             let (end, control) = queues(64);
@@ -221,7 +260,13 @@ impl Testbed {
             }
         });
         let workers = workers.collect();
-        let mut bed = Self { publisher, neighbours, links, workers, now: Now(HZ) };
+        let mut bed = Self {
+            publisher,
+            neighbours,
+            links,
+            workers,
+            now: Now(HZ),
+        };
         bed.name(N3, GNB.into(), Some(MAC_GNB));
         bed.name(N3, GNB_V6.into(), Some(MAC_GNB));
         bed.name(N9, PEER_UPF.into(), Some(MAC_GNB));
@@ -237,7 +282,12 @@ impl Testbed {
     }
 
     /// Names a next hop, and gives it an Ethernet address.
-    pub fn name(&mut self, interface: InterfaceId, address: IpAddr, mac: Option<[u8; 6]>) -> NextHopId {
+    pub fn name(
+        &mut self,
+        interface: InterfaceId,
+        address: IpAddr,
+        mac: Option<[u8; 6]>,
+    ) -> NextHopId {
         let hop = NextHop { interface, address };
         let id = self.neighbours.id(hop).unwrap();
         if let Some(mac) = mac {
@@ -247,15 +297,29 @@ impl Testbed {
     }
 
     /// A tunnel of the session towards a peer.
-    pub fn tunnel(&mut self, interface: InterfaceId, peer: IpAddr, teid: Teid) -> OuterHeaderCreation {
+    pub fn tunnel(
+        &mut self,
+        interface: InterfaceId,
+        peer: IpAddr,
+        teid: Teid,
+    ) -> OuterHeaderCreation {
         let source = match (interface, peer) {
             (N9, _) => N9_ADDRESS.into(),
             (_, IpAddr::V4(_)) => N3_ADDRESS.into(),
             (_, IpAddr::V6(_)) => N3_ADDRESS_V6.into(),
         };
-        let hop = NextHop { interface, address: peer };
+        let hop = NextHop {
+            interface,
+            address: peer,
+        };
         let next_hop = self.neighbours.id(hop);
-        OuterHeaderCreation { teid, peer, interface, source, next_hop }
+        OuterHeaderCreation {
+            teid,
+            peer,
+            interface,
+            source,
+            next_hop,
+        }
     }
 
     /// Installs session `number` with the usual rules, which `change` may alter.
@@ -267,11 +331,25 @@ impl Testbed {
             0x2001_0db8_0045_0000_0000_0000_0000_0001 | u128::from(number) << 64,
         );
         let tunnel = self.tunnel(N3, GNB.into(), Teid(0x1000 + number));
-        let mut rules = usual_rules(teid, UeAddress { ipv4: Some(ue), ipv6: None }, tunnel);
+        let mut rules = usual_rules(
+            teid,
+            UeAddress {
+                ipv4: Some(ue),
+                ipv6: None,
+            },
+            tunnel,
+        );
         rules.seid = Seid(u64::from(number));
         change(&mut rules);
         let installed = Installed::default();
-        let mut session = TestSession { index, owner, teid, ue, ue_v6, installed };
+        let mut session = TestSession {
+            index,
+            owner,
+            teid,
+            ue,
+            ue_v6,
+            installed,
+        };
         self.put(&mut session, rules);
         session
     }
@@ -292,10 +370,17 @@ impl Testbed {
             buffer_packets: 32,
         };
         let teid = session.teid;
-        let compiled =
-            session.installed.compile(rules, &context, |tunnel| tunnel.teid == teid).unwrap();
+        let compiled = session
+            .installed
+            .compile(rules, &context, |tunnel| tunnel.teid == teid)
+            .unwrap();
         self.publisher
-            .publish(session.index, compiled.plan, &compiled.add, &compiled.remove)
+            .publish(
+                session.index,
+                compiled.plan,
+                &compiled.add,
+                &compiled.remove,
+            )
             .unwrap();
         session.installed = compiled.installed;
     }
@@ -308,7 +393,10 @@ impl Testbed {
 
     /// Frames arrive at the first worker; returns what it sent.
     pub fn receive(&mut self, port: u16, frames: &[Vec<u8>]) -> Vec<(u16, Vec<u8>)> {
-        let packets = frames.iter().map(|frame| (port, TestPacket::new(frame))).collect();
+        let packets = frames
+            .iter()
+            .map(|frame| (port, TestPacket::new(frame)))
+            .collect();
         self.receive_at(0, packets, true);
         self.sent(0)
     }
@@ -323,7 +411,14 @@ impl Testbed {
     /// Packets arrive at a worker, from a port or (not `received`) from another worker.
     pub fn receive_at(&mut self, worker: usize, packets: Vec<(u16, TestPacket)>, received: bool) {
         let now = self.now;
-        let TestWorker { path, out, cells, reader, end, .. } = &mut self.workers[worker];
+        let TestWorker {
+            path,
+            out,
+            cells,
+            reader,
+            end,
+            ..
+        } = &mut self.workers[worker];
         let mut packets = packets.into_iter().peekable();
         while packets.peek().is_some() {
             let mut batch = ArrayVec::<TestPacket, BURST>::new();
@@ -331,14 +426,22 @@ impl Testbed {
             for (port, packet) in packets.by_ref().take(BURST) {
                 if received {
                     cells.port(port).received_packets.add(1);
-                    cells.port(port).received_octets.add(packet.data().len() as u64);
+                    cells
+                        .port(port)
+                        .received_octets
+                        .add(packet.data().len() as u64);
                 } else {
                     cells.port(port).taken_over.add(1);
                 }
                 metas.push(Meta::received(port));
                 batch.push(packet);
             }
-            let mut turn = Turn { view: reader.snapshot(), now, out, end };
+            let mut turn = Turn {
+                view: reader.snapshot(),
+                now,
+                out,
+                end,
+            };
             path.run(&mut batch, &mut metas, &mut turn);
         }
         self.check();
@@ -356,8 +459,20 @@ impl Testbed {
     /// What happens between bursts.
     pub fn tend(&mut self) {
         let now = self.now;
-        for TestWorker { path, out, reader, end, .. } in &mut self.workers {
-            let mut turn = Turn { view: reader.snapshot(), now, out, end };
+        for TestWorker {
+            path,
+            out,
+            reader,
+            end,
+            ..
+        } in &mut self.workers
+        {
+            let mut turn = Turn {
+                view: reader.snapshot(),
+                now,
+                out,
+                end,
+            };
             path.commands(&mut turn);
             path.tend(&mut turn);
         }
@@ -372,7 +487,9 @@ impl Testbed {
     /// Takes what a worker has sent.
     pub fn sent(&mut self, worker: usize) -> Vec<(u16, Vec<u8>)> {
         let sent = std::mem::take(&mut self.workers[worker].out.sent);
-        sent.into_iter().map(|(port, packet)| (port, packet.data().to_vec())).collect()
+        sent.into_iter()
+            .map(|(port, packet)| (port, packet.data().to_vec()))
+            .collect()
     }
 
     /// Packets dropped for this reason, by the first worker.
@@ -383,7 +500,9 @@ impl Testbed {
     /// Why the first worker dropped packets, and how many.
     pub fn drops(&self) -> Vec<(Reason, u64)> {
         let counts = self.workers[0].cells.read();
-        let all = Reason::ALL.iter().map(|reason| (*reason, counts.dropped(*reason)));
+        let all = Reason::ALL
+            .iter()
+            .map(|reason| (*reason, counts.dropped(*reason)));
         all.filter(|(_, count)| *count > 0).collect()
     }
 
@@ -414,7 +533,10 @@ pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Ru
     };
     let uplink = Pdi {
         source_interface: SourceInterface::Access,
-        local_f_teid: Some(LocalFTeid { teid, interface: N3 }),
+        local_f_teid: Some(LocalFTeid {
+            teid,
+            interface: N3,
+        }),
         ue: Some(ue),
         ..Pdi::default()
     };
@@ -440,7 +562,10 @@ pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Ru
         outer_header_creation: Some(tunnel),
         ..Forwarding::default()
     };
-    let rate = BitRate { uplink_kbps: 40_000_000, downlink_kbps: 40_000_000 };
+    let rate = BitRate {
+        uplink_kbps: 40_000_000,
+        downlink_kbps: 40_000_000,
+    };
     Rules {
         ue,
         pdrs: vec![
@@ -448,13 +573,23 @@ pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Ru
             pdr(2, downlink, 2, None),
         ],
         fars: vec![far(1, to_core), far(2, to_access)],
-        qers: vec![Qer { id: QerId(1), mbr: Some(rate), qfi: Qfi::new(9), ..Qer::default() }],
+        qers: vec![Qer {
+            id: QerId(1),
+            mbr: Some(rate),
+            qfi: Qfi::new(9),
+            ..Qer::default()
+        }],
         urrs: vec![Urr { id: UrrId(1) }],
         ..Rules::default()
     }
 }
 
 // ===== packets =====
+
+/// Writes the checksum of an IPv4 header, which `header` is the whole of.
+pub fn set_ipv4_checksum(header: &mut [u8]) {
+    wire::set_ipv4_checksum(header);
+}
 
 /// A UDP packet with a payload of that length.
 pub fn user_v4(source: Ipv4Addr, destination: Ipv4Addr, payload: usize) -> Vec<u8> {
@@ -531,7 +666,12 @@ pub fn ethernet(
 
 /// A frame of the gNB with a G-PDU.
 pub fn uplink(teid: Teid, user: &[u8]) -> Vec<u8> {
-    frame(MAC_N3, MAC_GNB, None, &datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, Some(9), user)))
+    frame(
+        MAC_N3,
+        MAC_GNB,
+        None,
+        &datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, Some(9), user)),
+    )
 }
 
 /// A frame of the N6 gateway with a user packet.

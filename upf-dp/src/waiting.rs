@@ -37,7 +37,11 @@ impl<P> Waiting<P> {
 
     /// Gives the packet back when too many wait.
     pub(crate) fn push(&mut self, waiting: WaitingPacket<P>) -> Result<(), WaitingPacket<P>> {
-        let same = self.0.iter().filter(|other| other.hop == waiting.hop).count();
+        let same = self
+            .0
+            .iter()
+            .filter(|other| other.hop == waiting.hop)
+            .count();
         if same >= PER_HOP_MAX || self.0.len() >= WAITING_MAX {
             return Err(waiting);
         }

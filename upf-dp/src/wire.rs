@@ -90,7 +90,11 @@ pub(crate) fn transport_checksum(addresses: &[u8], protocol: u8, packet: &[u8]) 
 
 /// A UDP checksum as it is sent: zero means that there is none.
 pub(crate) const fn udp_checksum_field(checksum: u16) -> [u8; 2] {
-    if checksum == 0 { [0xff; 2] } else { checksum.to_be_bytes() }
+    if checksum == 0 {
+        [0xff; 2]
+    } else {
+        checksum.to_be_bytes()
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +104,10 @@ mod tests {
     #[test]
     fn checksums_of_rfc_1071_and_a_header_of_the_wild() {
         // RFC 1071, 3.
-        assert_eq!(fold(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7])), 0xddf2);
+        assert_eq!(
+            fold(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7])),
+            0xddf2
+        );
         assert_eq!(fold(sum(&[1, 2, 3])), 0x0402);
         let mut header = [
             0x45, 0, 0, 0x3c, 0x1c, 0x46, 0x40, 0, 0x40, 6, 0xb1, 0xe6, 0xac, 0x10, 0x0a, 0x63,

@@ -35,7 +35,10 @@ pub struct Idle {
 
 impl Default for Idle {
     fn default() -> Self {
-        Self { polls: 5000, sleep_us: 20 }
+        Self {
+            polls: 5000,
+            sleep_us: 20,
+        }
     }
 }
 
@@ -78,12 +81,27 @@ struct Worker {
 
 /// Runs a worker until `stop`.
 pub(crate) fn run(parts: Parts, stop: &AtomicBool) -> Queues {
-    let Parts { config, idle, links, neighbours, cells, pool, queues, .. } = parts;
+    let Parts {
+        config,
+        idle,
+        links,
+        neighbours,
+        cells,
+        pool,
+        queues,
+        ..
+    } = parts;
     let (to_workers, from_workers) = (parts.to_workers, parts.from_workers);
     let out = queues.tx.iter().map(|_| Burst::new()).collect();
     let mut worker = Worker {
         path: Path::new(&config, links, neighbours, Arc::clone(&cells)),
-        out: DpdkOutlet { tx: queues.tx, out, to_workers, pool, cells: Arc::clone(&cells) },
+        out: DpdkOutlet {
+            tx: queues.tx,
+            out,
+            to_workers,
+            pool,
+            cells: Arc::clone(&cells),
+        },
         rx: queues.rx,
         from_workers,
         reader: queues.reader,
@@ -121,7 +139,12 @@ impl Worker {
         // The quiescent point: rules that were replaced before it are not seen any more.
         let view = self.reader.snapshot();
         let (path, burst) = (&mut self.path, &mut self.burst);
-        let mut turn = Turn { view, now, out: &mut self.out, end: &mut self.end };
+        let mut turn = Turn {
+            view,
+            now,
+            out: &mut self.out,
+            end: &mut self.end,
+        };
         let mut packets = 0;
         for (port, rx) in &mut self.rx {
             let count = rx.receive(burst);
@@ -136,7 +159,9 @@ impl Worker {
                 metas.push(Meta::received(*port));
             }
             let cells = turn.out.cells.port(*port);
-            cells.received_packets.add(u64::try_from(count).unwrap_or(0));
+            cells
+                .received_packets
+                .add(u64::try_from(count).unwrap_or(0));
             cells.received_octets.add(octets);
             path.run(burst, &mut metas, &mut turn);
         }
@@ -174,7 +199,12 @@ impl Worker {
             }
         }
         self.reader.offline();
-        Queues { rx: self.rx, tx: self.out.tx, reader: self.reader, end: self.end }
+        Queues {
+            rx: self.rx,
+            tx: self.out.tx,
+            reader: self.reader,
+            end: self.end,
+        }
     }
 }
 
@@ -233,7 +263,10 @@ impl DpdkOutlet {
             return;
         }
         let octets = |burst: &Burst<BURST>| -> u64 {
-            burst.iter().map(|packet| u64::from(packet.total_len())).sum()
+            burst
+                .iter()
+                .map(|packet| u64::from(packet.total_len()))
+                .sum()
         };
         let all = octets(burst);
         let mut sent = 0;
@@ -248,9 +281,11 @@ impl DpdkOutlet {
         cells.sent_packets.add(u64::try_from(sent).unwrap_or(0));
         cells.sent_octets.add(all - octets(burst));
         if !burst.is_empty() {
-            cells.drop(Reason::TransmitFull, u64::try_from(burst.len()).unwrap_or(0));
+            cells.drop(
+                Reason::TransmitFull,
+                u64::try_from(burst.len()).unwrap_or(0),
+            );
             burst.clear();
         }
     }
 }
-

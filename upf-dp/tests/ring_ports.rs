@@ -16,20 +16,27 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use dpdk::{Burst, Eal, EalConfig, Pool, PoolConfig, PortConfig, Rx, Tx, ring_pair};
+use session::neighbour::{Neighbours, NextHop};
 use session::plan::Installed;
 use session::report::{Command, ControlEnd, Report, queues};
 use session::rule::{Action, OuterHeaderCreation, UeAddress};
 use session::{Context, Publisher, Rules, Sizes, Tables, Teid, WorkerId};
-use session::neighbour::{Neighbours, NextHop};
 use upf_dp::testbed::*;
 use upf_dp::{DataPath, DataPathConfig, Idle, Rates, Reason};
 
 fn pool() -> (Eal, &'static Pool) {
     static POOL: OnceLock<(Eal, &'static Pool)> = OnceLock::new();
     *POOL.get_or_init(|| {
-        let config = EalConfig { memory_mib: 256, telemetry: false, ..EalConfig::default() };
+        let config = EalConfig {
+            memory_mib: 256,
+            telemetry: false,
+            ..EalConfig::default()
+        };
         let eal = Eal::start(config).expect("the EAL starts");
-        let pool = PoolConfig { mbufs: 16383, ..PoolConfig::named("packets") };
+        let pool = PoolConfig {
+            mbufs: 16383,
+            ..PoolConfig::named("packets")
+        };
         (eal, Pool::create(eal, &pool).expect("a pool"))
     })
 }
@@ -45,7 +52,9 @@ struct Wire {
 impl Wire {
     fn send(&mut self, frame: &[u8]) {
         let mut burst = Burst::<64>::new();
-        burst.push(self.pool.packet(frame).expect("a buffer")).expect("room");
+        burst
+            .push(self.pool.packet(frame).expect("a buffer"))
+            .expect("room");
         assert_eq!(self.tx[0].send(&mut burst), 1);
     }
 
@@ -90,10 +99,20 @@ fn start(name: &str, workers: u8) -> Upf {
     for side in ["3", "6"] {
         let (ours, mut theirs) = ring_pair(eal, &format!("{name}{side}"), 256, &config).unwrap();
         let queues = theirs.start().unwrap();
-        wires.push(Wire { rx: queues.rx, tx: queues.tx, pool, burst: Burst::new() });
+        wires.push(Wire {
+            rx: queues.rx,
+            tx: queues.tx,
+            pool,
+            burst: Burst::new(),
+        });
         ports.push(ours);
     }
-    let sizes = Sizes { sessions: 64, tunnels: 64, workers, seed: 3 };
+    let sizes = Sizes {
+        sessions: 64,
+        tunnels: 64,
+        workers,
+        seed: 3,
+    };
     let (publisher, readers) = Tables::create(sizes);
     let neighbours = Arc::new(Neighbours::default());
     let (ends, controls) = (0..workers).map(|_| queues(64)).unzip();
@@ -107,14 +126,25 @@ fn start(name: &str, workers: u8) -> Upf {
         held_packets: 128,
         hold_expiry_s: 60,
         rates: Rates::default(),
-        idle: Idle { polls: 100, sleep_us: 50 },
+        idle: Idle {
+            polls: 100,
+            sleep_us: 50,
+        },
         ring_packets: 256,
     };
     let path = DataPath::start(eal, config, readers, ends).unwrap();
     let mac = path.links()[0].mac;
     let n6 = wires.pop().unwrap();
     let n3 = wires.pop().unwrap();
-    Upf { path, publisher, neighbours, controls, n3, n6, mac }
+    Upf {
+        path,
+        publisher,
+        neighbours,
+        controls,
+        n3,
+        n6,
+        mac,
+    }
 }
 
 struct Session {
@@ -130,7 +160,10 @@ impl Upf {
         let (index, owner) = self.publisher.reserve().unwrap();
         let teid = self.publisher.choose_teid(owner).unwrap();
         let ue = Ipv4Addr::from_bits(0x0a2d_0002 + number);
-        let hop = NextHop { interface: N3, address: GNB.into() };
+        let hop = NextHop {
+            interface: N3,
+            address: GNB.into(),
+        };
         let tunnel = OuterHeaderCreation {
             teid: Teid(0x1000 + number),
             peer: GNB.into(),
@@ -138,9 +171,22 @@ impl Upf {
             source: N3_ADDRESS.into(),
             next_hop: self.neighbours.id(hop),
         };
-        let mut rules = usual_rules(teid, UeAddress { ipv4: Some(ue), ipv6: None }, tunnel);
+        let mut rules = usual_rules(
+            teid,
+            UeAddress {
+                ipv4: Some(ue),
+                ipv6: None,
+            },
+            tunnel,
+        );
         change(&mut rules);
-        let mut session = Session { teid, ue, owner, index, installed: Installed::default() };
+        let mut session = Session {
+            teid,
+            ue,
+            owner,
+            index,
+            installed: Installed::default(),
+        };
         self.put(&mut session, rules);
         session
     }
@@ -153,9 +199,19 @@ impl Upf {
             burst_ms: 100,
             buffer_packets: 32,
         };
-        let compiled = session.installed.compile(rules, &context, |_| true).unwrap();
+        let compiled = session
+            .installed
+            .compile(rules, &context, |_| true)
+            .unwrap();
         let publisher = &mut self.publisher;
-        publisher.publish(session.index, compiled.plan, &compiled.add, &compiled.remove).unwrap();
+        publisher
+            .publish(
+                session.index,
+                compiled.plan,
+                &compiled.add,
+                &compiled.remove,
+            )
+            .unwrap();
         session.installed = compiled.installed;
     }
 
@@ -166,7 +222,9 @@ impl Upf {
             (&mut self.n6, Ipv4Addr::new(10, 0, 6, 254), MAC_GATEWAY),
         ] {
             let asked = wire.next(|frame| {
-                frame[12..14] == [8, 6] && frame[20..22] == [0, 1] && frame[38..42] == address.octets()
+                frame[12..14] == [8, 6]
+                    && frame[20..22] == [0, 1]
+                    && frame[38..42] == address.octets()
             });
             let asked = asked.unwrap_or_else(|| panic!("nobody asks for {address}"));
             let mut reply = vec![0, 1, 8, 0, 6, 4, 0, 2];
@@ -177,7 +235,12 @@ impl Upf {
         }
         // Until both are known.
         let end = Instant::now() + Duration::from_secs(5);
-        while self.neighbours.all().filter(|(_, hop)| hop.address.is_ipv4()).any(|(id, _)| self.neighbours.ethernet(id).is_none()) {
+        while self
+            .neighbours
+            .all()
+            .filter(|(_, hop)| hop.address.is_ipv4())
+            .any(|(id, _)| self.neighbours.ethernet(id).is_none())
+        {
             assert!(Instant::now() < end, "an answer was not learnt");
             std::thread::yield_now();
         }
@@ -186,17 +249,31 @@ impl Upf {
     fn uplink(&self, session: &Session, payload: usize) -> Vec<u8> {
         let user = user_v4(session.ue, HOST, payload);
         let message = gpdu(session.teid, Some(9), &user);
-        frame(self.mac, MAC_GNB, None, &datagram_v4(GNB, N3_ADDRESS, &message))
+        frame(
+            self.mac,
+            MAC_GNB,
+            None,
+            &datagram_v4(GNB, N3_ADDRESS, &message),
+        )
     }
 
     fn downlink(&self, session: &Session, payload: usize) -> Vec<u8> {
-        frame(self.mac, MAC_GATEWAY, None, &user_v4(HOST, session.ue, payload))
+        frame(
+            self.mac,
+            MAC_GATEWAY,
+            None,
+            &user_v4(HOST, session.ue, payload),
+        )
     }
 
     /// Stops, and accounts for every packet.
     fn stop(self) -> Vec<upf_dp::WorkerCounts> {
         let stopped = self.path.stop().unwrap();
-        let missing: i128 = stopped.counts.iter().map(upf_dp::WorkerCounts::missing).sum();
+        let missing: i128 = stopped
+            .counts
+            .iter()
+            .map(upf_dp::WorkerCounts::missing)
+            .sum();
         assert_eq!(missing, 0, "{:?}", stopped.counts);
         for port in stopped.ports {
             port.close().unwrap();
@@ -225,8 +302,12 @@ fn packets_cross_both_ways_and_questions_are_answered() {
     request.extend(GNB.octets());
     request.extend([0; 6]);
     request.extend(N3_ADDRESS.octets());
-    upf.n3.send(&ethernet([0xff; 6], MAC_GNB, None, 0x0806, &request));
-    let reply = upf.n3.next(|frame| frame[12..14] == [8, 6] && frame[20..22] == [0, 2]).unwrap();
+    upf.n3
+        .send(&ethernet([0xff; 6], MAC_GNB, None, 0x0806, &request));
+    let reply = upf
+        .n3
+        .next(|frame| frame[12..14] == [8, 6] && frame[20..22] == [0, 2])
+        .unwrap();
     let mut expected = vec![0, 1, 8, 0, 6, 4, 0, 2];
     expected.extend(upf.mac);
     expected.extend(N3_ADDRESS.octets());
@@ -235,26 +316,57 @@ fn packets_cross_both_ways_and_questions_are_answered() {
     assert_eq!(reply, ethernet(MAC_GNB, upf.mac, None, 0x0806, &expected));
     // GTP-U echo.
     let echo = [0x32, 1, 0, 4, 0, 0, 0, 0, 0xab, 0xcd, 0, 0];
-    upf.n3.send(&frame(upf.mac, MAC_GNB, None, &datagram_v4(GNB, N3_ADDRESS, &echo)));
-    let response = upf.n3.next(|frame| frame.len() == 42 + 14 && frame[43] == 2).unwrap();
-    assert_eq!(response[42..], [0x32, 2, 0, 6, 0, 0, 0, 0, 0xab, 0xcd, 0, 0, 14, 0]);
+    upf.n3.send(&frame(
+        upf.mac,
+        MAC_GNB,
+        None,
+        &datagram_v4(GNB, N3_ADDRESS, &echo),
+    ));
+    let response = upf
+        .n3
+        .next(|frame| frame.len() == 42 + 14 && frame[43] == 2)
+        .unwrap();
+    assert_eq!(
+        response[42..],
+        [0x32, 2, 0, 6, 0, 0, 0, 0, 0xab, 0xcd, 0, 0, 14, 0]
+    );
     // Uplink and downlink, to the octet.
     upf.n3.send(&upf.uplink(&session, 100));
     let got = upf.n6.next(|frame| frame[12..14] == [8, 0]).unwrap();
-    assert_eq!(got, frame(MAC_GATEWAY, upf.mac, None, &hopped(user_v4(session.ue, HOST, 100))));
+    assert_eq!(
+        got,
+        frame(
+            MAC_GATEWAY,
+            upf.mac,
+            None,
+            &hopped(user_v4(session.ue, HOST, 100))
+        )
+    );
     upf.n6.send(&upf.downlink(&session, 200));
-    let got = upf.n3.next(|frame| frame[12..14] == [8, 0] && frame[43] == 255).unwrap();
+    let got = upf
+        .n3
+        .next(|frame| frame[12..14] == [8, 0] && frame[43] == 255)
+        .unwrap();
     assert_eq!(got[50..58], [0, 0, 0, 0x85, 1, 0, 9, 0]);
     assert_eq!(got[58..], hopped(user_v4(HOST, session.ue, 200)));
     let counts = upf.stop();
     assert_eq!(counts[0].ports[1].received_packets, 2);
-    assert_eq!(counts[0].ports.iter().flat_map(|port| port.dropped).sum::<u64>(), 0);
+    assert_eq!(
+        counts[0]
+            .ports
+            .iter()
+            .flat_map(|port| port.dropped)
+            .sum::<u64>(),
+        0
+    );
 }
 
 #[test]
 fn held_packets_go_in_order_through_real_workers() {
     let mut upf = start("held", 2);
-    let mut session = upf.install(0, |rules| rules.fars[1].action = Action::Buffer { notify: true });
+    let mut session = upf.install(0, |rules| {
+        rules.fars[1].action = Action::Buffer { notify: true }
+    });
     upf.answer_arp();
     for payload in 0..20 {
         upf.n6.send(&upf.downlink(&session, payload));
@@ -268,13 +380,22 @@ fn held_packets_go_in_order_through_real_workers() {
         assert!(Instant::now() < end, "nobody tells of the packets");
         std::thread::yield_now();
     };
-    assert!(matches!(report, Report::DownlinkData { session: about, .. } if about == session.index));
+    assert!(
+        matches!(report, Report::DownlinkData { session: about, .. } if about == session.index)
+    );
     let mut rules = session.installed.rules.clone();
     rules.fars[1].action = Action::Forward;
     upf.put(&mut session, rules);
-    upf.controls[owner].command(Command::Release { session: session.index }).unwrap();
+    upf.controls[owner]
+        .command(Command::Release {
+            session: session.index,
+        })
+        .unwrap();
     for payload in 0..20 {
-        let got = upf.n3.next(|frame| frame[12..14] == [8, 0] && frame[43] == 255).unwrap();
+        let got = upf
+            .n3
+            .next(|frame| frame[12..14] == [8, 0] && frame[43] == 255)
+            .unwrap();
         assert_eq!(got[58..], hopped(user_v4(HOST, session.ue, payload)));
     }
     upf.stop();
@@ -293,14 +414,25 @@ fn every_session_is_served_whichever_worker_receives() {
         // The gateway takes them from time to time, so that no ring overflows.
         if number % 32 == 31 || number + 1 == PACKETS {
             while received <= number {
-                assert!(upf.n6.next(|frame| frame[12..14] == [8, 0]).is_some(), "{received}");
+                assert!(
+                    upf.n6.next(|frame| frame[12..14] == [8, 0]).is_some(),
+                    "{received}"
+                );
                 received += 1;
             }
         }
     }
     let counts = upf.stop();
-    let handed: u64 = counts.iter().flat_map(|c| &c.ports).map(|p| p.handed_over).sum();
-    let taken: u64 = counts.iter().flat_map(|c| &c.ports).map(|p| p.taken_over).sum();
+    let handed: u64 = counts
+        .iter()
+        .flat_map(|c| &c.ports)
+        .map(|p| p.handed_over)
+        .sum();
+    let taken: u64 = counts
+        .iter()
+        .flat_map(|c| &c.ports)
+        .map(|p| p.taken_over)
+        .sum();
     assert_eq!(handed, taken);
     // All arrived on the first queue, and half of the sessions belong to the other worker.
     assert_eq!(handed, PACKETS as u64 / 2);

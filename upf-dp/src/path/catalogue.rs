@@ -73,40 +73,153 @@ fn edited(mut octets: Vec<u8>, edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
     let user = user_v4(ue, HOST, 8);
     let routed = 14 + user.len();
-    let case = |name, frame, must| Case { name, port: 0, frame, must };
+    let case = |name, frame, must| Case {
+        name,
+        port: 0,
+        frame,
+        must,
+    };
     let mut cases = vec![
-        case("D02 version 0", raw(0x10, 255, 36, teid, &user), Drop(Reason::GtpuVersion)),
-        case("D02 version 2", raw(0x50, 255, 36, teid, &user), Drop(Reason::GtpuVersion)),
-        case("D02 GTP'", raw(0x20, 255, 36, teid, &user), Drop(Reason::GtpuVersion)),
-        case("D04 length beyond", raw(0x30, 255, 37, teid, &user), Drop(Reason::GtpuLength)),
-        case("D04 length 0", raw(0x30, 255, 0, teid, &user), Drop(Reason::GtpuEmpty)),
-        case("D04 length cuts the user packet", raw(0x30, 255, 30, teid, &user), Drop(Reason::UserPacket)),
-        case("D05 optional fields cut", raw(0x32, 255, 3, teid, &[0; 3]), Drop(Reason::GtpuLength)),
-        case("D07 extension type only", raw(0x34, 255, 4, teid, &[0, 0, 0, 0x85]), Drop(Reason::GtpuExtension)),
-        case("D07 extension of length 0", raw(0x36, 255, 8, teid, &[0, 0, 0, 0x85, 0, 0, 0, 0]), Drop(Reason::GtpuExtension)),
-        case("D07 extension beyond the end", raw(0x34, 255, 8, teid, &[0, 0, 0, 0x85, 0xff, 0, 0, 0]), Drop(Reason::GtpuExtension)),
-        case("D08 two extensions", chain(teid, &[(0x85, 1), (0xc0, 1)], &user), Pass(routed)),
-        case("D08 64 extensions", chain(teid, &[(0x40, 1); 64], &user), Drop(Reason::GtpuExtension)),
-        case("D09 container of 8 octets", chain(teid, &[(0x85, 2)], &user), Pass(routed)),
-        case("D09 extension of 1020 octets", chain(teid, &[(0x40, 255)], &user), Pass(routed)),
+        case(
+            "D02 version 0",
+            raw(0x10, 255, 36, teid, &user),
+            Drop(Reason::GtpuVersion),
+        ),
+        case(
+            "D02 version 2",
+            raw(0x50, 255, 36, teid, &user),
+            Drop(Reason::GtpuVersion),
+        ),
+        case(
+            "D02 GTP'",
+            raw(0x20, 255, 36, teid, &user),
+            Drop(Reason::GtpuVersion),
+        ),
+        case(
+            "D04 length beyond",
+            raw(0x30, 255, 37, teid, &user),
+            Drop(Reason::GtpuLength),
+        ),
+        case(
+            "D04 length 0",
+            raw(0x30, 255, 0, teid, &user),
+            Drop(Reason::GtpuEmpty),
+        ),
+        case(
+            "D04 length cuts the user packet",
+            raw(0x30, 255, 30, teid, &user),
+            Drop(Reason::UserPacket),
+        ),
+        case(
+            "D05 optional fields cut",
+            raw(0x32, 255, 3, teid, &[0; 3]),
+            Drop(Reason::GtpuLength),
+        ),
+        case(
+            "D07 extension type only",
+            raw(0x34, 255, 4, teid, &[0, 0, 0, 0x85]),
+            Drop(Reason::GtpuExtension),
+        ),
+        case(
+            "D07 extension of length 0",
+            raw(0x36, 255, 8, teid, &[0, 0, 0, 0x85, 0, 0, 0, 0]),
+            Drop(Reason::GtpuExtension),
+        ),
+        case(
+            "D07 extension beyond the end",
+            raw(0x34, 255, 8, teid, &[0, 0, 0, 0x85, 0xff, 0, 0, 0]),
+            Drop(Reason::GtpuExtension),
+        ),
+        case(
+            "D08 two extensions",
+            chain(teid, &[(0x85, 1), (0xc0, 1)], &user),
+            Pass(routed),
+        ),
+        case(
+            "D08 64 extensions",
+            chain(teid, &[(0x40, 1); 64], &user),
+            Drop(Reason::GtpuExtension),
+        ),
+        case(
+            "D09 container of 8 octets",
+            chain(teid, &[(0x85, 2)], &user),
+            Pass(routed),
+        ),
+        case(
+            "D09 extension of 1020 octets",
+            chain(teid, &[(0x40, 255)], &user),
+            Pass(routed),
+        ),
         case("D11 0x01", chain(teid, &[(0x01, 1)], &user), Pass(routed)),
         case("D11 0x3f", chain(teid, &[(0x3f, 1)], &user), Pass(routed)),
         case("D11 0x7e", chain(teid, &[(0x7e, 1)], &user), Pass(routed)),
-        case("D18 type 0", raw(0x30, 0, 36, teid, &user), Drop(Reason::GtpuType)),
-        case("D18 type 2", raw(0x32, 2, 4, Teid(0), &[0; 4]), Drop(Reason::SlowPathUnanswered)),
-        case("D18 type 3", raw(0x30, 3, 0, teid, &[]), Drop(Reason::GtpuType)),
-        case("D18 type 240", raw(0x30, 240, 0, teid, &[]), Drop(Reason::GtpuType)),
-        case("D18 type 253", raw(0x30, 253, 4, teid, &[230, 0, 1, 1]), Consume),
-        case("D20 empty", raw(0x32, 26, 4, Teid(0), &[0; 4]), Drop(Reason::SlowPathBroken)),
-        case("D20 cut", raw(0x32, 26, 7, Teid(0), &[0, 0, 0, 0, 16, 0, 0]), Drop(Reason::SlowPathBroken)),
-        case("D20 length 0xffff", raw(0x32, 26, 8, Teid(0), &[0, 0, 0, 0, 133, 0xff, 0xff, 1]), Drop(Reason::SlowPathBroken)),
-        case("D21 end marker with payload", raw(0x30, 254, 36, teid, &user), Consume),
-        case("D21 end marker of TEID 0", raw(0x30, 254, 0, Teid(0), &[]), Drop(Reason::SlowPathUnanswered)),
-        case("D24 empty user packet", raw(0x30, 255, 1, teid, &[0x45]), Drop(Reason::UserPacket)),
-        case("D28 jumbo", gtp(&gpdu(teid, None, &user_v4(ue, HOST, 1700))), Drop(Reason::TooBig)),
+        case(
+            "D18 type 0",
+            raw(0x30, 0, 36, teid, &user),
+            Drop(Reason::GtpuType),
+        ),
+        case(
+            "D18 type 2",
+            raw(0x32, 2, 4, Teid(0), &[0; 4]),
+            Drop(Reason::SlowPathUnanswered),
+        ),
+        case(
+            "D18 type 3",
+            raw(0x30, 3, 0, teid, &[]),
+            Drop(Reason::GtpuType),
+        ),
+        case(
+            "D18 type 240",
+            raw(0x30, 240, 0, teid, &[]),
+            Drop(Reason::GtpuType),
+        ),
+        case(
+            "D18 type 253",
+            raw(0x30, 253, 4, teid, &[230, 0, 1, 1]),
+            Consume,
+        ),
+        case(
+            "D20 empty",
+            raw(0x32, 26, 4, Teid(0), &[0; 4]),
+            Drop(Reason::SlowPathBroken),
+        ),
+        case(
+            "D20 cut",
+            raw(0x32, 26, 7, Teid(0), &[0, 0, 0, 0, 16, 0, 0]),
+            Drop(Reason::SlowPathBroken),
+        ),
+        case(
+            "D20 length 0xffff",
+            raw(0x32, 26, 8, Teid(0), &[0, 0, 0, 0, 133, 0xff, 0xff, 1]),
+            Drop(Reason::SlowPathBroken),
+        ),
+        case(
+            "D21 end marker with payload",
+            raw(0x30, 254, 36, teid, &user),
+            Consume,
+        ),
+        case(
+            "D21 end marker of TEID 0",
+            raw(0x30, 254, 0, Teid(0), &[]),
+            Drop(Reason::SlowPathUnanswered),
+        ),
+        case(
+            "D24 empty user packet",
+            raw(0x30, 255, 1, teid, &[0x45]),
+            Drop(Reason::UserPacket),
+        ),
+        case(
+            "D28 jumbo",
+            gtp(&gpdu(teid, None, &user_v4(ue, HOST, 1700))),
+            Drop(Reason::TooBig),
+        ),
     ];
     for length in 0..12 {
-        let reason = if length < 8 { Reason::GtpuLength } else { Reason::GtpuLength };
+        let reason = if length < 8 {
+            Reason::GtpuLength
+        } else {
+            Reason::GtpuLength
+        };
         let mut message = gpdu(teid, Some(9), &user);
         message.truncate(length);
         cases.push(case("D01 short", gtp(&message), Drop(reason)));
@@ -116,33 +229,80 @@ fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
         let frame = gtp(&gpdu(teid, None, &wrong));
         cases.push(case("D24 version", frame, Drop(Reason::UserPacket)));
     }
-    let fragment = edited(datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, None, &user)), |d| d[6] = 0x20);
-    cases.push(case("D25 first fragment", n3(&fragment), Drop(Reason::OuterFragment)));
-    let fragment = edited(datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, None, &user)), |d| d[7] = 3);
-    cases.push(case("D25 later fragment", n3(&fragment), Drop(Reason::OuterFragment)));
+    let fragment = edited(
+        datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, None, &user)),
+        |d| d[6] = 0x20,
+    );
+    cases.push(case(
+        "D25 first fragment",
+        n3(&fragment),
+        Drop(Reason::OuterFragment),
+    ));
+    let fragment = edited(
+        datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, None, &user)),
+        |d| d[7] = 3,
+    );
+    cases.push(case(
+        "D25 later fragment",
+        n3(&fragment),
+        Drop(Reason::OuterFragment),
+    ));
     cases
 }
 
 fn group_e(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
     let up = |user: &[u8]| gtp(&gpdu(teid, Some(9), user));
-    let case = |name, frame, must| Case { name, port: 0, frame, must };
+    let case = |name, frame, must| Case {
+        name,
+        port: 0,
+        frame,
+        must,
+    };
     let mut cases = Vec::new();
     for source in [
-        "10.45.0.99", "198.51.100.7", "10.0.3.1", "0.0.0.0", "255.255.255.255", "127.0.0.1",
+        "10.45.0.99",
+        "198.51.100.7",
+        "10.0.3.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "127.0.0.1",
         "224.0.0.1",
     ] {
         let user = with_source(ue, source.parse().unwrap());
         cases.push(case("E01 spoofed source", up(&user), Drop(Reason::NoPdr)));
     }
-    for own in [N3_ADDRESS, N9_ADDRESS, N4_ADDRESS, Ipv4Addr::new(10, 0, 6, 1)] {
+    for own in [
+        N3_ADDRESS,
+        N9_ADDRESS,
+        N4_ADDRESS,
+        Ipv4Addr::new(10, 0, 6, 1),
+    ] {
         let inside = datagram_v4(ue, own, &gpdu(teid, None, &user_v4(ue, HOST, 0)));
-        cases.push(case("E03 GTP-U in GTP-U", up(&inside), Drop(Reason::ToOwnAddress)));
+        cases.push(case(
+            "E03 GTP-U in GTP-U",
+            up(&inside),
+            Drop(Reason::ToOwnAddress),
+        ));
         let inside = datagram_v4(ue, own, &gpdu(teid, None, &[]));
-        cases.push(case("E03 of length 0", up(&inside), Drop(Reason::ToOwnAddress)));
-        let pfcp = edited(user_v4(ue, own, 16), |user| user[22..24].copy_from_slice(&[0x22, 0x65]));
-        cases.push(case("E04 PFCP from the UE", up(&pfcp), Drop(Reason::ToOwnAddress)));
+        cases.push(case(
+            "E03 of length 0",
+            up(&inside),
+            Drop(Reason::ToOwnAddress),
+        ));
+        let pfcp = edited(user_v4(ue, own, 16), |user| {
+            user[22..24].copy_from_slice(&[0x22, 0x65])
+        });
+        cases.push(case(
+            "E04 PFCP from the UE",
+            up(&pfcp),
+            Drop(Reason::ToOwnAddress),
+        ));
         let tunnelled = edited(user_v4(ue, own, 40), |user| user[9] = 4);
-        cases.push(case("E07 IP in IP to us", up(&tunnelled), Drop(Reason::ToOwnAddress)));
+        cases.push(case(
+            "E07 IP in IP to us",
+            up(&tunnelled),
+            Drop(Reason::ToOwnAddress),
+        ));
     }
     let other_ue = user_v4(ue, Ipv4Addr::new(10, 45, 0, 99), 8);
     cases.push(case("E06 UE to UE by N6", up(&other_ue), Pass(14 + 36)));
@@ -158,7 +318,11 @@ fn group_e(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
             user[3] += 8;
             user.splice(20..20, [1, kind, 7, 4, 10, 0, 3, 1]);
         });
-        cases.push(case("E08 source route", up(&routed), Drop(Reason::SourceRoute)));
+        cases.push(case(
+            "E08 source route",
+            up(&routed),
+            Drop(Reason::SourceRoute),
+        ));
     }
     let recorded = edited(user_v4(ue, HOST, 8), |user| {
         user[0] = 0x47;
@@ -167,37 +331,94 @@ fn group_e(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
     });
     cases.push(case("E08 record route", up(&recorded), Pass(14 + 44)));
     let long = edited(user_v4(ue, HOST, 8), |user| user[0] = 0x4f);
-    cases.push(case("E08 IHL 15 past the end", up(&long), Drop(Reason::UserPacket)));
+    cases.push(case(
+        "E08 IHL 15 past the end",
+        up(&long),
+        Drop(Reason::UserPacket),
+    ));
     let fragment = edited(user_v4(ue, HOST, 8), |user| user[7] = 9);
-    cases.push(case("E10 fragment without SDF filters", up(&fragment), Pass(14 + 36)));
+    cases.push(case(
+        "E10 fragment without SDF filters",
+        up(&fragment),
+        Pass(14 + 36),
+    ));
     for to in ["127.0.0.1", "0.0.0.0", "240.0.0.1", "255.255.255.255"] {
         let user = user_v4(ue, to.parse().unwrap(), 8);
-        cases.push(case("martian destination", up(&user), Drop(Reason::MartianDestination)));
+        cases.push(case(
+            "martian destination",
+            up(&user),
+            Drop(Reason::MartianDestination),
+        ));
     }
     let user = user_v4(ue, Ipv4Addr::new(224, 0, 0, 251), 8);
-    cases.push(case("multicast of a UE", up(&user), Drop(Reason::UserMulticast)));
+    cases.push(case(
+        "multicast of a UE",
+        up(&user),
+        Drop(Reason::UserMulticast),
+    ));
     cases
 }
 
 fn group_f(ue: Ipv4Addr) -> Vec<Case> {
-    let case = |name, frame, must| Case { name, port: 1, frame, must };
+    let case = |name, frame, must| Case {
+        name,
+        port: 1,
+        frame,
+        must,
+    };
     let nobody = Ipv4Addr::new(10, 45, 200, 200);
     let mut cases = vec![
-        case("F01 no session", downlink(&user_v4(HOST, nobody, 8)), Drop(Reason::UnknownUe)),
-        case("F01 port 2152 is user data", downlink(&datagram_v4(HOST, ue, &[0x30, 255])), Pass(14 + 44 + 30)),
-        case("F03 UE as its own source", downlink(&user_v4(ue, ue, 8)), Drop(Reason::MartianSource)),
-        case("F03 TTL 1", downlink(&edited(user_v4(HOST, ue, 8), |u| u[8] = 1)), Drop(Reason::HopLimit)),
-        case("F03 cut", downlink(&user_v4(HOST, ue, 8)[..30]), Drop(Reason::Truncated)),
-        case("F03 IHL 4", downlink(&edited(user_v4(HOST, ue, 8), |u| u[0] = 0x44)), Drop(Reason::OuterHeader)),
-        case("GTP-U to the N6 address", downlink(&datagram_v4(HOST, Ipv4Addr::new(10, 0, 6, 1), &[0x30, 255])), Drop(Reason::UnexpectedProtocol)),
+        case(
+            "F01 no session",
+            downlink(&user_v4(HOST, nobody, 8)),
+            Drop(Reason::UnknownUe),
+        ),
+        case(
+            "F01 port 2152 is user data",
+            downlink(&datagram_v4(HOST, ue, &[0x30, 255])),
+            Pass(14 + 44 + 30),
+        ),
+        case(
+            "F03 UE as its own source",
+            downlink(&user_v4(ue, ue, 8)),
+            Drop(Reason::MartianSource),
+        ),
+        case(
+            "F03 TTL 1",
+            downlink(&edited(user_v4(HOST, ue, 8), |u| u[8] = 1)),
+            Drop(Reason::HopLimit),
+        ),
+        case(
+            "F03 cut",
+            downlink(&user_v4(HOST, ue, 8)[..30]),
+            Drop(Reason::Truncated),
+        ),
+        case(
+            "F03 IHL 4",
+            downlink(&edited(user_v4(HOST, ue, 8), |u| u[0] = 0x44)),
+            Drop(Reason::OuterHeader),
+        ),
+        case(
+            "GTP-U to the N6 address",
+            downlink(&datagram_v4(HOST, Ipv4Addr::new(10, 0, 6, 1), &[0x30, 255])),
+            Drop(Reason::UnexpectedProtocol),
+        ),
     ];
     for source in ["127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"] {
         let user = user_v4(source.parse().unwrap(), ue, 8);
-        cases.push(case("F03 martian source", downlink(&user), Drop(Reason::MartianSource)));
+        cases.push(case(
+            "F03 martian source",
+            downlink(&user),
+            Drop(Reason::MartianSource),
+        ));
     }
     let mut wrong = user_v4(HOST, ue, 8);
     wrong[10] ^= 1;
-    cases.push(case("F03 header checksum", downlink(&wrong), Drop(Reason::OuterChecksum)));
+    cases.push(case(
+        "F03 header checksum",
+        downlink(&wrong),
+        Drop(Reason::OuterChecksum),
+    ));
     cases
 }
 
@@ -209,13 +430,23 @@ fn every_case_comes_to_what_it_must() {
         .into_iter()
         .chain(group_e(session.teid, session.ue))
         .chain(group_f(session.ue));
-    for Case { name, port, frame, must } in cases {
+    for Case {
+        name,
+        port,
+        frame,
+        must,
+    } in cases
+    {
         // Limits on what is answered are not the matter here.
         bed.pass_ms(10_000);
         let (before, consumed) = (bed.drops(), consumed(&bed));
         let sent = bed.one(port, &frame);
-        let reasons: Vec<_> =
-            bed.drops().into_iter().filter(|now| !before.contains(now)).map(|(r, _)| r).collect();
+        let reasons: Vec<_> = bed
+            .drops()
+            .into_iter()
+            .filter(|now| !before.contains(now))
+            .map(|(r, _)| r)
+            .collect();
         let got = match (sent, reasons.as_slice()) {
             (Some((_, frame)), []) => Pass(frame.len()),
             (None, [reason]) => Drop(*reason),
@@ -227,7 +458,13 @@ fn every_case_comes_to_what_it_must() {
 }
 
 fn consumed(bed: &Testbed) -> u64 {
-    bed.workers[0].cells.read().ports.iter().map(|port| port.consumed).sum()
+    bed.workers[0]
+        .cells
+        .read()
+        .ports
+        .iter()
+        .map(|port| port.consumed)
+        .sum()
 }
 
 fn consumed_since(bed: &Testbed, before: u64) -> u64 {
@@ -239,7 +476,13 @@ fn consumed_since(bed: &Testbed, before: u64) -> u64 {
 fn the_source_check_holds_without_a_ue_address_in_the_pdi() {
     let mut bed = Testbed::new(1, 8);
     let session = bed.install(0, |rules| rules.pdrs[0].pdi.ue = None);
-    for source in ["10.45.0.99", "10.0.3.1", "0.0.0.0", "127.0.0.1", "224.0.0.1"] {
+    for source in [
+        "10.45.0.99",
+        "10.0.3.1",
+        "0.0.0.0",
+        "127.0.0.1",
+        "224.0.0.1",
+    ] {
         let user = with_source(session.ue, source.parse().unwrap());
         assert_eq!(bed.one(0, &uplink(session.teid, &user)), None, "{source}");
     }
@@ -255,9 +498,17 @@ fn echo_is_answered_up_to_a_rate() {
         tail.splice(0..0, [0x12, 0x34, 0, 0]);
         raw(0x32, 1, tail.len() as u16, Teid(0), &tail)
     };
-    for tail in [&[][..], &[255, 0, 4, 0, 1, 2, 3], &[255, 0xff, 0xff], &[14, 9]] {
+    for tail in [
+        &[][..],
+        &[255, 0, 4, 0, 1, 2, 3],
+        &[255, 0xff, 0xff],
+        &[14, 9],
+    ] {
         let (_, sent) = bed.one(0, &echo(tail)).unwrap();
-        assert_eq!(sent[42..], [0x32, 2, 0, 6, 0, 0, 0, 0, 0x12, 0x34, 0, 0, 14, 0]);
+        assert_eq!(
+            sent[42..],
+            [0x32, 2, 0, 6, 0, 0, 0, 0, 0x12, 0x34, 0, 0, 14, 0]
+        );
         assert_eq!(sent[34..38], [8, 0x68, 8, 0x68]);
     }
     let sent = bed.receive(0, &vec![echo(&[]); 3000]).len();
@@ -271,7 +522,9 @@ fn an_extension_header_that_must_be_understood_is_answered() {
     let mut bed = Testbed::new(1, 8);
     let session = bed.install(0, |_| {});
     let user = user_v4(session.ue, HOST, 8);
-    let (_, sent) = bed.one(0, &chain(session.teid, &[(0xbf, 1)], &user)).unwrap();
+    let (_, sent) = bed
+        .one(0, &chain(session.teid, &[(0xbf, 1)], &user))
+        .unwrap();
     let count = gtpu::ExtensionType::UNDERSTOOD.len();
     assert_eq!(sent[42..44], [0x32, 31]);
     assert_eq!(sent[54..56], [141, count as u8]);

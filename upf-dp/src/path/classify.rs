@@ -24,7 +24,10 @@ pub(super) fn classify<'a>(
     let inner = Inner::parse(user).map_err(|_| Reason::UserPacket)?;
     // Octets behind the user packet's own length are none of it.
     meta.user_length = inner.length();
-    let arrival = Arrival { inner, qfi: meta.qfi };
+    let arrival = Arrival {
+        inner,
+        qfi: meta.qfi,
+    };
     let step = plan.classify(entry, &arrival).ok_or(Reason::NoPdr)?;
     meta.step = Some(step);
     check(own, plan, entry, step, &inner, user)?;
@@ -84,7 +87,11 @@ fn check_v4(own: &OwnAddresses, user: &[u8], core: bool, routed: bool) -> Result
     }
     if !core && is_martian(header[16]) {
         let multicast = header[16] >> 4 == 0xe;
-        return Err(if multicast { Reason::UserMulticast } else { Reason::MartianDestination });
+        return Err(if multicast {
+            Reason::UserMulticast
+        } else {
+            Reason::MartianDestination
+        });
     }
     if header[8] <= 1 {
         return Err(Reason::HopLimit);
@@ -134,7 +141,9 @@ fn has_source_route(user: &[u8]) -> bool {
             (0, _) => return false,
             (1, _) => rest,
             (131 | 137, _) => return true,
-            (_, [length, ..]) => options.get(usize::from(*length).max(2)..).unwrap_or_default(),
+            (_, [length, ..]) => options
+                .get(usize::from(*length).max(2)..)
+                .unwrap_or_default(),
             (_, []) => return false,
         };
     }

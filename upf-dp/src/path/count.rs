@@ -21,7 +21,12 @@ fn alarm(plan: &Plan, step: &Step, end: &mut WorkerEnd) {
         let Some(urr) = plan.urr_of(usage) else {
             continue;
         };
-        if usage.is_due() && end.report(Report::Usage { session: plan.session, urr }) {
+        if usage.is_due()
+            && end.report(Report::Usage {
+                session: plan.session,
+                urr,
+            })
+        {
             usage.disarm();
         }
     }

@@ -17,7 +17,10 @@ pub(super) fn prefetch<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &Meta<'_
     match meta.key {
         Key::None => {}
         Key::Tunnel(teid) => {
-            view.prefetch_tunnel(LocalFTeid { teid, interface: meta.interface });
+            view.prefetch_tunnel(LocalFTeid {
+                teid,
+                interface: meta.interface,
+            });
         }
         Key::Ipv4(address) => view.prefetch_ipv4(meta.interface, Ipv4Addr::from_bits(address)),
         Key::Ipv6 => view.prefetch_ipv6(meta.interface, destination(packet, meta)),
@@ -26,7 +29,7 @@ pub(super) fn prefetch<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &Meta<'_
 
 /// Second stage: which session, by which entrance, and is it ours? Every loop asks for what the
 /// next one reads, so that no packet waits for memory alone.
-#[inline]
+#[inline(never)]
 pub(super) fn look_up<'a, P: Packet>(
     view: Snapshot<'a>,
     worker: WorkerId,
@@ -93,7 +96,11 @@ fn enter(worker: WorkerId, meta: &mut Meta<'_>) {
     }
     match plan.entry(handle.entry()) {
         // A TEID is known at one GTP-U entity only (TS 29.281, 5.1).
-        Some(entry) if entry.interface.is_none_or(|interface| interface == meta.interface) => {
+        Some(entry)
+            if entry
+                .interface
+                .is_none_or(|interface| interface == meta.interface) =>
+        {
             plan.prefetch(entry);
             meta.entry = Some(entry);
         }

@@ -121,7 +121,7 @@ impl Meta<'_> {
     /// Whether the next stage goes on with it.
     #[inline]
     pub fn is_pending(&self) -> bool {
-        self.fate == Fate::Pending
+        matches!(self.fate, Fate::Pending)
     }
 
     /// The user packet.

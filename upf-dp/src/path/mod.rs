@@ -14,9 +14,9 @@ mod meta;
 mod order;
 mod parse;
 mod police;
-mod rewrite;
 #[cfg(test)]
 mod reference;
+mod rewrite;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -134,7 +134,7 @@ impl<P: Packet> Path<P> {
     }
 
     /// The stages after the look-up, packet by packet: all that they read is on its way by now.
-    #[inline]
+    #[inline(never)]
     fn decide<'a, O>(
         &mut self,
         packets: &mut [P],

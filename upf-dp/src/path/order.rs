@@ -12,12 +12,7 @@ use crate::held::Held;
 /// Whether a packet has to line up behind others of its session. Costs nothing while nobody holds
 /// packets.
 #[inline]
-pub(super) fn has_to_line_up<P>(
-    held: &Held<P>,
-    plan: &Plan,
-    step: &Step,
-    meta: &Meta<'_>,
-) -> bool {
+pub(super) fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step, meta: &Meta<'_>) -> bool {
     !held.is_empty() && !meta.released && lines_up(held, plan, step)
 }
 

@@ -18,7 +18,7 @@ use crate::wire;
 const EXTENSION_HEADERS_MAX: usize = 4;
 
 /// First stage: where is the user packet, and what is it looked up by?
-#[inline]
+#[inline(never)]
 pub(super) fn parse<P: Packet>(
     links: &Links,
     view: Snapshot<'_>,
@@ -66,7 +66,9 @@ fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
     let mut ether_type = u16::from_be_bytes([high, low]);
     meta.network_at = 14;
     if ether_type == wire::VLAN {
-        let tag = wire::u32_at(frame, 14).ok_or(drop(Reason::Truncated))?.to_be_bytes();
+        let tag = wire::u32_at(frame, 14)
+            .ok_or(drop(Reason::Truncated))?
+            .to_be_bytes();
         let vlan = u16::from_be_bytes([tag[0] & 0xf, tag[1]]);
         // VLAN 0 is a priority tag on an untagged frame.
         segment = links.segment(meta.port, (vlan != 0).then_some(vlan));
@@ -104,7 +106,9 @@ fn ipv4(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
     let header: &[u8; 20] = packet.first_chunk().ok_or(drop(Reason::Truncated))?;
     let header_length = usize::from(header[0] & 0xf) * 4;
     let total_length = u16::from_be_bytes([header[2], header[3]]);
-    let packet = packet.get(..usize::from(total_length)).ok_or(drop(Reason::Truncated))?;
+    let packet = packet
+        .get(..usize::from(total_length))
+        .ok_or(drop(Reason::Truncated))?;
     if header[0] >> 4 != 4 || header_length < 20 || header_length > packet.len() {
         return Err(drop(Reason::OuterHeader));
     }
@@ -142,7 +146,9 @@ fn ipv6(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
     let packet = frame.get(at..).unwrap_or_default();
     let header: &[u8; 40] = packet.first_chunk().ok_or(drop(Reason::Truncated))?;
     let total_length = u16::from_be_bytes([header[4], header[5]]).saturating_add(40);
-    let packet = packet.get(..usize::from(total_length)).ok_or(drop(Reason::Truncated))?;
+    let packet = packet
+        .get(..usize::from(total_length))
+        .ok_or(drop(Reason::Truncated))?;
     if header[0] >> 4 != 6 {
         return Err(drop(Reason::OuterHeader));
     }
@@ -161,7 +167,12 @@ fn ipv6(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
         after_extension_headers(packet, header[6])?
     };
     match protocol {
-        wire::UDP => udp(local, packet.get(start..).unwrap_or_default(), at + start, meta),
+        wire::UDP => udp(
+            local,
+            packet.get(start..).unwrap_or_default(),
+            at + start,
+            meta,
+        ),
         wire::ICMPV6 if start == 40 => Err(Fate::Punt(Punt::Icmpv6)),
         _ => Err(drop(Reason::UnexpectedProtocol)),
     }
@@ -205,7 +216,9 @@ fn udp(local: Local, datagram: &[u8], at: usize, meta: &mut Meta<'_>) -> Result<
     }
     meta.key = Key::Tunnel(Teid(packet.teid));
     // On N3 only the radio side's own container says which QoS flow it is (TS 38.415, 5.5.2.2).
-    let flow = packet.flow.filter(|flow| !local.n3 || flow.pdu_type == PduType::Ul);
+    let flow = packet
+        .flow
+        .filter(|flow| !local.n3 || flow.pdu_type == PduType::Ul);
     meta.qfi = flow.and_then(|flow| Qfi::new(flow.qfi));
     meta.user_at = u16::try_from(tunnel_at + packet.payload_offset).unwrap_or(u16::MAX);
     meta.user_length = u16::try_from(packet.payload_length).unwrap_or(u16::MAX);

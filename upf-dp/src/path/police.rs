@@ -31,7 +31,11 @@ pub(super) fn police(step: &Step, octets: u16, now: Now) -> Result<Leave, Reason
     if step.usages.iter().any(|usage| usage.is_exhausted()) {
         return Err(Reason::QuotaExhausted);
     }
-    if !step.meters.iter().all(|meter| meter.conforms(step.direction, now)) {
+    if !step
+        .meters
+        .iter()
+        .all(|meter| meter.conforms(step.direction, now))
+    {
         return Err(Reason::RateExceeded);
     }
     for meter in &step.meters {

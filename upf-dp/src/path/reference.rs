@@ -52,15 +52,17 @@ fn random_pdr() -> impl Strategy<Value = RandomPdr> {
         0_u32..6,
         prop::option::of(0_u32..2),
     );
-    parts.prop_map(|(uplink, precedence, ue, qfis, filter, far, qer)| RandomPdr {
-        uplink,
-        precedence,
-        ue,
-        qfis,
-        filter,
-        far,
-        qer,
-    })
+    parts.prop_map(
+        |(uplink, precedence, ue, qfis, filter, far, qer)| RandomPdr {
+            uplink,
+            precedence,
+            ue,
+            qfis,
+            filter,
+            far,
+            qer,
+        },
+    )
 }
 
 fn endpoint(kind: u8, port: Option<u16>) -> Endpoint {
@@ -71,8 +73,17 @@ fn endpoint(kind: u8, port: Option<u16>) -> Endpoint {
         2 => net("198.51.100.0/29"),
         _ => net("2001:db8:cafe::/48"),
     };
-    let mut end = Endpoint { address, ..Endpoint::default() };
-    ports(&mut end, port.map(|port| PortRange { first: port, last: 81 }));
+    let mut end = Endpoint {
+        address,
+        ..Endpoint::default()
+    };
+    ports(
+        &mut end,
+        port.map(|port| PortRange {
+            first: port,
+            last: 81,
+        }),
+    );
     end
 }
 
@@ -82,38 +93,69 @@ fn sdf((from, to, protocol, port): (u8, u8, u8, u16)) -> SdfFilter {
         from: endpoint(from, (protocol == 3 && port <= 81).then_some(port)),
         to: endpoint(to.min(1), None),
     };
-    SdfFilter { flow: Some(flow), ..SdfFilter::default() }
+    SdfFilter {
+        flow: Some(flow),
+        ..SdfFilter::default()
+    }
 }
 
 /// Rules around what the test bed installs: its UE, its tunnel, its peer.
 fn rules_of(pdrs: &[RandomPdr], base: &Rules, teid: Teid, gates: [bool; 2]) -> Rules {
-    let ue = UeAddress { ipv4: Some(UE), ipv6: Some(Ipv6Net::new(UE_V6, 64).unwrap().trunc()) };
-    let mut rules = Rules { ue, seid: base.seid, ..Rules::default() };
+    let ue = UeAddress {
+        ipv4: Some(UE),
+        ipv6: Some(Ipv6Net::new(UE_V6, 64).unwrap().trunc()),
+    };
+    let mut rules = Rules {
+        ue,
+        seid: base.seid,
+        ..Rules::default()
+    };
     for (number, random) in (1_u16..).zip(pdrs) {
         let mut pdr: Pdr = base.pdrs[usize::from(!random.uplink)].clone();
         pdr.id = PdrId(number);
         pdr.precedence = Precedence(random.precedence);
         pdr.pdi.ue = match random.ue {
             0 if random.uplink => None,
-            1 => Some(UeAddress { ipv4: ue.ipv4, ipv6: None }),
-            2 => Some(UeAddress { ipv4: None, ipv6: ue.ipv6 }),
+            1 => Some(UeAddress {
+                ipv4: ue.ipv4,
+                ipv6: None,
+            }),
+            2 => Some(UeAddress {
+                ipv4: None,
+                ipv6: ue.ipv6,
+            }),
             _ => Some(ue),
         };
-        pdr.pdi.qfis = random.qfis.iter().map(|qfi| Qfi::new(*qfi).unwrap()).collect();
+        pdr.pdi.qfis = random
+            .qfis
+            .iter()
+            .map(|qfi| Qfi::new(*qfi).unwrap())
+            .collect();
         pdr.pdi.sdf_filters = random.filter.map(sdf).into_iter().collect();
         pdr.far = FarId(random.far);
         pdr.qers = random.qer.map(QerId).into_iter().collect();
         pdr.urrs.clear();
         if random.uplink {
             pdr.pdi.source_interface = SourceInterface::Access;
-            pdr.pdi.local_f_teid = Some(LocalFTeid { teid, interface: N3 });
+            pdr.pdi.local_f_teid = Some(LocalFTeid {
+                teid,
+                interface: N3,
+            });
         }
         rules.pdrs.push(pdr);
     }
     let to_core = base.fars[0].forwarding;
     let to_access = base.fars[1].forwarding;
-    let no_tunnel = Some(Forwarding { destination: DestinationInterface::Access, ..Forwarding::default() });
-    let far = |id, action, forwarding| Far { id: FarId(id), action, forwarding, bar: None };
+    let no_tunnel = Some(Forwarding {
+        destination: DestinationInterface::Access,
+        ..Forwarding::default()
+    });
+    let far = |id, action, forwarding| Far {
+        id: FarId(id),
+        action,
+        forwarding,
+        bar: None,
+    };
     rules.fars = vec![
         far(0, Action::Forward, to_core),
         far(1, Action::Forward, to_access),
@@ -156,15 +198,17 @@ fn random_packet() -> impl Strategy<Value = RandomPacket> {
         prop::sample::select(vec![6_u8, 17, 1]),
         prop::option::of(8_u8..11),
     );
-    parts.prop_map(|(uplink, v6, own_source, host, port, protocol, qfi)| RandomPacket {
-        uplink,
-        v6,
-        own_source,
-        host,
-        port,
-        protocol,
-        qfi,
-    })
+    parts.prop_map(
+        |(uplink, v6, own_source, host, port, protocol, qfi)| RandomPacket {
+            uplink,
+            v6,
+            own_source,
+            host,
+            port,
+            protocol,
+            qfi,
+        },
+    )
 }
 
 fn octets_of(packet: RandomPacket) -> Vec<u8> {
@@ -210,23 +254,44 @@ fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
             qfi: packet.qfi.filter(|_| packet.uplink).and_then(Qfi::new),
         };
         let from = if packet.uplink {
-            Ingress::Tunnel(LocalFTeid { teid: session.teid, interface: N3 })
+            Ingress::Tunnel(LocalFTeid {
+                teid: session.teid,
+                interface: N3,
+            })
         } else {
             Ingress::Core
         };
         let frame = if packet.uplink {
             let message = gpdu(session.teid, packet.qfi, &user);
-            frame(MAC_N3, MAC_GNB, None, &datagram_v4(GNB, N3_ADDRESS, &message))
+            frame(
+                MAC_N3,
+                MAC_GNB,
+                None,
+                &datagram_v4(GNB, N3_ADDRESS, &message),
+            )
         } else {
             downlink(&user)
         };
         let (before, held) = (bed.drops(), bed.workers[0].cells.read().held);
         let sent = bed.one(if packet.uplink { 0 } else { 1 }, &frame);
-        let count = |reason| before.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n);
-        let dropped = bed.drops().into_iter().find(|(reason, n)| *n > count(*reason)).map(|(r, _)| r);
+        let count = |reason| {
+            before
+                .iter()
+                .find(|(r, _)| *r == reason)
+                .map_or(0, |(_, n)| *n)
+        };
+        let dropped = bed
+            .drops()
+            .into_iter()
+            .find(|(reason, n)| *n > count(*reason))
+            .map(|(r, _)| r);
         let is_held = bed.workers[0].cells.read().held > held;
         let want = verdict(&rules, from, &arrival);
-        let unreachable = if packet.uplink { !has(true) } else { !keyed(packet.v6) };
+        let unreachable = if packet.uplink {
+            !has(true)
+        } else {
+            !keyed(packet.v6)
+        };
         match (sent, dropped, is_held) {
             (Some((1, frame)), None, false) => {
                 assert!(matches!(want, Verdict::Route(_, N6)), "{want:?}");

@@ -38,7 +38,7 @@ impl Exits<'_> {
         step: &Step,
     ) -> Result<Fate, Reason> {
         match step.act {
-            Act::Tunnel { next_hop } => self.into_tunnel(packet, meta, entry, step, next_hop),
+            Act::Tunnel { next_hop } => self.tunnel(packet, meta, entry, step, next_hop),
             Act::Route { vrf } => self.onto_network(packet, meta, vrf),
             _ => Err(Reason::Undecided),
         }
@@ -46,7 +46,7 @@ impl Exits<'_> {
 
     /// Downlink, and from tunnel to tunnel.
     #[inline]
-    fn into_tunnel<P: Packet>(
+    fn tunnel<P: Packet>(
         &mut self,
         packet: &mut P,
         meta: &Meta<'_>,
@@ -70,10 +70,20 @@ impl Exits<'_> {
         }
         *self.identification = self.identification.wrapping_add(1);
         let tunnel = frame.get_mut(ethernet..).unwrap_or_default();
-        let written = put_outer(tunnel, &step.encapsulation, source_port, *self.identification);
+        let written = put_outer(
+            tunnel,
+            &step.encapsulation,
+            source_port,
+            *self.identification,
+        );
         written.ok_or(Reason::Undecided)?;
         let v6 = step.encapsulation.is_v6();
-        self.address(frame, link, next_hop, if v6 { wire::IPV6 } else { wire::IPV4 })
+        self.address(
+            frame,
+            link,
+            next_hop,
+            if v6 { wire::IPV6 } else { wire::IPV4 },
+        )
     }
 
     /// Uplink: out on N6.
@@ -107,7 +117,12 @@ impl Exits<'_> {
         cut(packet, meta, ethernet)?;
         let frame = packet.data_mut();
         count_down(frame.get_mut(ethernet..).unwrap_or_default()).ok_or(Reason::UserPacket)?;
-        self.address(frame, link, next_hop, if v6 { wire::IPV6 } else { wire::IPV4 })
+        self.address(
+            frame,
+            link,
+            next_hop,
+            if v6 { wire::IPV6 } else { wire::IPV4 },
+        )
     }
 
     /// Writes the Ethernet header.
@@ -120,9 +135,15 @@ impl Exits<'_> {
         ether_type: u16,
     ) -> Result<Fate, Reason> {
         let mac = self.neighbours.ethernet(next_hop);
-        let written = link.ethernet.write(frame, mac.unwrap_or_default(), ether_type);
+        let written = link
+            .ethernet
+            .write(frame, mac.unwrap_or_default(), ether_type);
         written.ok_or(Reason::Undecided)?;
-        Ok(if mac.is_some() { Fate::Send(link.port) } else { Fate::Await(next_hop) })
+        Ok(if mac.is_some() {
+            Fate::Send(link.port)
+        } else {
+            Fate::Await(next_hop)
+        })
     }
 
     /// The destination is the neighbour. UEs can make up any number of these, so naming new ones
@@ -132,7 +153,10 @@ impl Exits<'_> {
         if let Some(known) = self.neighbours.find(hop) {
             return Ok(known);
         }
-        *self.names_left = self.names_left.checked_sub(1).ok_or(Reason::NeighboursFull)?;
+        *self.names_left = self
+            .names_left
+            .checked_sub(1)
+            .ok_or(Reason::NeighboursFull)?;
         self.neighbours.id(hop).ok_or(Reason::NeighboursFull)
     }
 }
@@ -152,7 +176,11 @@ fn cut<P: Packet>(packet: &mut P, meta: &Meta<'_>, front: usize) -> Result<(), R
     } else {
         packet.trim_front(user_at - front)
     };
-    if fits { Ok(()) } else { Err(Reason::NoHeadroom) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Reason::NoHeadroom)
+    }
 }
 
 /// Takes one off TTL (with its checksum, RFC 1141) or hop limit.
@@ -176,10 +204,11 @@ fn entropy(user: &[u8]) -> u16 {
     let hash = match user.first_chunk::<24>() {
         Some(header) if header[0] >> 4 == 4 => {
             let words = u64::from_be_bytes([
-                header[12], header[13], header[14], header[15], header[16], header[17],
-                header[18], header[19],
+                header[12], header[13], header[14], header[15], header[16], header[17], header[18],
+                header[19],
             ]);
-            let whole = header[6] & 0x3f == 0 && header[7] == 0;
+            // Neither an offset nor more fragments.
+            let whole = (header[6] & 0x3f) | header[7] == 0;
             let ports = header[0] == 0x45 && matches!(header[9], 6 | 17 | 132) && whole;
             let ports = if ports {
                 u32::from_be_bytes([header[20], header[21], header[22], header[23]])

@@ -26,7 +26,7 @@ type Releases = ArrayVec<SessionIndex, BURST>;
 
 impl<P: Packet> Path<P> {
     /// Last stage.
-    #[inline]
+    #[inline(never)]
     pub(super) fn settle<'a, B: Batch<P>, O: Outlet<P>>(
         &mut self,
         batch: &mut B,
@@ -36,7 +36,10 @@ impl<P: Packet> Path<P> {
         let mut releases = Releases::new();
         let mut decided = metas.iter();
         batch.take_each(|packet| match decided.next() {
-            Some(Meta { fate: Fate::Send(port), .. }) => turn.out.send(*port, packet),
+            Some(Meta {
+                fate: Fate::Send(port),
+                ..
+            }) => turn.out.send(*port, packet),
             Some(meta) => self.settle_rare(packet, meta, turn, &mut releases),
             None => self.cells.port(0).drop(Reason::Undecided, 1),
         });
@@ -93,7 +96,12 @@ impl<P: Packet> Path<P> {
         hop: NextHopId,
         turn: &mut Turn<'_, '_, O>,
     ) {
-        let waiting = WaitingPacket { packet, hop, port, since: turn.now };
+        let waiting = WaitingPacket {
+            packet,
+            hop,
+            port,
+            since: turn.now,
+        };
         if self.waiting.push(waiting).is_err() {
             self.dropped(port, Reason::NeighbourUnresolved);
         }
@@ -104,8 +112,15 @@ impl<P: Packet> Path<P> {
     fn tend_waiting<O: Outlet<P>>(&mut self, now: Now, out: &mut O) {
         let neighbours = &self.neighbours;
         while let Some(waiting) = self.waiting.take(|w| neighbours.ethernet(w.hop).is_some()) {
-            let WaitingPacket { mut packet, hop, port, .. } = waiting;
-            let link = neighbours.hop(hop).and_then(|hop| self.links.interface(hop.interface));
+            let WaitingPacket {
+                mut packet,
+                hop,
+                port,
+                ..
+            } = waiting;
+            let link = neighbours
+                .hop(hop)
+                .and_then(|hop| self.links.interface(hop.interface));
             let mac = neighbours.ethernet(hop);
             let put = mac.and_then(|mac| wire::put(packet.data_mut(), 0, mac));
             match (put, link) {
@@ -113,7 +128,9 @@ impl<P: Packet> Path<P> {
                 _ => self.cells.port(port).drop(Reason::NeighbourUnresolved, 1),
             }
         }
-        let oldest = now.0.saturating_sub(self.hz.saturating_mul(NEIGHBOUR_WAIT_S));
+        let oldest = now
+            .0
+            .saturating_sub(self.hz.saturating_mul(NEIGHBOUR_WAIT_S));
         while let Some(waiting) = self.waiting.take(|waiting| waiting.since.0 < oldest) {
             self.dropped(waiting.port, Reason::NeighbourUnresolved);
         }
@@ -138,9 +155,15 @@ impl<P: Packet> Path<P> {
             // There are at most as many sessions as packets in a burst.
             let _ = releases.try_push(session);
         }
-        let held = HeldPacket { packet, port: meta.port, since: turn.now };
+        let held = HeldPacket {
+            packet,
+            port: meta.port,
+            since: turn.now,
+        };
         // A packet that only lines up goes on at once: the session's bound is for those that wait.
-        let most = plan.buffer_packets.saturating_add(if meta.releases { 64 } else { 0 });
+        let most = plan
+            .buffer_packets
+            .saturating_add(if meta.releases { 64 } else { 0 });
         match self.held.push(session, step.far, most, held) {
             Ok(true) => self.cells.hold_episodes.add(1),
             Ok(false) => {}
@@ -153,7 +176,13 @@ impl<P: Packet> Path<P> {
         if notify && !self.held.is_notified(session) {
             let (pdr, far, qfi) = (step.pdr, step.far, step.qfi);
             // A full queue is tried again with the next packet.
-            if turn.end.report(Report::DownlinkData { session, pdr, far, qfi, tos }) {
+            if turn.end.report(Report::DownlinkData {
+                session,
+                pdr,
+                far,
+                qfi,
+                tos,
+            }) {
                 self.held.set_notified(session);
             }
         }
@@ -219,7 +248,9 @@ impl<P: Packet> Path<P> {
         }
         if !self.held.is_empty() {
             let view = turn.view;
-            let due = self.held.due(turn.now, |session| view.session(session).is_none());
+            let due = self
+                .held
+                .due(turn.now, |session| view.session(session).is_none());
             match due {
                 Some((session, Reason::HoldExpired)) => self.expire(session, turn.now),
                 Some((session, reason)) => self.drop_held(session, reason),
@@ -260,8 +291,14 @@ impl<P: Packet> Path<P> {
             return;
         }
         let frame = packet.data_mut();
-        let ether_type = if tunnel.is_v6() { wire::IPV6 } else { wire::IPV4 };
-        let addressed = link.ethernet.write(frame, mac.unwrap_or_default(), ether_type);
+        let ether_type = if tunnel.is_v6() {
+            wire::IPV6
+        } else {
+            wire::IPV4
+        };
+        let addressed = link
+            .ethernet
+            .write(frame, mac.unwrap_or_default(), ether_type);
         let outer = frame.get_mut(ethernet..).unwrap_or_default();
         let written = put_end_marker(outer, tunnel, self.identification);
         if addressed.and(written).is_none() {

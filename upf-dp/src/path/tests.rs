@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use session::report::{Command, Report};
 use session::rule::{Action, DestinationInterface, Forwarding, Gate};
 use session::usage::Alarm;
-use session::{FarId, Far, PdrId, Qfi, Rules, Teid, UrrId, WorkerId};
+use session::{Far, FarId, PdrId, Qfi, Rules, Teid, UrrId, WorkerId};
 
 use crate::reason::Reason;
 use crate::testbed::*;
@@ -37,11 +37,19 @@ fn uplink_is_decapsulated_and_routed() {
     let session = bed.install(0, |_| {});
     let user = user_v4(session.ue, HOST, USER);
     let expected = frame(MAC_GATEWAY, MAC_N6, None, &hopped(user.clone()));
-    assert_eq!(bed.one(0, &uplink(session.teid, &user)), Some((1, expected.clone())));
+    assert_eq!(
+        bed.one(0, &uplink(session.teid, &user)),
+        Some((1, expected.clone()))
+    );
     // Octets behind the Length of GTP-U and padding of the frame are not user data (D04).
     let mut surplus = gpdu(session.teid, Some(9), &user);
     surplus.extend([0xee; 20]);
-    let mut padded = frame(MAC_N3, MAC_GNB, None, &datagram_v4(GNB, N3_ADDRESS, &surplus));
+    let mut padded = frame(
+        MAC_N3,
+        MAC_GNB,
+        None,
+        &datagram_v4(GNB, N3_ADDRESS, &surplus),
+    );
     padded.extend([0xdd; 8]);
     assert_eq!(bed.one(0, &padded), Some((1, expected)));
     let volume = session.installed.usage(UrrId(1)).unwrap().volume();
@@ -98,8 +106,15 @@ fn ipv6_inside_and_outside() {
     let session = bed.install(1, |rules| {
         let prefix = ipnet::Ipv6Net::new("2001:db8:45:1::".parse().unwrap(), 64).unwrap();
         rules.ue.ipv6 = Some(prefix);
-        rules.pdrs.iter_mut().for_each(|pdr| pdr.pdi.ue = Some(rules.ue));
-        rules.fars[1].forwarding.as_mut().unwrap().outer_header_creation = Some(tunnel);
+        rules
+            .pdrs
+            .iter_mut()
+            .for_each(|pdr| pdr.pdi.ue = Some(rules.ue));
+        rules.fars[1]
+            .forwarding
+            .as_mut()
+            .unwrap()
+            .outer_header_creation = Some(tunnel);
     });
     let user = user_v6(HOST_V6, session.ue_v6, USER);
     let (_, sent) = bed.one(1, &downlink(&user)).unwrap();
@@ -116,7 +131,10 @@ fn ipv6_inside_and_outside() {
     datagram[40..44].copy_from_slice(&[8, 0x68, 8, 0x68]);
     datagram[48..].copy_from_slice(&message);
     let expected = frame(MAC_GATEWAY, MAC_N6, None, &hopped(user));
-    assert_eq!(bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)), Some((1, expected)));
+    assert_eq!(
+        bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)),
+        Some((1, expected))
+    );
 }
 
 #[test]
@@ -136,11 +154,19 @@ fn n9_to_n3_in_a_vlan_keeps_the_user_packet_as_it_is() {
     assert_eq!(port, 0);
     assert_eq!(sent[12..18], [0x81, 0, 0, 9, 8, 0]);
     // TEID, then a container of the uplink with its QFI; the hop limit stays.
-    assert_eq!(sent[18 + 32..18 + 44], [0, 0, 0, 0x77, 0, 0, 0, 0x85, 1, 0x10, 9, 0]);
+    assert_eq!(
+        sent[18 + 32..18 + 44],
+        [0, 0, 0, 0x77, 0, 0, 0, 0x85, 1, 0x10, 9, 0]
+    );
     assert_eq!(sent[18 + 44..], user);
     // A frame in that VLAN whose tag the port took off is seen like any other.
     let message = gpdu(session.teid, Some(9), &user);
-    let frame = frame(MAC_N3, MAC_GNB, None, &datagram_v4(PEER_UPF, N9_ADDRESS, &message));
+    let frame = frame(
+        MAC_N3,
+        MAC_GNB,
+        None,
+        &datagram_v4(PEER_UPF, N9_ADDRESS, &message),
+    );
     let mut packet = crate::TestPacket::new(&frame);
     packet.stripped_vlan = Some(9);
     bed.receive_at(0, vec![(0, packet)], true);
@@ -154,9 +180,15 @@ fn n9_to_n3_in_a_vlan_keeps_the_user_packet_as_it_is() {
 fn gates_far_and_missing_tunnels_drop_with_their_reason() {
     let cases: [(Reason, fn(&mut Rules)); 4] = [
         (Reason::FarDrop, |rules| rules.fars[1].action = Action::Drop),
-        (Reason::GateClosed, |rules| rules.qers[0].downlink_gate = Gate::Closed),
+        (Reason::GateClosed, |rules| {
+            rules.qers[0].downlink_gate = Gate::Closed
+        }),
         (Reason::NoTunnel, |rules| {
-            rules.fars[1].forwarding.as_mut().unwrap().outer_header_creation = None;
+            rules.fars[1]
+                .forwarding
+                .as_mut()
+                .unwrap()
+                .outer_header_creation = None;
         }),
         (Reason::NoRoute, |rules| {
             let to = rules.fars[1].forwarding.as_mut().unwrap();
@@ -166,7 +198,10 @@ fn gates_far_and_missing_tunnels_drop_with_their_reason() {
     for (reason, change) in cases {
         let mut bed = Testbed::new(1, 8);
         let session = bed.install(0, change);
-        assert_eq!(bed.one(1, &downlink(&user_v4(HOST, session.ue, USER))), None);
+        assert_eq!(
+            bed.one(1, &downlink(&user_v4(HOST, session.ue, USER))),
+            None
+        );
         assert_eq!(bed.drops(), [(reason, 1)]);
         let volume = session.installed.usage(UrrId(1)).unwrap().volume();
         assert_eq!(volume.total_packets(), 0);
@@ -185,7 +220,10 @@ fn a_rate_lets_its_octets_through_and_what_is_dropped_is_not_counted() {
     assert!((97..=99).contains(&sent), "{sent}");
     assert_eq!(bed.dropped(Reason::RateExceeded), 200 - sent);
     let volume = session.installed.usage(UrrId(1)).unwrap().volume();
-    assert_eq!((volume.downlink_packets, volume.downlink_octets), (sent, 128 * sent));
+    assert_eq!(
+        (volume.downlink_packets, volume.downlink_octets),
+        (sent, 128 * sent)
+    );
 }
 
 #[test]
@@ -193,11 +231,18 @@ fn a_quota_is_reported_once_and_stops_packets() {
     let mut bed = Testbed::new(1, 8);
     let session = bed.install(0, |_| {});
     let usage = session.installed.usage(UrrId(1)).unwrap();
-    usage.arm(Alarm { total_octets: Some(300), is_quota: true, ..Alarm::default() });
+    usage.arm(Alarm {
+        total_octets: Some(300),
+        is_quota: true,
+        ..Alarm::default()
+    });
     let frame = downlink(&user_v4(HOST, session.ue, 72));
     assert_eq!(bed.receive(1, &vec![frame; 10]).len(), 3);
     assert_eq!(bed.drops(), [(Reason::QuotaExhausted, 7)]);
-    let report = Report::Usage { session: session.index, urr: UrrId(1) };
+    let report = Report::Usage {
+        session: session.index,
+        urr: UrrId(1),
+    };
     assert_eq!(bed.workers[0].control.report(), Some(report));
     assert_eq!(bed.workers[0].control.report(), None);
 }
@@ -208,10 +253,15 @@ fn a_usage_report_that_finds_the_queue_full_comes_with_a_later_packet() {
     let sessions: Vec<_> = (0..100).map(|n| bed.install(n, |_| {})).collect();
     for session in &sessions {
         let usage = session.installed.usage(UrrId(1)).unwrap();
-        usage.arm(Alarm { total_octets: Some(1), ..Alarm::default() });
+        usage.arm(Alarm {
+            total_octets: Some(1),
+            ..Alarm::default()
+        });
     }
-    let frames: Vec<_> =
-        sessions.iter().map(|session| downlink(&user_v4(HOST, session.ue, 8))).collect();
+    let frames: Vec<_> = sessions
+        .iter()
+        .map(|session| downlink(&user_v4(HOST, session.ue, 8)))
+        .collect();
     let mut told = std::collections::BTreeSet::new();
     for _ in 0..2 {
         assert_eq!(bed.receive(1, &frames).len(), 100);
@@ -230,13 +280,21 @@ fn unknown_teids_are_told_to_the_sender_but_not_too_often() {
     let user = user_v4(HOST, HOST, USER);
     let (port, sent) = bed.one(0, &uplink(Teid(0xdead_beef), &user)).unwrap();
     assert_eq!(port, 0);
-    let mut message = vec![0x32, 26, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0xde, 0xad, 0xbe, 0xef];
+    let mut message = vec![
+        0x32, 26, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0xde, 0xad, 0xbe, 0xef,
+    ];
     message.extend([133, 0, 4]);
     message.extend(N3_ADDRESS.octets());
     assert_eq!(sent[..14], ethernet(MAC_GNB, MAC_N3, None, wire::IPV4, &[]));
-    assert_eq!(sent[14 + 12..14 + 20], [N3_ADDRESS.octets(), GNB.octets()].concat());
+    assert_eq!(
+        sent[14 + 12..14 + 20],
+        [N3_ADDRESS.octets(), GNB.octets()].concat()
+    );
     assert_eq!(sent[14 + 28..], message);
-    assert_eq!(wire::transport_checksum(&sent[26..34], wire::UDP, &sent[34..]), 0);
+    assert_eq!(
+        wire::transport_checksum(&sent[26..34], wire::UDP, &sent[34..]),
+        0
+    );
     let frames = vec![uplink(Teid(0xdead_beef), &user); 3000];
     assert!(bed.receive(0, &frames).len() <= 10);
     assert_eq!(bed.dropped(Reason::UnknownTeid), 3001);
@@ -249,12 +307,26 @@ fn an_error_indication_names_a_foreign_source_port_and_spares_bad_sources() {
     let mut other_port = uplink(Teid(5), &user);
     other_port[34..36].copy_from_slice(&50000_u16.to_be_bytes());
     let (_, sent) = bed.one(0, &other_port).unwrap();
-    assert_eq!(sent[42..58], [0x36, 26, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0x40, 1, 0xc3, 0x50, 0]);
+    assert_eq!(
+        sent[42..58],
+        [0x36, 26, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0x40, 1, 0xc3, 0x50, 0]
+    );
     assert_eq!(sent[36..38], [8, 0x68]);
-    for source in ["0.0.0.0", "224.0.0.1", "127.0.0.1", "255.255.255.255", "10.0.3.1", "10.0.4.1"] {
+    for source in [
+        "0.0.0.0",
+        "224.0.0.1",
+        "127.0.0.1",
+        "255.255.255.255",
+        "10.0.3.1",
+        "10.0.4.1",
+    ] {
         let source: Ipv4Addr = source.parse().unwrap();
         let datagram = datagram_v4(source, N3_ADDRESS, &gpdu(Teid(5), None, &user));
-        assert_eq!(bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)), None, "{source}");
+        assert_eq!(
+            bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)),
+            None,
+            "{source}"
+        );
     }
     // TEID 0, and messages other than G-PDUs.
     assert_eq!(bed.one(0, &uplink(Teid(0), &user)), None);
@@ -262,14 +334,20 @@ fn an_error_indication_names_a_foreign_source_port_and_spares_bad_sources() {
         let mut message = gpdu(Teid(5), None, &user);
         message[1] = kind;
         let datagram = datagram_v4(GNB, N3_ADDRESS, &message);
-        assert_eq!(bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)), None, "type {kind}");
+        assert_eq!(
+            bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)),
+            None,
+            "type {kind}"
+        );
     }
 }
 
 #[test]
 fn a_wrong_qfi_is_no_unknown_tunnel() {
     let mut bed = Testbed::new(1, 8);
-    let session = bed.install(0, |rules| rules.pdrs[0].pdi.qfis = vec![Qfi::new(5).unwrap()]);
+    let session = bed.install(0, |rules| {
+        rules.pdrs[0].pdi.qfis = vec![Qfi::new(5).unwrap()]
+    });
     let user = user_v4(session.ue, HOST, USER);
     assert_eq!(bed.one(0, &uplink(session.teid, &user)), None);
     // Neither a container of the downlink nor an unknown type names the flow.
@@ -289,8 +367,14 @@ fn sessions_that_have_gone_are_unknown() {
     bed.withdraw(&session);
     let user = user_v4(session.ue, HOST, USER);
     bed.one(0, &uplink(session.teid, &user));
-    assert_eq!(bed.one(1, &downlink(&user_v4(HOST, session.ue, USER))), None);
-    assert_eq!(bed.drops(), [(Reason::UnknownTeid, 1), (Reason::UnknownUe, 1)]);
+    assert_eq!(
+        bed.one(1, &downlink(&user_v4(HOST, session.ue, USER))),
+        None
+    );
+    assert_eq!(
+        bed.drops(),
+        [(Reason::UnknownTeid, 1), (Reason::UnknownUe, 1)]
+    );
 }
 
 #[test]
@@ -301,9 +385,18 @@ fn packets_of_other_workers_sessions_are_handed_over() {
         .iter()
         .map(|session| uplink(session.teid, &user_v4(session.ue, HOST, USER)))
         .collect();
-    let own = sessions.iter().filter(|session| session.owner == WorkerId(0)).count();
+    let own = sessions
+        .iter()
+        .filter(|session| session.owner == WorkerId(0))
+        .count();
     assert_eq!((own, bed.receive(0, &frames).len()), (2, 2));
-    assert!(bed.workers[0].out.handed_over.iter().all(|(to, port, _)| (to.0, *port) == (1, 0)));
+    assert!(
+        bed.workers[0]
+            .out
+            .handed_over
+            .iter()
+            .all(|(to, port, _)| (to.0, *port) == (1, 0))
+    );
     bed.carry_over();
     assert_eq!(bed.sent(1).len(), 2);
     assert_eq!(bed.workers[1].cells.read().ports[0].taken_over, 2);
@@ -323,8 +416,9 @@ fn payload_length(frame: &(u16, Vec<u8>)) -> usize {
 fn held_packets_are_told_of_once_and_released_in_order() {
     let mut bed = Testbed::new(1, 8);
     let mut session = bed.install(0, |rules| buffer(rules, true));
-    let frames: Vec<_> =
-        (0..20).map(|n| downlink(&user_v4(HOST, session.ue, n))).collect();
+    let frames: Vec<_> = (0..20)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
     assert_eq!(bed.receive(1, &frames), []);
     let report = Report::DownlinkData {
         session: session.index,
@@ -335,14 +429,32 @@ fn held_packets_are_told_of_once_and_released_in_order() {
     };
     assert_eq!(bed.workers[0].control.report(), Some(report));
     assert_eq!(bed.workers[0].control.report(), None);
-    assert_eq!(session.installed.usage(UrrId(1)).unwrap().volume().total_packets(), 0);
+    assert_eq!(
+        session
+            .installed
+            .usage(UrrId(1))
+            .unwrap()
+            .volume()
+            .total_packets(),
+        0
+    );
     bed.modify(&mut session, |rules| rules.fars[1].action = Action::Forward);
-    let release = Command::Release { session: session.index };
+    let release = Command::Release {
+        session: session.index,
+    };
     bed.workers[0].control.command(release).unwrap();
     bed.tend();
     let lengths: Vec<usize> = bed.sent(0).iter().map(payload_length).collect();
     assert_eq!(lengths, (0..20).collect::<Vec<_>>());
-    assert_eq!(session.installed.usage(UrrId(1)).unwrap().volume().downlink_packets, 20);
+    assert_eq!(
+        session
+            .installed
+            .usage(UrrId(1))
+            .unwrap()
+            .volume()
+            .downlink_packets,
+        20
+    );
     assert_eq!(bed.workers[0].cells.read().held, 0);
 }
 
@@ -350,14 +462,21 @@ fn held_packets_are_told_of_once_and_released_in_order() {
 fn new_packets_do_not_overtake_held_ones() {
     let mut bed = Testbed::new(1, 8);
     let mut session = bed.install(0, |rules| buffer(rules, false));
-    let frames: Vec<_> = (0..40).map(|n| downlink(&user_v4(HOST, session.ue, n))).collect();
+    let frames: Vec<_> = (0..40)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
     bed.receive(1, &frames[..30]);
     // The plan is in force, the command has not been read.
     bed.modify(&mut session, |rules| rules.fars[1].action = Action::Forward);
     let sent = bed.receive(1, &frames[30..]);
     let lengths: Vec<usize> = sent.iter().map(payload_length).collect();
     assert_eq!(lengths, (0..40).collect::<Vec<_>>());
-    bed.workers[0].control.command(Command::Release { session: session.index }).unwrap();
+    bed.workers[0]
+        .control
+        .command(Command::Release {
+            session: session.index,
+        })
+        .unwrap();
     bed.tend();
     assert_eq!(bed.sent(0), []);
 }
@@ -366,15 +485,27 @@ fn new_packets_do_not_overtake_held_ones() {
 fn a_release_into_rules_that_still_hold_keeps_order_and_silence() {
     let mut bed = Testbed::new(1, 8);
     let mut session = bed.install(0, |rules| buffer(rules, true));
-    let frames: Vec<_> = (0..30).map(|n| downlink(&user_v4(HOST, session.ue, n))).collect();
+    let frames: Vec<_> = (0..30)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
     bed.receive(1, &frames);
     assert!(bed.workers[0].control.report().is_some());
-    bed.workers[0].control.command(Command::Release { session: session.index }).unwrap();
+    bed.workers[0]
+        .control
+        .command(Command::Release {
+            session: session.index,
+        })
+        .unwrap();
     bed.tend();
     assert_eq!(bed.workers[0].control.report(), None);
     assert_eq!(bed.workers[0].cells.read().held, 30);
     bed.modify(&mut session, |rules| rules.fars[1].action = Action::Forward);
-    bed.workers[0].control.command(Command::Release { session: session.index }).unwrap();
+    bed.workers[0]
+        .control
+        .command(Command::Release {
+            session: session.index,
+        })
+        .unwrap();
     bed.tend();
     let lengths: Vec<usize> = bed.sent(0).iter().map(payload_length).collect();
     assert_eq!(lengths, (0..30).collect::<Vec<_>>());
@@ -383,9 +514,13 @@ fn a_release_into_rules_that_still_hold_keeps_order_and_silence() {
 #[test]
 fn a_full_report_queue_loses_no_notification() {
     let mut bed = Testbed::new(1, 128);
-    let sessions: Vec<_> = (0..100).map(|n| bed.install(n, |rules| buffer(rules, true))).collect();
-    let frames: Vec<_> =
-        sessions.iter().map(|session| downlink(&user_v4(HOST, session.ue, 8))).collect();
+    let sessions: Vec<_> = (0..100)
+        .map(|n| bed.install(n, |rules| buffer(rules, true)))
+        .collect();
+    let frames: Vec<_> = sessions
+        .iter()
+        .map(|session| downlink(&user_v4(HOST, session.ue, 8)))
+        .collect();
     let mut told = std::collections::BTreeSet::new();
     for _ in 0..2 {
         bed.receive(1, &frames);
@@ -399,15 +534,25 @@ fn a_full_report_queue_loses_no_notification() {
 #[test]
 fn holding_has_bounds_and_ends() {
     let mut bed = Testbed::with(1, 8, crate::Rates::default(), 40);
-    let sessions: Vec<_> = (0..3).map(|n| bed.install(n, |rules| buffer(rules, false))).collect();
+    let sessions: Vec<_> = (0..3)
+        .map(|n| bed.install(n, |rules| buffer(rules, false)))
+        .collect();
     for session in &sessions[..2] {
         let frames = vec![downlink(&user_v4(HOST, session.ue, 8)); 35];
         bed.receive(1, &frames);
     }
     // 32 for one session, 40 for all.
-    assert_eq!(bed.drops(), [(Reason::HoldSessionFull, 3), (Reason::HoldFull, 27)]);
+    assert_eq!(
+        bed.drops(),
+        [(Reason::HoldSessionFull, 3), (Reason::HoldFull, 27)]
+    );
     assert_eq!(bed.workers[0].cells.read().held, 40);
-    bed.workers[0].control.command(Command::Discard { session: sessions[0].index }).unwrap();
+    bed.workers[0]
+        .control
+        .command(Command::Discard {
+            session: sessions[0].index,
+        })
+        .unwrap();
     bed.tend();
     assert_eq!(bed.dropped(Reason::HoldDiscarded), 32);
     bed.withdraw(&sessions[1]);
@@ -440,16 +585,27 @@ fn end_markers_follow_the_old_tunnel() {
         |_| true,
     );
     let plan = plan.unwrap().plan;
-    let step = plan.steps().iter().find(|step| step.pdr == PdrId(2)).unwrap();
+    let step = plan
+        .steps()
+        .iter()
+        .find(|step| step.pdr == PdrId(2))
+        .unwrap();
     let tunnel = step.encapsulation;
     let next_hop = bed.name(N3, IpAddr::V4(GNB), None);
-    bed.workers[0].control.command(Command::EndMarker { tunnel, next_hop }).unwrap();
+    bed.workers[0]
+        .control
+        .command(Command::EndMarker { tunnel, next_hop })
+        .unwrap();
     bed.tend();
     let sent = bed.sent(0);
-    let marker = sent.iter().find(|(_, frame)| frame.len() == 58 && frame[43] == 254).unwrap();
-    assert_eq!(marker.1[42..], [
-        0x34, 254, 0, 8, 0, 0, 0x10, 0, 0, 0, 0, 0x85, 1, 0, 9, 0
-    ]);
+    let marker = sent
+        .iter()
+        .find(|(_, frame)| frame.len() == 58 && frame[43] == 254)
+        .unwrap();
+    assert_eq!(
+        marker.1[42..],
+        [0x34, 254, 0, 8, 0, 0, 0x10, 0, 0, 0, 0, 0x85, 1, 0, 9, 0]
+    );
     let header: [u8; 20] = marker.1[14..34].try_into().unwrap();
     assert!(wire::ipv4_header_is_right(&header));
 }
@@ -475,7 +631,12 @@ fn an_end_marker_goes_on_through_a_forwarding_tunnel_and_ends_elsewhere() {
     let marker = |teid: Teid| {
         let mut message = gpdu(teid, None, &[]);
         message[1] = 254;
-        frame(MAC_N3, MAC_GNB, None, &datagram_v4(GNB, N3_ADDRESS, &message))
+        frame(
+            MAC_N3,
+            MAC_GNB,
+            None,
+            &datagram_v4(GNB, N3_ADDRESS, &message),
+        )
     };
     let (_, sent) = bed.one(0, &marker(forwarding.teid)).unwrap();
     assert_eq!(sent[42..50], [0x34, 254, 0, 8, 0, 0, 0, 0x99]);
@@ -493,14 +654,23 @@ fn packets_wait_for_a_neighbour_and_go_when_it_answers() {
     let peer: Ipv4Addr = "10.0.3.9".parse().unwrap();
     let tunnel = bed.tunnel(N3, peer.into(), Teid(0x44));
     let session = bed.install(0, |rules| {
-        rules.fars[1].forwarding.as_mut().unwrap().outer_header_creation = Some(tunnel);
+        rules.fars[1]
+            .forwarding
+            .as_mut()
+            .unwrap()
+            .outer_header_creation = Some(tunnel);
     });
-    let frames: Vec<_> = (0..6).map(|n| downlink(&user_v4(HOST, session.ue, n))).collect();
+    let frames: Vec<_> = (0..6)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
     let sent = bed.receive(1, &frames);
     // One ARP request; four packets wait.
     assert_eq!(sent.len(), 1);
     let (port, request) = &sent[0];
-    assert_eq!((*port, &request[..6], &request[12..22]), (0, &[0xff; 6][..], &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1][..]));
+    assert_eq!(
+        (*port, &request[..6], &request[12..22]),
+        (0, &[0xff; 6][..], &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1][..])
+    );
     assert_eq!(request[38..42], peer.octets());
     assert_eq!(bed.drops(), [(Reason::NeighbourUnresolved, 2)]);
     let mac = [2, 0, 0, 0, 3, 9];
@@ -509,10 +679,20 @@ fn packets_wait_for_a_neighbour_and_go_when_it_answers() {
     reply.extend(peer.octets());
     reply.extend(MAC_N3);
     reply.extend(N3_ADDRESS.octets());
-    assert_eq!(bed.one(0, &ethernet(MAC_N3, mac, None, wire::ARP, &reply)), None);
+    assert_eq!(
+        bed.one(0, &ethernet(MAC_N3, mac, None, wire::ARP, &reply)),
+        None
+    );
     bed.tend();
-    let sent: Vec<_> = bed.sent(0).into_iter().filter(|(_, frame)| frame[..6] == mac).collect();
-    assert_eq!(sent.iter().map(payload_length).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    let sent: Vec<_> = bed
+        .sent(0)
+        .into_iter()
+        .filter(|(_, frame)| frame[..6] == mac)
+        .collect();
+    assert_eq!(
+        sent.iter().map(payload_length).collect::<Vec<_>>(),
+        [0, 1, 2, 3]
+    );
     bed.check();
 }
 
@@ -522,9 +702,16 @@ fn packets_for_a_silent_neighbour_are_dropped_in_the_end() {
     let host: Ipv4Addr = "10.0.6.77".parse().unwrap();
     let session = bed.install(0, |_| {});
     let frame = uplink(session.teid, &user_v4(session.ue, host, 4));
-    let is_question =
-        |(port, frame): &(u16, Vec<u8>)| *port == 1 && frame[12..14] == [8, 6] && frame[38..42] == host.octets();
-    assert_eq!(bed.receive(0, &[frame.clone()]).iter().filter(|f| is_question(f)).count(), 1);
+    let is_question = |(port, frame): &(u16, Vec<u8>)| {
+        *port == 1 && frame[12..14] == [8, 6] && frame[38..42] == host.octets()
+    };
+    assert_eq!(
+        bed.receive(0, &[frame.clone()])
+            .iter()
+            .filter(|f| is_question(f))
+            .count(),
+        1
+    );
     let mut questions = 0;
     for _ in 0..4000 {
         bed.pass_ms(1);
@@ -540,7 +727,13 @@ fn packets_for_a_silent_neighbour_are_dropped_in_the_end() {
 fn made_up_neighbours_have_a_bound() {
     let mut bed = Testbed::new(1, 8);
     let tunnel = bed.tunnel(N3, GNB.into(), Teid(1));
-    let session = bed.install(0, |rules| rules.fars[1].forwarding.as_mut().unwrap().outer_header_creation = Some(tunnel));
+    let session = bed.install(0, |rules| {
+        rules.fars[1]
+            .forwarding
+            .as_mut()
+            .unwrap()
+            .outer_header_creation = Some(tunnel)
+    });
     let mut frames = Vec::new();
     for n in 2..=253_u8 {
         let host = Ipv4Addr::new(10, 0, 6, n);
@@ -555,7 +748,13 @@ fn made_up_neighbours_have_a_bound() {
 fn too_big_for_the_port() {
     let mut bed = Testbed::new(1, 8);
     let session = bed.install(0, |_| {});
-    assert!(bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 28))).is_some());
-    assert_eq!(bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 27))), None);
+    assert!(
+        bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 28)))
+            .is_some()
+    );
+    assert_eq!(
+        bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 27))),
+        None
+    );
     assert_eq!(bed.drops(), [(Reason::TooBig, 1)]);
 }

@@ -60,14 +60,16 @@ impl<P: Packet> Path<P> {
             MessageType::ECHO_REQUEST => {
                 let number = header.sequence_number().unwrap_or(0);
                 let message = message(MessageType::ECHO_RESPONSE, number, None, &[RECOVERY, 0]);
-                self.reply(packet, meta, way, way.source_port, &message).unwrap_or(BROKEN)
+                self.reply(packet, meta, way, way.source_port, &message)
+                    .unwrap_or(BROKEN)
             }
             MessageType::ERROR_INDICATION => {
                 match error_indication(header.payload()) {
                     Some((teid, peer)) => {
                         let sender = way.source;
                         // When the queue is full, the next one of this tunnel tells it.
-                        turn.end.report(Report::ErrorIndication { peer, teid, sender });
+                        turn.end
+                            .report(Report::ErrorIndication { peer, teid, sender });
                         Outcome::Consumed
                     }
                     None => BROKEN,
@@ -94,7 +96,10 @@ impl<P: Packet> Path<P> {
         (teid, qfi): (Teid, Option<Qfi>),
         turn: &mut Turn<'_, '_, O>,
     ) -> Outcome {
-        let tunnel = LocalFTeid { teid, interface: meta.interface };
+        let tunnel = LocalFTeid {
+            teid,
+            interface: meta.interface,
+        };
         let handle = turn.view.tunnel(tunnel);
         let Some((handle, plan)) = handle.and_then(|h| Some((h, turn.view.plan(h)?))) else {
             return UNANSWERED;
@@ -116,7 +121,8 @@ impl<P: Packet> Path<P> {
         let Some((step, Act::Tunnel { next_hop })) = step.map(|step| (step, step.act)) else {
             return Outcome::Consumed;
         };
-        self.pass_end_marker(packet, &step.encapsulation, next_hop).unwrap_or(BROKEN)
+        self.pass_end_marker(packet, &step.encapsulation, next_hop)
+            .unwrap_or(BROKEN)
     }
 
     fn pass_end_marker(
@@ -136,10 +142,19 @@ impl<P: Packet> Path<P> {
         let identification = self.next_identification();
         let link = self.links.interface(hop.interface)?;
         let frame = packet.data_mut();
-        let ether_type = if tunnel.is_v6() { wire::IPV6 } else { wire::IPV4 };
-        link.ethernet.write(frame, mac.unwrap_or_default(), ether_type)?;
+        let ether_type = if tunnel.is_v6() {
+            wire::IPV6
+        } else {
+            wire::IPV4
+        };
+        link.ethernet
+            .write(frame, mac.unwrap_or_default(), ether_type)?;
         crate::path::put_end_marker(frame.get_mut(ethernet..)?, tunnel, identification)?;
-        let fate = if mac.is_some() { Fate::Send(link.port) } else { Fate::Await(next_hop) };
+        let fate = if mac.is_some() {
+            Fate::Send(link.port)
+        } else {
+            Fate::Await(next_hop)
+        };
         Some(Outcome::Go(fate))
     }
 
@@ -186,7 +201,10 @@ impl<P: Packet> Path<P> {
         }
         let mut elements = Message::new();
         let types = ExtensionType::UNDERSTOOD;
-        elements.extend([EXTENSION_HEADER_TYPES, u8::try_from(types.len()).unwrap_or(0)]);
+        elements.extend([
+            EXTENSION_HEADER_TYPES,
+            u8::try_from(types.len()).unwrap_or(0),
+        ]);
         elements.extend(types.iter().map(|kind| kind.0));
         let message = message(MessageType::SUPPORTED_EXTENSION_HEADERS, 0, None, &elements);
         self.tell(packet, meta, way, REASON, &message)
@@ -287,7 +305,16 @@ fn finish_udp(datagram: &mut [u8], addresses: &[u8]) -> Option<()> {
 /// A message about the path: TEID 0, a sequence number, perhaps the UDP Port extension header.
 fn message(kind: MessageType, number: u16, port: Option<u16>, elements: &[u8]) -> Message {
     let mut out = Message::new();
-    out.extend([if port.is_some() { 0x36 } else { 0x32 }, kind.0, 0, 0, 0, 0, 0, 0]);
+    out.extend([
+        if port.is_some() { 0x36 } else { 0x32 },
+        kind.0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]);
     out.extend(number.to_be_bytes());
     out.push(0);
     if let Some(port) = port {
@@ -318,7 +345,14 @@ fn way<'p>(frame: &'p [u8], meta: &Meta<'_>) -> Option<(Way, &'p [u8])> {
         let address = |at| wire::array(ip, at).map(Ipv6Addr::from_octets);
         (IpAddr::V6(address(8)?), IpAddr::V6(address(24)?))
     };
-    Some((Way { source, destination, source_port }, payload))
+    Some((
+        Way {
+            source,
+            destination,
+            source_port,
+        },
+        payload,
+    ))
 }
 
 /// What an Error Indication is about: the first TEID Data I and Peer Address in it.

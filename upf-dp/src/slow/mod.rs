@@ -127,7 +127,13 @@ impl<P: Packet> Path<P> {
             return;
         }
         for interface in segment.into_iter().flat_map(|segment| &segment.interfaces) {
-            self.neighbours.learn(NextHop { interface: *interface, address }, mac);
+            self.neighbours.learn(
+                NextHop {
+                    interface: *interface,
+                    address,
+                },
+                mac,
+            );
         }
     }
 
@@ -151,7 +157,9 @@ impl<P: Packet> Path<P> {
 
 /// The VLAN that a frame is in.
 fn vlan_of(frame: &[u8], meta: &Meta<'_>) -> Option<u16> {
-    let tag = (meta.network_at == 18).then(|| wire::u16_at(frame, 14)).flatten();
+    let tag = (meta.network_at == 18)
+        .then(|| wire::u16_at(frame, 14))
+        .flatten();
     tag.map(|tag| tag & 0xfff).filter(|vlan| *vlan != 0)
 }
 

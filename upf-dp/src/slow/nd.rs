@@ -40,7 +40,11 @@ impl<P: Packet> Path<P> {
         let message = packet.data().get(at + 40..at + 40 + length)?;
         let kind = *message.first()?;
         let is_echo = kind == ECHO_REQUEST;
-        let limiter = if is_echo { &mut self.slow.icmp } else { &mut self.slow.neighbour };
+        let limiter = if is_echo {
+            &mut self.slow.icmp
+        } else {
+            &mut self.slow.neighbour
+        };
         if !limiter.take(now) {
             return Some(TOO_MANY);
         }
@@ -104,7 +108,11 @@ impl<P: Packet> Path<P> {
         } else {
             (source, ROUTER_OVERRIDE | SOLICITED)
         };
-        let to_mac = if source.is_unspecified() { [0x33, 0x33, 0, 0, 0, 1] } else { sender_mac };
+        let to_mac = if source.is_unspecified() {
+            [0x33, 0x33, 0, 0, 0, 1]
+        } else {
+            sender_mac
+        };
         let mac = self.links.port(meta.port)?.mac;
         packet.forget_offloads();
         if !packet.resize(at + 40 + LENGTH) {
@@ -114,7 +122,13 @@ impl<P: Packet> Path<P> {
         wire::put(frame, 0, to_mac)?;
         wire::put(frame, 6, mac)?;
         let ip = frame.get_mut(at..)?;
-        put(ip, (target, to), (ADVERTISEMENT, flags), target, (TARGET_MAC, mac))?;
+        put(
+            ip,
+            (target, to),
+            (ADVERTISEMENT, flags),
+            target,
+            (TARGET_MAC, mac),
+        )?;
         Some(Outcome::Answered)
     }
 
@@ -142,7 +156,9 @@ fn addresses(header: &[u8; 40]) -> Option<Addresses> {
 fn option(mut options: &[u8], wanted: u8) -> Option<[u8; 6]> {
     for _ in 0..OPTIONS_MAX {
         let [kind, units] = wire::array(options, 0)?;
-        let length = usize::from(units).checked_mul(8).filter(|length| *length > 0)?;
+        let length = usize::from(units)
+            .checked_mul(8)
+            .filter(|length| *length > 0)?;
         if kind == wanted {
             return wire::array(options, 2);
         }

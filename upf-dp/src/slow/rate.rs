@@ -18,7 +18,11 @@ pub(super) struct Limiter {
 impl Limiter {
     pub(super) fn new(per_second: u32, hz: u64) -> Self {
         let cost = hz.checked_div(u64::from(per_second)).unwrap_or(u64::MAX);
-        Self { arrival: 0, cost, hz }
+        Self {
+            arrival: 0,
+            cost,
+            hz,
+        }
     }
 
     /// Whether one more may be done now; if so, it is counted.

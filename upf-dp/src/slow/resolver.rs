@@ -100,8 +100,10 @@ impl<P: Packet> Path<P> {
         for _ in 0..STEP {
             let id = NextHopId(self.slow.resolver.cursor);
             let next = usize::from(id.0) + 1;
-            self.slow.resolver.cursor =
-                u16::try_from(next).ok().filter(|_| next < NEXT_HOPS_MAX).unwrap_or(0);
+            self.slow.resolver.cursor = u16::try_from(next)
+                .ok()
+                .filter(|_| next < NEXT_HOPS_MAX)
+                .unwrap_or(0);
             let Some(hop) = self.neighbours.hop(id) else {
                 continue;
             };
@@ -161,7 +163,12 @@ fn question<P: Packet>(
     match (own, neighbour) {
         (IpAddr::V4(own), IpAddr::V4(neighbour)) => {
             let frame = framed(packet, link, BROADCAST, wire::ARP, arp::LENGTH)?;
-            arp::put(frame, arp::REQUEST, (mac, own.octets()), ([0; 6], neighbour.octets()))
+            arp::put(
+                frame,
+                arp::REQUEST,
+                (mac, own.octets()),
+                ([0; 6], neighbour.octets()),
+            )
         }
         (IpAddr::V6(own), IpAddr::V6(neighbour)) => {
             let [.., a, b, c] = neighbour.octets();
@@ -183,13 +190,24 @@ fn announcement<P: Packet>(packet: &mut P, link: &InterfaceLink, own: IpAddr) ->
     match own {
         IpAddr::V4(own) => {
             let frame = framed(packet, link, BROADCAST, wire::ARP, arp::LENGTH)?;
-            arp::put(frame, arp::REQUEST, (mac, own.octets()), ([0; 6], own.octets()))
+            arp::put(
+                frame,
+                arp::REQUEST,
+                (mac, own.octets()),
+                ([0; 6], own.octets()),
+            )
         }
         IpAddr::V6(own) => {
             let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
             let all_mac = [0x33, 0x33, 0, 0, 0, 1];
             let ip = framed(packet, link, all_mac, wire::IPV6, 40 + nd::LENGTH)?;
-            nd::put(ip, (own, all), (nd::ADVERTISEMENT, 0xa0), own, (nd::TARGET_MAC, mac))
+            nd::put(
+                ip,
+                (own, all),
+                (nd::ADVERTISEMENT, 0xa0),
+                own,
+                (nd::TARGET_MAC, mac),
+            )
         }
     }
 }
