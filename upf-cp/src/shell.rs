@@ -186,7 +186,6 @@ impl Shell {
         self.input(Input::Operator(Operator::Start)).await;
         loop {
             let waits = !self.held.is_empty();
-            yields = if waits { yields + 1 } else { 0 };
             let deadline = self
                 .node
                 .deadline_ms()
@@ -210,7 +209,8 @@ impl Shell {
                 () = tokio::time::sleep_until(deadline) => self.input(Input::Tick).await,
                 () = tokio::task::yield_now(), if waits && yields < YIELDS_MAX => {}
             }
-            self.release_held().await;
+            let released = self.release_held().await;
+            yields = if released || !waits { 0 } else { yields + 1 };
         }
     }
 
@@ -253,14 +253,16 @@ impl Shell {
         }
     }
 
-    /// Sends the answers whose rules all workers have seen.
-    async fn release_held(&mut self) {
+    /// Sends the answers whose rules all workers have seen; `false` if there are none.
+    async fn release_held(&mut self) -> bool {
+        let before = self.held.len();
         while let Some((epoch, ..)) = self.held.front()
             && self.tables.is_past(*epoch)
             && let Some((_, to, octets)) = self.held.pop_front()
         {
             send(&self.socket, to, &octets).await;
         }
+        self.held.len() < before
     }
 
     fn tell(&mut self, worker: usize, command: Command) {

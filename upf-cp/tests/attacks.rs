@@ -7,6 +7,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::too_many_lines,
     reason = "tests"
 )]
 
@@ -295,7 +296,7 @@ fn a02_another_version_gets_one_answer() {
             answer.message,
             Message::VersionNotSupportedResponse(_)
         ));
-        assert_eq!(answer.header.sequence, 0x000102);
+        assert_eq!(answer.header.sequence, 0x0000_0102);
     }
 }
 
@@ -389,7 +390,7 @@ fn b08_strangers_change_nothing() {
     ] {
         let answers = world.octets(stranger, &octets);
         assert_eq!(cause_of(&answers[0]).0, 72);
-        assert_eq!(answers[0].header.seid.unwrap_or(0) & !77, 0);
+        assert_eq!(answers[0].header.seid.unwrap_or(0) & !0x4d, 0);
     }
     assert_eq!(world.node.session_count(), 1);
 }

@@ -67,7 +67,7 @@ impl Replay {
         for (from, octets) in datagrams(name) {
             let decoded = pfcp::decode(&octets).unwrap_or_else(|error| panic!("{name}: {error}"));
             if from.ip() == ip(SMF) {
-                self.from_smf(name, from, &octets, decoded);
+                self.ask_as_smf(name, from, &octets, &decoded);
             } else if let Message::SessionEstablishmentResponse(answer) = decoded.message {
                 let ours = self.established.get(&decoded.header.sequence);
                 if let (Some(recorded), Some(ours)) = (answer.up_f_seid, ours) {
@@ -78,7 +78,7 @@ impl Replay {
         self
     }
 
-    fn from_smf(&mut self, name: &str, from: SocketAddr, octets: &[u8], decoded: Decoded) {
+    fn ask_as_smf(&mut self, name: &str, from: SocketAddr, octets: &[u8], decoded: &Decoded) {
         if !decoded.message.is_request() {
             return;
         }
@@ -101,7 +101,7 @@ impl Replay {
         assert_eq!(answers.len(), 1, "{name}: {decoded}");
         let answer = answers.pop().unwrap();
         assert_eq!(answer.header.sequence, decoded.header.sequence);
-        self.check(name, &decoded, &answer);
+        self.check(name, decoded, &answer);
     }
 
     fn check(&mut self, name: &str, request: &Decoded, answer: &Decoded) {
@@ -232,7 +232,7 @@ fn procedures_on_a_session_that_is_there() {
             datagrams.retain(|(from, _)| from.ip() == ip(SMF));
             let (from, octets) = datagrams.remove(0);
             let decoded = pfcp::decode(&octets).unwrap();
-            replay.from_smf(name, from, &octets, decoded);
+            replay.ask_as_smf(name, from, &octets, &decoded);
             assert_eq!(replay.world.node.session_count(), 0);
         } else {
             replay.play(name);
@@ -340,7 +340,7 @@ fn downlink_data_is_reported_as_open5gs_reports_it() {
     replay.play("association").play("est_ipv4");
     let idle = datagrams("deactivate_buffer_report_activate").remove(0);
     let decoded = pfcp::decode(&idle.1).unwrap();
-    replay.from_smf("idle", idle.0, &idle.1, decoded);
+    replay.ask_as_smf("idle", idle.0, &idle.1, &decoded);
     let index = replay.world.node.sessions().next().unwrap().0;
     replay.world.report(WorkerReport::DownlinkData {
         session: index.0,

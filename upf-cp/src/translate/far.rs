@@ -116,12 +116,14 @@ impl Translator<'_> {
         let creation = creation
             .map(|creation| self.creation(rule, creation))
             .transpose()?;
-        Ok(Forwarding {
+        let to = Forwarding {
             destination,
             vrf: self.vrf(rule, destination, name.as_deref(), creation)?,
             outer_header_creation: creation,
             tos: ie.transport_level_marking.as_ref().map(tos),
-        })
+        };
+        check_marking(rule, &to)?;
+        Ok(to)
     }
 
     fn update_forwarding(
@@ -175,6 +177,7 @@ impl Translator<'_> {
                 to.outer_header_creation,
             )?;
         }
+        check_marking(rule, &to)?;
         Ok(to)
     }
 
@@ -320,6 +323,14 @@ fn destination(
         pfcp::DestinationInterface::CP_FUNCTION => DestinationInterface::CpFunction,
         _ => return Err(Refusal::rule::<pfcp::DestinationInterface>(rule)),
     })
+}
+
+/// Outer headers are marked; packets that leave for N6 without one go as they are.
+fn check_marking(rule: FailedRuleId, to: &Forwarding) -> Result<(), Refusal> {
+    if to.tos.is_some() && is_core(to.destination) && to.outer_header_creation.is_none() {
+        return Err(Refusal::rule::<pfcp::TransportLevelMarking>(rule));
+    }
+    Ok(())
 }
 
 /// The DSCP; the two bits of ECN are not the SMF's.

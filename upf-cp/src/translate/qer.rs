@@ -15,6 +15,7 @@ impl Translator<'_> {
             ie.packet_rate => pfcp::PacketRate,
             ie.packet_rate_status => pfcp::PacketRateStatus,
             ie.dl_flow_level_marking => pfcp::DlFlowLevelMarking,
+            ie.paging_policy_indicator => pfcp::PagingPolicyIndicator,
             ie.qer_indications => pfcp::QerIndications,
         );
         let qers = &mut self.draft.rules.qers;
@@ -35,7 +36,7 @@ impl Translator<'_> {
                 .map(|rate| rates(rate.uplink, rate.downlink)),
             qfi: ie.qfi.and_then(|qfi| Qfi::new(qfi.0)),
             rqi: ie.reflective_qos.is_some_and(|rqi| rqi.0 == 1),
-            ppi: ie.paging_policy_indicator.map(|ppi| ppi.0),
+            ppi: None,
         });
         Ok(())
     }
@@ -46,6 +47,7 @@ impl Translator<'_> {
         unsupported!(rule,
             ie.packet_rate => pfcp::PacketRate,
             ie.dl_flow_level_marking => pfcp::DlFlowLevelMarking,
+            ie.paging_policy_indicator => pfcp::PagingPolicyIndicator,
             ie.qer_indications => pfcp::QerIndications,
         );
         let qer = self
@@ -66,7 +68,6 @@ impl Translator<'_> {
             Some(rates(rate.uplink, rate.downlink))
         });
         update(&ie.qfi, &mut qer.qfi, |qfi| Qfi::new(qfi.0));
-        update(&ie.paging_policy_indicator, &mut qer.ppi, |ppi| Some(ppi.0));
         match &ie.reflective_qos {
             Update::Keep => {}
             Update::Remove => qer.rqi = false,
