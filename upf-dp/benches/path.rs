@@ -12,6 +12,8 @@
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::wildcard_imports,
     missing_docs,
     reason = "a benchmark prints"
 )]

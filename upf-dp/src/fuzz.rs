@@ -67,7 +67,7 @@ fn step(bed: &mut Testbed, session: &mut TestSession, what: u8, octets: &[u8]) {
             drop(bed.receive(port, &[frame]));
         }
         8 => bed.modify(session, |rules| {
-            set_action(rules, Action::Buffer { notify: true })
+            set_action(rules, Action::Buffer { notify: true });
         }),
         9 => bed.modify(session, |rules| set_action(rules, Action::Forward)),
         10 => bed.modify(session, |rules| set_action(rules, Action::Drop)),

@@ -8,6 +8,8 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
+    clippy::wildcard_imports,
+    missing_docs,
     reason = "tests"
 )]
 

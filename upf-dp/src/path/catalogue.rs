@@ -1,6 +1,14 @@
 //! The attack catalogue, groups D (GTP-U), E (from the UE) and F (from the data network), as one
 //! table: what arrives, and what becomes of it.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    clippy::wildcard_imports,
+    reason = "tests: small numbers, long tables"
+)]
+
 use std::net::Ipv4Addr;
 
 use session::Teid;
@@ -215,14 +223,9 @@ fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
         ),
     ];
     for length in 0..12 {
-        let reason = if length < 8 {
-            Reason::GtpuLength
-        } else {
-            Reason::GtpuLength
-        };
         let mut message = gpdu(teid, Some(9), &user);
         message.truncate(length);
-        cases.push(case("D01 short", gtp(&message), Drop(reason)));
+        cases.push(case("D01 short", gtp(&message), Drop(Reason::GtpuLength)));
     }
     for version in [0_u8, 5, 7, 15] {
         let wrong = edited(user.clone(), |user| user[0] = version << 4 | 5);
@@ -290,7 +293,7 @@ fn group_e(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
             Drop(Reason::ToOwnAddress),
         ));
         let pfcp = edited(user_v4(ue, own, 16), |user| {
-            user[22..24].copy_from_slice(&[0x22, 0x65])
+            user[22..24].copy_from_slice(&[0x22, 0x65]);
         });
         cases.push(case(
             "E04 PFCP from the UE",

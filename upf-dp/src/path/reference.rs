@@ -1,6 +1,14 @@
 //! The path holds itself to the naive model of the contract: random rules, random packets, the
 //! same verdict.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    clippy::wildcard_imports,
+    reason = "tests: small numbers, long tables"
+)]
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
@@ -273,7 +281,7 @@ fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
             downlink(&user)
         };
         let (before, held) = (bed.drops(), bed.workers[0].cells.read().held);
-        let sent = bed.one(if packet.uplink { 0 } else { 1 }, &frame);
+        let sent = bed.one(u16::from(!packet.uplink), &frame);
         let count = |reason| {
             before
                 .iter()

@@ -1,6 +1,15 @@
 //! The path from frame to frame, over the real tables. Every test also holds the conservation of
 //! packets, which [`Testbed`] checks after each burst.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    clippy::wildcard_imports,
+    reason = "tests: small numbers, long tables"
+)]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use session::report::{Command, Report};
@@ -181,7 +190,7 @@ fn gates_far_and_missing_tunnels_drop_with_their_reason() {
     let cases: [(Reason, fn(&mut Rules)); 4] = [
         (Reason::FarDrop, |rules| rules.fars[1].action = Action::Drop),
         (Reason::GateClosed, |rules| {
-            rules.qers[0].downlink_gate = Gate::Closed
+            rules.qers[0].downlink_gate = Gate::Closed;
         }),
         (Reason::NoTunnel, |rules| {
             rules.fars[1]
@@ -346,7 +355,7 @@ fn an_error_indication_names_a_foreign_source_port_and_spares_bad_sources() {
 fn a_wrong_qfi_is_no_unknown_tunnel() {
     let mut bed = Testbed::new(1, 8);
     let session = bed.install(0, |rules| {
-        rules.pdrs[0].pdi.qfis = vec![Qfi::new(5).unwrap()]
+        rules.pdrs[0].pdi.qfis = vec![Qfi::new(5).unwrap()];
     });
     let user = user_v4(session.ue, HOST, USER);
     assert_eq!(bed.one(0, &uplink(session.teid, &user)), None);
@@ -706,7 +715,7 @@ fn packets_for_a_silent_neighbour_are_dropped_in_the_end() {
         *port == 1 && frame[12..14] == [8, 6] && frame[38..42] == host.octets()
     };
     assert_eq!(
-        bed.receive(0, &[frame.clone()])
+        bed.receive(0, std::slice::from_ref(&frame))
             .iter()
             .filter(|f| is_question(f))
             .count(),
@@ -732,7 +741,7 @@ fn made_up_neighbours_have_a_bound() {
             .forwarding
             .as_mut()
             .unwrap()
-            .outer_header_creation = Some(tunnel)
+            .outer_header_creation = Some(tunnel);
     });
     let mut frames = Vec::new();
     for n in 2..=253_u8 {

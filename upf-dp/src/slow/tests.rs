@@ -1,5 +1,13 @@
 //! What the UPF answers itself, frame by frame.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    clippy::wildcard_imports,
+    reason = "tests: small numbers, long tables"
+)]
+
 use std::net::Ipv6Addr;
 
 use session::report::Report;
