@@ -1,0 +1,255 @@
+//! Holding packets, letting them go, and end markers.
+
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    clippy::wildcard_imports,
+    reason = "tests: small numbers, long tables"
+)]
+
+use std::net::IpAddr;
+
+use session::report::{Command, Report};
+use session::rule::{Action, DestinationInterface, Forwarding};
+use session::{Far, FarId, PdrId, Qfi, Teid, UrrId};
+
+use super::{buffer, payload_length};
+use crate::reason::Reason;
+use crate::testbed::*;
+use crate::wire;
+
+#[test]
+fn held_packets_are_told_of_once_and_released_in_order() {
+    let mut bed = Testbed::new(1, 8);
+    let mut session = bed.install(0, |rules| buffer(rules, true));
+    let frames: Vec<_> = (0..20)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
+    assert_eq!(bed.receive(1, &frames), []);
+    let report = Report::DownlinkData {
+        session: session.index,
+        pdr: PdrId(2),
+        far: FarId(2),
+        qfi: Qfi::new(9),
+        tos: 0,
+    };
+    assert_eq!(bed.workers[0].control.report(), Some(report));
+    assert_eq!(bed.workers[0].control.report(), None);
+    assert_eq!(
+        session
+            .installed
+            .usage(UrrId(1))
+            .unwrap()
+            .volume()
+            .total_packets(),
+        0
+    );
+    bed.modify(&mut session, |rules| rules.fars[1].action = Action::Forward);
+    let release = Command::Release {
+        session: session.index,
+    };
+    bed.workers[0].control.command(release).unwrap();
+    bed.tend();
+    let lengths: Vec<usize> = bed.sent(0).iter().map(payload_length).collect();
+    assert_eq!(lengths, (0..20).collect::<Vec<_>>());
+    assert_eq!(
+        session
+            .installed
+            .usage(UrrId(1))
+            .unwrap()
+            .volume()
+            .downlink_packets,
+        20
+    );
+    assert_eq!(bed.workers[0].cells.read().held, 0);
+}
+
+#[test]
+fn new_packets_do_not_overtake_held_ones() {
+    let mut bed = Testbed::new(1, 8);
+    let mut session = bed.install(0, |rules| buffer(rules, false));
+    let frames: Vec<_> = (0..40)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
+    bed.receive(1, &frames[..30]);
+    // The plan is in force, the command has not been read.
+    bed.modify(&mut session, |rules| rules.fars[1].action = Action::Forward);
+    let sent = bed.receive(1, &frames[30..]);
+    let lengths: Vec<usize> = sent.iter().map(payload_length).collect();
+    assert_eq!(lengths, (0..40).collect::<Vec<_>>());
+    bed.workers[0]
+        .control
+        .command(Command::Release {
+            session: session.index,
+        })
+        .unwrap();
+    bed.tend();
+    assert_eq!(bed.sent(0), []);
+}
+
+#[test]
+fn a_release_into_rules_that_still_hold_keeps_order_and_silence() {
+    let mut bed = Testbed::new(1, 8);
+    let mut session = bed.install(0, |rules| buffer(rules, true));
+    let frames: Vec<_> = (0..30)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
+    bed.receive(1, &frames);
+    assert!(bed.workers[0].control.report().is_some());
+    bed.workers[0]
+        .control
+        .command(Command::Release {
+            session: session.index,
+        })
+        .unwrap();
+    bed.tend();
+    assert_eq!(bed.workers[0].control.report(), None);
+    assert_eq!(bed.workers[0].cells.read().held, 30);
+    bed.modify(&mut session, |rules| rules.fars[1].action = Action::Forward);
+    bed.workers[0]
+        .control
+        .command(Command::Release {
+            session: session.index,
+        })
+        .unwrap();
+    bed.tend();
+    let lengths: Vec<usize> = bed.sent(0).iter().map(payload_length).collect();
+    assert_eq!(lengths, (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_report_queue_loses_no_notification() {
+    let mut bed = Testbed::new(1, 128);
+    let sessions: Vec<_> = (0..100)
+        .map(|n| bed.install(n, |rules| buffer(rules, true)))
+        .collect();
+    let frames: Vec<_> = sessions
+        .iter()
+        .map(|session| downlink(&user_v4(HOST, session.ue, 8)))
+        .collect();
+    let mut told = std::collections::BTreeSet::new();
+    for _ in 0..2 {
+        bed.receive(1, &frames);
+        while let Some(Report::DownlinkData { session, .. }) = bed.workers[0].control.report() {
+            assert!(told.insert(session), "{session} twice");
+        }
+    }
+    assert_eq!(told.len(), 100);
+}
+
+#[test]
+fn holding_has_bounds_and_ends() {
+    let mut bed = Testbed::with(1, 8, crate::Rates::default(), 40);
+    let sessions: Vec<_> = (0..3)
+        .map(|n| bed.install(n, |rules| buffer(rules, false)))
+        .collect();
+    for session in &sessions[..2] {
+        let frames = vec![downlink(&user_v4(HOST, session.ue, 8)); 35];
+        bed.receive(1, &frames);
+    }
+    // 32 for one session, 40 for all.
+    assert_eq!(
+        bed.drops(),
+        [(Reason::HoldSessionFull, 3), (Reason::HoldFull, 27)]
+    );
+    assert_eq!(bed.workers[0].cells.read().held, 40);
+    bed.workers[0]
+        .control
+        .command(Command::Discard {
+            session: sessions[0].index,
+        })
+        .unwrap();
+    bed.tend();
+    assert_eq!(bed.dropped(Reason::HoldDiscarded), 32);
+    bed.withdraw(&sessions[1]);
+    bed.receive(1, &[downlink(&user_v4(HOST, sessions[2].ue, 8))]);
+    (0..64).for_each(|_| bed.tend());
+    assert_eq!(bed.dropped(Reason::HoldSessionGone), 8);
+    bed.pass_ms(60_001);
+    (0..64).for_each(|_| bed.tend());
+    assert_eq!(bed.dropped(Reason::HoldExpired), 1);
+    assert_eq!(bed.workers[0].cells.read().held, 0);
+    bed.receive(1, &[downlink(&user_v4(HOST, sessions[2].ue, 8))]);
+    bed.workers[0].path.stop();
+    bed.check();
+    assert_eq!(bed.dropped(Reason::Stopped), 1);
+}
+
+#[test]
+fn end_markers_follow_the_old_tunnel() {
+    let mut bed = Testbed::new(1, 8);
+    let session = bed.install(0, |_| {});
+    let plan = session.installed.compile(
+        session.installed.rules.clone(),
+        &session::Context {
+            session: session.index,
+            owner: session.owner,
+            hz: HZ,
+            burst_ms: 100,
+            buffer_packets: 1,
+        },
+        |_| true,
+    );
+    let plan = plan.unwrap().plan;
+    let step = plan
+        .steps()
+        .iter()
+        .find(|step| step.pdr == PdrId(2))
+        .unwrap();
+    let tunnel = step.encapsulation;
+    let next_hop = bed.name(N3, IpAddr::V4(GNB), None);
+    bed.workers[0]
+        .control
+        .command(Command::EndMarker { tunnel, next_hop })
+        .unwrap();
+    bed.tend();
+    let sent = bed.sent(0);
+    let marker = sent
+        .iter()
+        .find(|(_, frame)| frame.len() == 58 && frame[43] == 254)
+        .unwrap();
+    assert_eq!(
+        marker.1[42..],
+        [0x34, 254, 0, 8, 0, 0, 0x10, 0, 0, 0, 0, 0x85, 1, 0, 9, 0]
+    );
+    let header: [u8; 20] = marker.1[14..34].try_into().unwrap();
+    assert!(wire::ipv4_header_is_right(&header));
+}
+
+#[test]
+fn an_end_marker_goes_on_through_a_forwarding_tunnel_and_ends_elsewhere() {
+    let mut bed = Testbed::new(1, 8);
+    let old = bed.install(0, |_| {});
+    let tunnel = bed.tunnel(N3, GNB.into(), Teid(0x99));
+    let forwarding = bed.install(1, |rules| {
+        // Indirect data forwarding: from the radio side back to it.
+        rules.pdrs.truncate(1);
+        rules.pdrs[0].pdi.ue = None;
+        rules.fars[0] = Far {
+            forwarding: Some(Forwarding {
+                destination: DestinationInterface::Access,
+                outer_header_creation: Some(tunnel),
+                ..Forwarding::default()
+            }),
+            ..rules.fars[0].clone()
+        };
+    });
+    let marker = |teid: Teid| {
+        let mut message = gpdu(teid, None, &[]);
+        message[1] = 254;
+        frame(
+            MAC_N3,
+            MAC_GNB,
+            None,
+            &datagram_v4(GNB, N3_ADDRESS, &message),
+        )
+    };
+    let (_, sent) = bed.one(0, &marker(forwarding.teid)).unwrap();
+    assert_eq!(sent[42..50], [0x34, 254, 0, 8, 0, 0, 0, 0x99]);
+    assert_eq!(bed.one(0, &marker(old.teid)), None);
+    assert_eq!(bed.workers[0].cells.read().ports[0].consumed, 1);
+    assert_eq!(bed.one(0, &marker(Teid(1))), None);
+    assert_eq!(bed.drops(), [(Reason::SlowPathUnanswered, 1)]);
+}

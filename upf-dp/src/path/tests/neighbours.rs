@@ -1,0 +1,130 @@
+//! Packets and the neighbours that they are sent to.
+
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    clippy::wildcard_imports,
+    reason = "tests: small numbers, long tables"
+)]
+
+use std::net::Ipv4Addr;
+
+use session::Teid;
+
+use super::payload_length;
+use crate::reason::Reason;
+use crate::testbed::*;
+use crate::wire;
+
+#[test]
+fn packets_wait_for_a_neighbour_and_go_when_it_answers() {
+    let mut bed = Testbed::new(1, 8);
+    let peer: Ipv4Addr = "10.0.3.9".parse().unwrap();
+    let tunnel = bed.tunnel(N3, peer.into(), Teid(0x44));
+    let session = bed.install(0, |rules| {
+        rules.fars[1]
+            .forwarding
+            .as_mut()
+            .unwrap()
+            .outer_header_creation = Some(tunnel);
+    });
+    let frames: Vec<_> = (0..6)
+        .map(|n| downlink(&user_v4(HOST, session.ue, n)))
+        .collect();
+    let sent = bed.receive(1, &frames);
+    // One ARP request; four packets wait.
+    assert_eq!(sent.len(), 1);
+    let (port, request) = &sent[0];
+    assert_eq!(
+        (*port, &request[..6], &request[12..22]),
+        (0, &[0xff; 6][..], &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1][..])
+    );
+    assert_eq!(request[38..42], peer.octets());
+    assert_eq!(bed.drops(), [(Reason::NeighbourUnresolved, 2)]);
+    let mac = [2, 0, 0, 0, 3, 9];
+    let mut reply = vec![0, 1, 8, 0, 6, 4, 0, 2];
+    reply.extend(mac);
+    reply.extend(peer.octets());
+    reply.extend(MAC_N3);
+    reply.extend(N3_ADDRESS.octets());
+    assert_eq!(
+        bed.one(0, &ethernet(MAC_N3, mac, None, wire::ARP, &reply)),
+        None
+    );
+    bed.tend();
+    let sent: Vec<_> = bed
+        .sent(0)
+        .into_iter()
+        .filter(|(_, frame)| frame[..6] == mac)
+        .collect();
+    assert_eq!(
+        sent.iter().map(payload_length).collect::<Vec<_>>(),
+        [0, 1, 2, 3]
+    );
+    bed.check();
+}
+
+#[test]
+fn packets_for_a_silent_neighbour_are_dropped_in_the_end() {
+    let mut bed = Testbed::new(1, 8);
+    let host: Ipv4Addr = "10.0.6.77".parse().unwrap();
+    let session = bed.install(0, |_| {});
+    let frame = uplink(session.teid, &user_v4(session.ue, host, 4));
+    let is_question = |(port, frame): &(u16, Vec<u8>)| {
+        *port == 1 && frame[12..14] == [8, 6] && frame[38..42] == host.octets()
+    };
+    assert_eq!(
+        bed.receive(0, std::slice::from_ref(&frame))
+            .iter()
+            .filter(|f| is_question(f))
+            .count(),
+        1
+    );
+    let mut questions = 0;
+    for _ in 0..4000 {
+        bed.pass_ms(1);
+        bed.tend();
+        questions += bed.sent(0).iter().filter(|f| is_question(f)).count();
+    }
+    // After 1 and 3 seconds.
+    assert_eq!(questions, 2);
+    assert_eq!(bed.dropped(Reason::NeighbourUnresolved), 1);
+}
+
+#[test]
+fn made_up_neighbours_have_a_bound() {
+    let mut bed = Testbed::new(1, 8);
+    let tunnel = bed.tunnel(N3, GNB.into(), Teid(1));
+    let session = bed.install(0, |rules| {
+        rules.fars[1]
+            .forwarding
+            .as_mut()
+            .unwrap()
+            .outer_header_creation = Some(tunnel);
+    });
+    let mut frames = Vec::new();
+    for n in 2..=253_u8 {
+        let host = Ipv4Addr::new(10, 0, 6, n);
+        frames.push(uplink(session.teid, &user_v4(session.ue, host, 4)));
+    }
+    bed.receive(0, &frames);
+    assert_eq!(bed.dropped(Reason::NeighboursFull), 0);
+    assert!(bed.neighbours.all().count() <= 252 + 8);
+}
+
+#[test]
+fn too_big_for_the_port() {
+    let mut bed = Testbed::new(1, 8);
+    let session = bed.install(0, |_| {});
+    assert!(
+        bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 28)))
+            .is_some()
+    );
+    assert_eq!(
+        bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 27))),
+        None
+    );
+    assert_eq!(bed.drops(), [(Reason::TooBig, 1)]);
+}
