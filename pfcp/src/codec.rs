@@ -107,6 +107,11 @@ fn accept(datagram: &[u8]) -> Result<Received<'_>, DecodeError> {
     let received = Received::parse(datagram).ok_or(DecodeError::Discard(Discard::Short))?;
     let message_type = received.message_type;
     if received.version != VERSION {
+        let is_response =
+            Message::form(message_type).is_some_and(|_| !Message::is_request_type(message_type));
+        if is_response {
+            return Err(DecodeError::Discard(Discard::Version(received.version)));
+        }
         let sequence = received.header.sequence;
         return Err(DecodeError::Version {
             version: received.version,

@@ -163,6 +163,8 @@ pub enum Discard {
     Short,
     /// No such message type.
     MessageType(u8),
+    /// A response of another version: to answer it might never end.
+    Version(u8),
     /// The S flag is not the one of this message type.
     SeidFlag(u8),
 }

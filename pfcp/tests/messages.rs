@@ -235,6 +235,8 @@ fn framing() {
         };
         assert_eq!(decode(&octets), Err(expected));
     }
+    // Two that do not speak the same version would answer each other without end.
+    assert!(discarded(&unhex("400b000400000200")));
     // The S flag is fixed by the message type.
     assert!(discarded(&unhex("2032000400000100")));
     assert!(discarded(&unhex("2101000c000000000000000000000100")));

@@ -6,6 +6,7 @@ pub use crate::group::*;
 use crate::wire::{Kbps, Long, Mac, Octets, Short};
 
 mod address;
+mod endpoint;
 mod failure;
 mod field;
 mod filter;
@@ -14,6 +15,7 @@ mod packets;
 mod tunnel;
 
 pub use address::*;
+pub use endpoint::*;
 pub use failure::*;
 pub use field::*;
 pub use filter::*;
