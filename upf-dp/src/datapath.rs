@@ -35,7 +35,7 @@ pub struct DataPathConfig {
     pub own_addresses: Vec<IpAddr>,
     /// One worker each: the CPU it is pinned to, or none.
     pub workers: Vec<Option<u32>>,
-    /// Packets held for idle UEs, by all workers together.
+    /// Packets held for idle UEs, by all workers together; never more than half of the pool.
     pub held_packets: u32,
     /// How long these are held, in seconds.
     pub hold_expiry_s: u32,
@@ -273,7 +273,8 @@ fn path_config(eal: Eal, config: &DataPathConfig, worker: WorkerId) -> PathConfi
         workers: u8::try_from(workers).unwrap_or(u8::MAX),
         hz,
         held: HeldLimits {
-            packets: config.held_packets / workers,
+            // Idle UEs never take more than half of the buffers: the rest is for packets that move.
+            packets: config.held_packets.min(config.pool.size() / 2) / workers,
             expiry_cycles: hz.saturating_mul(config.hold_expiry_s.into()),
         },
         rates: config.rates,
