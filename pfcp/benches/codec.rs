@@ -92,7 +92,7 @@ fn decode(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Bytes(octets.len().try_into().unwrap()));
     group.bench_function("pfcp (all)", |b| {
-        b.iter(|| pfcp::decode(black_box(&octets)))
+        b.iter(|| pfcp::decode(black_box(&octets)));
     });
     group.bench_function("rs-pfcp (top level)", |b| {
         b.iter(|| Theirs::unmarshal(black_box(&octets)).unwrap());

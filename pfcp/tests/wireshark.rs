@@ -39,9 +39,9 @@ fn has_misread(r#type: u16, value: &[u8]) -> bool {
 fn types(r#type: u16, value: &[u8], into: &mut Vec<u16>) {
     into.push(r#type);
     if is_group(r#type) {
-        split(value)
-            .iter()
-            .for_each(|(child, value)| types(*child, value, into));
+        for (child, value) in split(value) {
+            types(child, value, into);
+        }
     }
 }
 
