@@ -207,20 +207,23 @@ pub fn udp(source: Endpoint, destination: Endpoint, payload: &[u8]) -> Vec<u8> {
     ip(source.0, destination.0, PROTOCOL_UDP, HOP_LIMIT, &datagram)
 }
 
-/// Takes a hop off an IP packet, as a router does: TTL or hop limit, and the header's checksum.
+/// Takes a hop off an IP packet, as a router does: TTL or hop limit, and the header's checksum by
+/// the difference (RFC 1624), so that a wrong one stays wrong.
 pub fn take_hop(packet: &mut [u8]) {
     match packet.first().map(|first| first >> 4) {
         Some(4) => {
+            let (Some(before), Some(checksum)) = (read_u16(packet, 8), read_u16(packet, 10)) else {
+                return;
+            };
             if let Some(ttl) = packet.get_mut(8) {
                 *ttl = ttl.saturating_sub(1);
             }
-            patch(packet, 10, &[0, 0]);
-            let header_octets = packet
-                .first()
-                .map_or(0, |first| usize::from(first & 0x0f) * 4);
-            let header = packet.get(..header_octets).unwrap_or_default();
-            let checksum = Checksum::default().with(header).finish();
-            patch(packet, 10, &checksum.to_be_bytes());
+            let after = read_u16(packet, 8).unwrap_or(before);
+            let sum = Checksum::default()
+                .with(&(!checksum).to_be_bytes())
+                .with(&(!before).to_be_bytes())
+                .with(&after.to_be_bytes());
+            patch(packet, 10, &sum.finish().to_be_bytes());
         }
         Some(6) => {
             if let Some(hop_limit) = packet.get_mut(7) {
@@ -484,6 +487,13 @@ mod tests {
             assert_eq!(ip.hop_limit, HOP_LIMIT - 1);
             assert!(ip.has_valid_checksum() && has_valid_udp_checksum(&ip));
         }
+        let mut wrong = udp((V4.0, 1), (V4.1, 2), b"payload");
+        patch(&mut wrong, 10, &[0x12, 0x34]);
+        take_hop(&mut wrong);
+        assert!(
+            !Ip::parse(&wrong).unwrap().has_valid_checksum(),
+            "a router hides no damage"
+        );
     }
 
     #[test]

@@ -332,6 +332,12 @@ impl Smf {
         self.trace = Some(trace);
     }
 
+    /// Sets how long to wait for an answer, and how often to ask again.
+    pub const fn set_retransmission(&mut self, t1: Duration, n1: u8) {
+        self.config.t1 = t1;
+        self.config.n1 = n1;
+    }
+
     /// The sessions that are up.
     pub const fn sessions(&self) -> &Sessions {
         &self.sessions

@@ -140,6 +140,10 @@ pub fn run_upf(
     let program = upf_program()?;
     let program = program.to_str().context("the path of upf is not UTF-8")?;
     let mut command = namespace.command(program);
-    command.arg("run").arg(&file);
+    command.arg("run").arg(&file).env("NO_COLOR", "1");
+    // They are the harness's, and keys of a configuration to the UPF.
+    for variable in ["UPF_BIN", "UPF_REQUIRE_ROOT", "UPF_REQUIRE_TSHARK"] {
+        command.env_remove(variable);
+    }
     Process::start(&mut command, &folder.join("upf.log"))
 }

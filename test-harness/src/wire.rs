@@ -61,7 +61,9 @@ networks:
   - { name: "*", interface: n6, ue_pools: [10.45.0.0/16, "2001:db8:cafe::/48"], mtu: 1500 }
 memory:
   hugepages: none
-  buffers: 8192
+  buffers: 16384
+log:
+  level: warn
 "#;
 
 /// How many heartbeats a UPF that starts may leave unanswered.
@@ -123,6 +125,7 @@ impl Wire {
         let mut smf = Smf::on(socket, config)?;
         for _ in 0..HEARTBEATS_MAX {
             if smf.heartbeat().is_ok() {
+                smf.set_retransmission(Duration::from_secs(2), 2);
                 return Ok(smf);
             }
             if !self.process.is_running() {

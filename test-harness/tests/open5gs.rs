@@ -30,12 +30,14 @@ use test_harness::wire::{N3, N4, SMF, Side, now};
 use test_harness::{skip, tshark};
 
 const UPF: RecordedUpf = RecordedUpf { n4: N4, n3: N3 };
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(50);
 
 /// Packets of gNBs that lead to nothing for reasons that only the rules tell: file, and which of
 /// its GTP-U messages to the UPF.
-const DROPPED: [(&str, usize); 1] = [
+const DROPPED: [(&str, usize); 2] = [
+    // Without a container the QoS flow is not known, and the uplink PDR asks for one.
+    ("est_ipv4", 2),
     // The QoS flow's uplink PDR has another port.
     ("qos_flows", 3),
 ];
@@ -144,6 +146,8 @@ struct Stage {
     rewriter: Rewriter,
     folder: Folder,
     findings: Vec<String>,
+    /// What is wrong with Router Solicitations.
+    unsolicited: Vec<String>,
 }
 
 fn stage() -> Stage {
@@ -158,6 +162,7 @@ fn stage() -> Stage {
         rewriter: Rewriter::new(N3),
         folder,
         findings: Vec::new(),
+        unsolicited: Vec::new(),
     }
 }
 
@@ -309,12 +314,15 @@ impl Stage {
             ) => *to == from,
             _ => false,
         };
-        if !is_right {
-            self.complain(
-                name,
-                index,
-                &format!("{emitted:x?} instead of {consequence:x?}"),
-            );
+        if is_right {
+            return;
+        }
+        let words = format!("{emitted:x?} instead of {consequence:x?}");
+        if matches!(consequence, Consequence::ToSmf(_)) {
+            self.unsolicited
+                .push(format!("{name}, step {index}: {words}"));
+        } else {
+            self.complain(name, index, &words);
         }
     }
 
@@ -436,7 +444,9 @@ impl Stage {
         self.lab.finish_record().unwrap();
         self.lab.wire().process().stop().unwrap();
         if skip::has_tshark() {
-            let complaints = tshark::complaints(&self.folder.path().join("wire.pcapng")).unwrap();
+            let complaints =
+                tshark::complaints(&self.folder.path().join("wire.pcapng"), tshark::Depth::All)
+                    .unwrap();
             assert!(complaints.is_empty(), "{complaints:#?}");
         }
     }
@@ -444,17 +454,14 @@ impl Stage {
 
 /// Undoes a hop.
 fn add_hop(packet: &mut [u8]) {
-    let (at, is_ipv4) = if packet[0] >> 4 == 4 {
-        (8, true)
-    } else {
-        (7, false)
-    };
-    packet[at] += 2;
-    if is_ipv4 {
-        net::take_hop(packet);
-    } else {
-        packet[at] -= 1;
+    if packet[0] >> 4 == 6 {
+        packet[7] += 1;
+        return;
     }
+    packet[8] += 1;
+    packet[10..12].fill(0);
+    let sum = net::Checksum::default().with(&packet[..20]).finish();
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
 /// What the recordings lack: the tunnel that a handover between two of them led to.
@@ -560,5 +567,18 @@ fn an_open5gs_smf_that_chooses_tunnels_itself() {
     let mut stage = stage();
     stage.hold("association");
     stage.hold("noftup_est_ipv4");
+    stage.finish();
+}
+
+#[test]
+fn a_router_solicitation_reaches_the_smf() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut stage = stage();
+    for name in ["association", "est_ipv6_ra", "est_ipv4v6"] {
+        stage.hold(name);
+    }
+    assert_eq!(stage.unsolicited, [""; 0]);
     stage.finish();
 }

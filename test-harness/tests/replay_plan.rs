@@ -114,3 +114,21 @@ fn a_ue_with_link_local_addresses_alone_gets_nothing_through() {
     let plan = planned("zeek__zeek__gtp7_ipv6.pcap");
     assert!(plan.steps.iter().all(|step| step.expected().is_none()));
 }
+
+#[test]
+fn a_ue_with_several_bearers_is_one_session() {
+    let plan = planned("arkime__arkime__gtp-iphone.pcap");
+    let mut ues: Vec<_> = plan
+        .sessions
+        .iter()
+        .map(|session| (session.ue_ipv4, session.ue_ipv6))
+        .collect();
+    ues.sort_unstable();
+    ues.dedup();
+    assert_eq!(ues.len(), plan.sessions.len(), "{:?}", plan.sessions);
+    let foreign = plan
+        .steps
+        .iter()
+        .filter(|step| step.expectation == Expectation::ForeignSource);
+    assert!(foreign.count() < 10, "{:?}", plan.sessions);
+}

@@ -376,8 +376,9 @@ impl Book {
         } else {
             g_pdu.inner.destination
         };
+        // A UE with several tunnels (EPC bearers) is one session.
         let known = if is_uplink {
-            self.uplinks.get(&tunnel)
+            self.uplinks.get(&tunnel).or_else(|| self.ues.get(&ue))
         } else {
             self.ues.get(&ue).or_else(|| self.downlinks.get(&tunnel))
         };
