@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use dpdk::ring::{Consumer, Producer, spsc};
 use dpdk::{Eal, Pool, Port, Rx, Tx};
@@ -17,7 +17,7 @@ use crate::held::HeldLimits;
 use crate::links::{Links, PortLink};
 use crate::path::PathConfig;
 use crate::slow::Rates;
-use crate::worker::{self, Carried, Idle, Parts, Queues};
+use crate::worker::{self, Carried, Idle, Parts, Queues, Stop};
 
 /// What the packet path is made of.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub enum DataPathError {
 /// The packet path at work. Dropping it leaves it running: [`stop`](Self::stop) ends it.
 #[derive(Debug)]
 pub struct DataPath {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     workers: Vec<dpdk::Worker<Queues>>,
     ports: Vec<Port>,
     links: Arc<Links>,
@@ -137,7 +137,7 @@ impl DataPath {
         check(&config, readers.len(), ends.len())?;
         let links = Arc::new(links(&config)?);
         let (queues, spare) = deal_queues(&mut config.ports, workers)?;
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Arc::new(Stop::default());
         let cells = (0..workers).map(|_| Arc::new(WorkerCells::new(config.ports.len())));
         let counters = Counters(cells.collect());
         let rings = rings(workers, config.ring_packets);
@@ -171,7 +171,7 @@ impl DataPath {
                 Ok(worker) => started.push(worker),
                 Err(error) => {
                     // The others have nobody to hand their packets to.
-                    stop.store(true, Ordering::Release);
+                    stop.wanted.store(true, Ordering::Release);
                     for worker in started {
                         drop(worker.join());
                     }
@@ -211,7 +211,7 @@ impl DataPath {
     /// # Errors
     /// When a worker has panicked, or a port does not stop; the others are stopped nevertheless.
     pub fn stop(mut self) -> Result<Stopped, DataPathError> {
-        self.stop.store(true, Ordering::Release);
+        self.stop.wanted.store(true, Ordering::Release);
         let (mut rx, mut tx): (Vec<Rx>, Vec<Tx>) = (Vec::new(), self.spare);
         let mut failed = None;
         for (number, worker) in self.workers.into_iter().enumerate() {

@@ -1,7 +1,8 @@
 //! A worker: the loop that takes bursts from ports and from other workers through the path.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use dpdk::ring::{Consumer, Producer};
@@ -20,6 +21,18 @@ use crate::reason::Reason;
 
 /// How often a transmit queue that took some of a burst is offered the rest.
 const SEND_TRIES: usize = 8;
+
+/// How long a worker that stops waits for the others to stop, in seconds.
+const STOP_WAIT_S: u64 = 1;
+
+/// When workers stop: first all of them go on no longer, then none hands packets over any more.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    /// Set from outside.
+    pub(crate) wanted: AtomicBool,
+    /// How many workers have handed over their last packet.
+    quiet: AtomicUsize,
+}
 
 /// A packet and the port it was received on.
 pub(crate) type Carried = (Mbuf, u16);
@@ -80,7 +93,7 @@ struct Worker {
 }
 
 /// Runs a worker until `stop`.
-pub(crate) fn run(parts: Parts, stop: &AtomicBool) -> Queues {
+pub(crate) fn run(parts: Parts, stop: &Stop) -> Queues {
     let Parts {
         config,
         idle,
@@ -109,7 +122,7 @@ pub(crate) fn run(parts: Parts, stop: &AtomicBool) -> Queues {
         burst: Burst::new(),
     };
     let (mut quiet, mut busy_since) = (0_u32, None);
-    while !stop.load(Relaxed) {
+    while !stop.wanted.load(Relaxed) {
         let now = dpdk::cycles();
         if let Some(since) = busy_since.take() {
             cells.busy_cycles.add(now.wrapping_sub(since));
@@ -128,6 +141,14 @@ pub(crate) fn run(parts: Parts, stop: &AtomicBool) -> Queues {
         } else {
             std::hint::spin_loop();
         }
+    }
+    worker.out.flush();
+    let all = stop.quiet.fetch_add(1, Release) + 1;
+    debug_assert!(all <= usize::from(config.workers), "a worker stops once");
+    // One that has panicked is not waited for.
+    let latest = dpdk::cycles().saturating_add(config.hz.saturating_mul(STOP_WAIT_S));
+    while stop.quiet.load(Acquire) < config.workers.into() && dpdk::cycles() < latest {
+        std::thread::yield_now();
     }
     worker.finish()
 }
@@ -188,7 +209,6 @@ impl Worker {
 
     /// Gives back what was borrowed; what is still held is dropped, and counted.
     fn finish(mut self) -> Queues {
-        self.out.flush();
         self.path.stop();
         for ring in &mut self.from_workers {
             while let Some((packet, port)) = ring.pop() {
