@@ -297,6 +297,10 @@ impl Node {
             DecodeError::Discard(Discard::MessageType(_)) => {
                 self.drop_message(Dropped::MessageType, from.ip());
             }
+            // An answer, which is nothing to answer.
+            DecodeError::Discard(Discard::Version(_)) => {
+                self.drop_message(Dropped::Malformed, from.ip());
+            }
             DecodeError::Discard(Discard::SeidFlag(_)) => {
                 self.drop_message(Dropped::SeidFlag, from.ip());
             }

@@ -129,26 +129,34 @@ pub(crate) fn check_counts(counts: &[(usize, usize)]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Compiles and publishes a draft in place of `old`.
-pub(crate) fn put_in_force(
-    publisher: &mut Publisher,
+/// Compiles a draft in place of `old`.
+pub(crate) fn compile(
     old: &Installed,
     draft: &Draft,
     context: &Context,
-    restoring: bool,
-) -> Result<(Installed, Epoch), Refusal> {
+) -> Result<Compiled, Refusal> {
     let chosen = &draft.details.chosen;
     let is_chosen = |tunnel: &_| chosen.iter().any(|chosen| chosen.tunnel == *tunnel);
-    let compiled = old
-        .compile(draft.rules.clone(), context, is_chosen)
-        .map_err(Refusal::compile)?;
+    old.compile(draft.rules.clone(), context, is_chosen)
+        .map_err(Refusal::compile)
+}
+
+/// Publishes what was compiled.
+pub(crate) fn publish(
+    publisher: &mut Publisher,
+    session: SessionIndex,
+    compiled: Compiled,
+    restoring: bool,
+) -> Result<(Installed, Epoch), Refusal> {
     let Compiled {
         installed,
         plan,
         add,
         remove,
     } = compiled;
-    let published = publisher.publish(context.session, plan, &add, &remove);
+    // Old plans go as new ones come, not only when sessions do.
+    publisher.reclaim();
+    let published = publisher.publish(session, plan, &add, &remove);
     let epoch = published.map_err(|error| {
         let (PublishError::Taken(key) | PublishError::Full(key)) = error;
         Refusal::publish(error, rule_of(&installed, key), restoring)

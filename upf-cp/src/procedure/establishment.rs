@@ -7,7 +7,7 @@ use pfcp::{
 use session::plan::Installed;
 use session::{Epoch, Seid, SessionIndex, WorkerId};
 
-use super::draft::{check_counts, created_pdrs, network_of, put_in_force};
+use super::draft::{check_counts, compile, created_pdrs, network_of, publish};
 use crate::association::PeerId;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
@@ -124,6 +124,7 @@ impl Node {
             .try_for_each(|pdr| translator.define_filters(pdr.pdr_id, &pdr.pdi))?;
         pdrs.iter().try_for_each(|pdr| translator.create_pdr(pdr))?;
         translator.settle()?;
+        let compiled = compile(&Installed::default(), draft, &self.context(index, worker))?;
         // An F-SEID that is there already: the CP function has lost the session it stood for.
         if let Some(old) = self.sessions.by_cp(peer, cp) {
             self.end_session(old);
@@ -131,14 +132,7 @@ impl Node {
         let restoring = request
             .flags
             .is_some_and(|flags| flags.contains(PfcpSeReqFlags::RESTI));
-        let context = self.context(index, worker);
-        put_in_force(
-            &mut self.publisher,
-            &Installed::default(),
-            draft,
-            &context,
-            restoring,
-        )
+        publish(&mut self.publisher, index, compiled, restoring)
     }
 
     fn keep(&mut self, peer: PeerId, session: Session) {

@@ -13,7 +13,7 @@ use session::report::Command;
 use session::rule::Action;
 use session::{Epoch, FarId, NextHopId, Rules, Seid, SessionIndex, UrrId};
 
-use super::draft::{check_counts, created_pdrs, put_in_force};
+use super::draft::{check_counts, compile, created_pdrs, publish};
 use super::establishment::not_supported;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
@@ -151,7 +151,8 @@ impl Node {
         if draft.rules == old.installed.rules {
             return Ok((reports, None));
         }
-        let published = put_in_force(&mut self.publisher, &old.installed, draft, &context, false)?;
+        let compiled = compile(&old.installed, draft, &context)?;
+        let published = publish(&mut self.publisher, index, compiled, false)?;
         Ok((reports, Some(published)))
     }
 
