@@ -4,7 +4,7 @@
 //! 0: 00 01 | 2: 08 00 | 4: 6 | 5: 4 | 6: operation | 8: sender MAC | 14: sender IP | 18: target MAC | 24: target IP
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use session::meter::Now;
 
@@ -39,7 +39,9 @@ impl<P: Packet> Path<P> {
             REPLY => return Some(Outcome::Consumed),
             _ => return Some(BROKEN),
         }
-        if sender == target || !self.answers_for(meta, vlan, Ipv4Addr::from_octets(target).into()) {
+        let asked = IpAddr::from(target);
+        let is_probe = sender == [0; 4];
+        if sender == target || !self.answers_for(meta, vlan, asked, is_probe) {
             return Some(UNANSWERED);
         }
         let mac = self.links.port(meta.port)?.mac;

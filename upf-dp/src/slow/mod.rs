@@ -138,8 +138,15 @@ impl<P: Packet> Path<P> {
     }
 
     /// Whether neighbours in that VLAN are to send packets for `address` to us: one of our own, or a
-    /// UE's.
-    fn answers_for(&self, meta: &Meta<'_>, vlan: Option<u16>, address: IpAddr) -> bool {
+    /// UE's. A probe asks whether an address is free: UE pools hold addresses of the kernel and of
+    /// routers, too, so only our own are defended.
+    fn answers_for(
+        &self,
+        meta: &Meta<'_>,
+        vlan: Option<u16>,
+        address: IpAddr,
+        is_probe: bool,
+    ) -> bool {
         let Some(segment) = self.links.segment(meta.port, vlan) else {
             return false;
         };
@@ -147,7 +154,7 @@ impl<P: Packet> Path<P> {
             let link = segment.n6.and_then(|n6| self.links.interface(n6));
             link.is_some_and(|link| link.ue_pools.iter().any(|pool| pool.contains(&address)))
         };
-        segment.local(address).is_some() || is_ue()
+        segment.local(address).is_some() || !is_probe && is_ue()
     }
 
     fn neighbour_allowed(&mut self, now: Now) -> bool {

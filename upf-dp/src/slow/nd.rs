@@ -99,16 +99,17 @@ impl<P: Packet> Path<P> {
         if let Some(mac) = mac_option {
             self.learn(meta, vlan, source.into(), mac);
         }
-        if source == target || !self.answers_for(meta, vlan, target.into()) {
+        let is_probe = source.is_unspecified();
+        if source == target || !self.answers_for(meta, vlan, target.into(), is_probe) {
             return Some(UNANSWERED);
         }
         // A host that asks whether an address is free has none of its own yet.
-        let (to, flags) = if source.is_unspecified() {
+        let (to, flags) = if is_probe {
             (Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1), ROUTER_OVERRIDE)
         } else {
             (source, ROUTER_OVERRIDE | SOLICITED)
         };
-        let to_mac = if source.is_unspecified() {
+        let to_mac = if is_probe {
             [0x33, 0x33, 0, 0, 0, 1]
         } else {
             sender_mac

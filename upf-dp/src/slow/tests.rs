@@ -199,6 +199,37 @@ fn ping_and_neighbour_solicitations_are_answered_on_ipv6() {
     assert_eq!(bed.one(1, &on_n6).unwrap().1[62..78], ue.octets());
 }
 
+/// The kernel's end of a TAP has an address out of the UE pool: it must be able to take it.
+#[test]
+fn probes_for_addresses_of_the_ue_pool_are_not_answered() {
+    let mut bed = Testbed::new(1, 8);
+    assert_eq!(
+        bed.one(1, &broadcast(&arp(1, [0; 4], [10, 45, 0, 1]))),
+        None
+    );
+    let kernel: Ipv6Addr = "2001:db8:45::1".parse().unwrap();
+    let group: Ipv6Addr = "ff02::1:ff00:1".parse().unwrap();
+    let probe = |target| {
+        let message = discovery(135, target, 14, [0; 6]);
+        let packet = icmpv6(Ipv6Addr::UNSPECIFIED, group, 255, &message);
+        frame([0x33, 0x33, 0xff, 0, 0, 1], MAC_GATEWAY, None, &packet)
+    };
+    assert_eq!(bed.one(1, &probe(kernel)), None);
+    assert_eq!(bed.drops(), [(Reason::SlowPathUnanswered, 2)]);
+    // Our own are defended, to everybody.
+    assert!(
+        bed.one(1, &broadcast(&arp(1, [0; 4], [10, 0, 6, 1])))
+            .is_some()
+    );
+    let (_, sent) = bed
+        .one(1, &probe("2001:db8:6::1".parse().unwrap()))
+        .unwrap();
+    assert_eq!(
+        (&sent[..6], sent[54], sent[58]),
+        (&[0x33, 0x33, 0, 0, 0, 1][..], 136, 0xa0)
+    );
+}
+
 #[test]
 fn an_advertisement_resolves_a_neighbour() {
     let mut bed = Testbed::new(1, 8);
