@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::too_many_lines,
     clippy::wildcard_imports,
     missing_docs,
     reason = "tests"
