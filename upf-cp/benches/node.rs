@@ -14,7 +14,7 @@ mod support;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
-use support::*;
+use support::{UPF, World, activate, encode, ip, open5gs, smf, topology, ue_ip};
 use upf_cp::{Input, NodeConfig};
 
 const SESSIONS: u32 = 10_000;
