@@ -79,7 +79,7 @@ ports:
         N6::AfPacket => "  - { name: core, device: \"af_packet:n6\" }\n",
         N6::Tap => "  - { name: core, device: \"tap:upf0\" }\n",
     };
-    text += r#"
+    text += r"
 interfaces:
   - name: n3
     role: n3
@@ -88,7 +88,7 @@ interfaces:
   - name: n6
     role: n6
     port: core
-"#;
+";
     text += match n6 {
         N6::AfPacket => "    addresses: [10.10.6.7/24, \"2001:db8:6::7/64\"]\n",
         N6::Tap => {
@@ -109,42 +109,47 @@ interfaces:
     text
 }
 
+/// The namespaces of gNBs, data network and UPF, with cables, addresses and routes.
+fn cabled(n6: N6) -> [Namespace; 3] {
+    let [ran, core, middle] = ["ran", "core", "upf"].map(|label| Namespace::new(label).unwrap());
+    middle.cable("n3", &ran, "ran0").unwrap();
+    middle.cable("n6", &core, "core0").unwrap();
+    middle.hands_off("n3").unwrap();
+    for address in [GNB, OTHER_GNB] {
+        ran.address("ran0", &format!("{address}/24")).unwrap();
+    }
+    core.address("core0", "10.10.6.1/24").unwrap();
+    core.address("core0", "2001:db8:6::1/64").unwrap();
+    for address in ["10.10.4.7/32", "10.10.4.2/32"] {
+        middle.address("lo", address).unwrap();
+    }
+    let (via4, via6) = ("10.10.6.7", "2001:db8:6::7");
+    match n6 {
+        N6::AfPacket => middle.hands_off("n6").unwrap(),
+        // The kernel in the middle has the addresses that the UPF has otherwise.
+        N6::Tap => {
+            middle.address("n6", "10.10.6.7/24").unwrap();
+            middle.address("n6", "2001:db8:6::7/64").unwrap();
+            let forward = [
+                "-qw",
+                "net.ipv4.ip_forward=1",
+                "net.ipv6.conf.all.forwarding=1",
+            ];
+            middle.run("sysctl", &forward).unwrap();
+        }
+    }
+    core.ip(&["route", "add", "10.45.0.0/16", "via", via4])
+        .unwrap();
+    core.ip(&["-6", "route", "add", "2001:db8:cafe::/48", "via", via6])
+        .unwrap();
+    [ran, core, middle]
+}
+
 impl Network {
     fn start(n6: N6) -> Self {
         let turn = turn();
         let folder = Folder::new("namespaces").unwrap();
-        let [ran, core, middle] =
-            ["ran", "core", "upf"].map(|label| Namespace::new(label).unwrap());
-        middle.cable("n3", &ran, "ran0").unwrap();
-        middle.cable("n6", &core, "core0").unwrap();
-        middle.hands_off("n3").unwrap();
-        for address in [GNB, OTHER_GNB] {
-            ran.address("ran0", &format!("{address}/24")).unwrap();
-        }
-        core.address("core0", "10.10.6.1/24").unwrap();
-        core.address("core0", "2001:db8:6::1/64").unwrap();
-        for address in ["10.10.4.7/32", "10.10.4.2/32"] {
-            middle.address("lo", address).unwrap();
-        }
-        let (via4, via6) = ("10.10.6.7", "2001:db8:6::7");
-        match n6 {
-            N6::AfPacket => middle.hands_off("n6").unwrap(),
-            // The kernel in the middle has the addresses that the UPF has otherwise.
-            N6::Tap => {
-                middle.address("n6", "10.10.6.7/24").unwrap();
-                middle.address("n6", "2001:db8:6::7/64").unwrap();
-                let forward = [
-                    "-qw",
-                    "net.ipv4.ip_forward=1",
-                    "net.ipv6.conf.all.forwarding=1",
-                ];
-                middle.run("sysctl", &forward).unwrap();
-            }
-        }
-        core.ip(&["route", "add", "10.45.0.0/16", "via", via4])
-            .unwrap();
-        core.ip(&["-6", "route", "add", "2001:db8:cafe::/48", "via", via6])
-            .unwrap();
+        let [ran, core, middle] = cabled(n6);
         let mut upf = run_upf(&middle, folder.path(), &configuration(n6)).unwrap();
         let smf = associated(&middle, &mut upf);
         if n6 == N6::Tap {
