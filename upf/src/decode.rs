@@ -113,13 +113,10 @@ fn encode(input: &str) -> Result<()> {
             message.context("not a PFCP message as `upf pfcp decode --json` prints it")?;
         let mut octets = Vec::new();
         pfcp::encode(&message.header, &message.message, &mut octets)?;
-        println!(
-            "{}",
-            octets
-                .iter()
-                .map(|octet| format!("{octet:02x}"))
-                .collect::<String>()
-        );
+        for octet in octets {
+            print!("{octet:02x}");
+        }
+        println!();
         any = true;
     }
     if !any {

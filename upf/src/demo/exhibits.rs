@@ -82,15 +82,6 @@ impl Exhibits {
         }
     }
 
-    /// How many packets there are.
-    pub(super) fn len(&self) -> usize {
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .exhibits
-            .len()
-    }
-
     /// Writes all of them as pcapng.
     pub(super) fn write(&self, out: impl Write, epoch: Duration) -> Result<()> {
         let mut writer = Writer::new(out, &["n3", "n6", "n4"])?;

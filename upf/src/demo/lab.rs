@@ -202,6 +202,18 @@ impl Lab {
         false
     }
 
+    /// Sends a packet each way for a few sessions, so that the UPF finds the Ethernet addresses of
+    /// gNBs and servers: like any router it holds only a few packets for a neighbour meanwhile.
+    pub(super) fn warm_up(&mut self, payload_octets: u16) {
+        let few: Vec<Session> = self.sessions.iter().take(4).cloned().collect();
+        for session in &few {
+            self.uplink(session, payload_octets);
+            self.downlink(session, payload_octets);
+            self.flush();
+            self.settle(Duration::from_secs(3));
+        }
+    }
+
     /// Sends an uplink and a downlink packet of every session in turn, until `until`.
     pub(super) fn load(&mut self, payload_octets: u16, until: std::time::Instant) {
         let all: Vec<Session> = self.sessions.iter().cloned().collect();
@@ -330,7 +342,8 @@ impl Lab {
     fn on_n3(&mut self, frame: &[u8]) {
         // Both gNBs share the wire: the one the frame is for looks at it.
         let second = frame.get(..6) == Some(&[0x02, 0, 0, 0, 0x03, 2]) || is_for(frame, GNBS[1]);
-        let gnb = &mut self.gnbs[usize::from(second)];
+        let [gnb, other] = &mut self.gnbs;
+        let gnb = if second { other } else { gnb };
         let what = match gnb.receive(frame, &self.sessions) {
             N3::Downlink(tag) => {
                 let octets = self.sessions.get(tag.session);

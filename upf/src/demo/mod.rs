@@ -96,16 +96,15 @@ fn keep(exhibits: &Exhibits, wanted: &PathBuf) -> Result<PathBuf> {
     let epoch = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
-    let (file, path) = match std::fs::File::create(wanted) {
-        Ok(file) => (file, wanted.clone()),
-        Err(_) => {
-            let other = std::env::temp_dir().join("upf-demo.pcapng");
-            let file = std::fs::File::create(&other);
-            (
-                file.with_context(|| format!("cannot write {}", other.display()))?,
-                other,
-            )
-        }
+    let (file, path) = if let Ok(file) = std::fs::File::create(wanted) {
+        (file, wanted.clone())
+    } else {
+        let other = std::env::temp_dir().join("upf-demo.pcapng");
+        let file = std::fs::File::create(&other);
+        (
+            file.with_context(|| format!("cannot write {}", other.display()))?,
+            other,
+        )
     };
     exhibits.write(std::io::BufWriter::new(file), epoch)?;
     Ok(path)

@@ -98,66 +98,12 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nUser packets, each checked octet by octet")?;
-        writeln!(
-            f,
-            "  {:<9} {:>10} {:>10} {:>6} {:>6} {:>10} {:>9}",
-            "", "sent", "right", "lost", "wrong", "packets/s", "Mbit/s"
-        )?;
-        let wrong: u64 = self.summary.mismatches.values().sum();
-        for traffic in &self.summary.traffic {
-            let name = match traffic.direction {
-                Direction::Uplink => "uplink",
-                Direction::Downlink => "downlink",
-            };
-            writeln!(
-                f,
-                "  {:<9} {:>10} {:>10} {:>6} {:>6} {:>10.0} {:>9.1}",
-                name,
-                traffic.counts.sent,
-                traffic.counts.received,
-                traffic.lost,
-                wrong,
-                traffic.packets_per_second,
-                traffic.megabits_per_second,
-            )?;
-        }
-        writeln!(
-            f,
-            "  {:.0} cycles a packet in the worker, ports included (TSC {:.2} GHz, {}).",
-            self.cycles_per_packet,
-            ghz(self.cycles_hz),
-            self.pages
-        )?;
-        writeln!(
-            f,
-            "  The simulators share the machine: the rate is theirs, not the UPF's."
-        )?;
-        writeln!(f, "\nPFCP, over UDP on loopback (µs)")?;
-        writeln!(
-            f,
-            "  {:<22} {:>7} {:>9} {:>9} {:>9}",
-            "", "count", "minimum", "median", "p99"
-        )?;
-        for procedure in &self.summary.procedures {
-            writeln!(
-                f,
-                "  {:<22} {:>7} {:>9.0} {:>9.0} {:>9.0}",
-                format!("{:?}", procedure.procedure),
-                procedure.count,
-                procedure.minimum_us,
-                procedure.median_us,
-                procedure.p99_us,
-            )?;
-        }
+        self.traffic(f)?;
+        self.procedures(f)?;
         writeln!(f, "\nScenes")?;
         for scene in &self.scenes {
-            writeln!(
-                f,
-                "  {} {}",
-                if scene.good { "ok  " } else { "FAIL" },
-                scene.what
-            )?;
+            let verdict = if scene.good { "ok  " } else { "FAIL" };
+            writeln!(f, "  {verdict} {}", scene.what)?;
         }
         writeln!(f, "\nDrops by reason")?;
         for (reason, count) in &self.drops {
@@ -177,6 +123,56 @@ impl fmt::Display for Report {
             "\nA packet of every kind is in {}.",
             self.capture.display()
         )
+    }
+}
+
+impl Report {
+    fn traffic(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nUser packets, each checked octet by octet")?;
+        let [a, b, c, d, e] = ["sent", "right", "lost", "packets/s", "Mbit/s"];
+        writeln!(f, "  {:<9} {a:>10} {b:>10} {c:>6} {d:>10} {e:>9}", "")?;
+        for traffic in &self.summary.traffic {
+            let name = match traffic.direction {
+                Direction::Uplink => "uplink",
+                Direction::Downlink => "downlink",
+            };
+            let (sent, right) = (traffic.counts.sent, traffic.counts.received);
+            let (lost, rate) = (traffic.lost, traffic.packets_per_second);
+            let megabits = traffic.megabits_per_second;
+            writeln!(
+                f,
+                "  {name:<9} {sent:>10} {right:>10} {lost:>6} {rate:>10.0} {megabits:>9.1}"
+            )?;
+        }
+        for (kind, count) in &self.summary.mismatches {
+            writeln!(f, "  WRONG: {count} packets, {kind}")?;
+        }
+        let (cycles, ghz) = (self.cycles_per_packet, ghz(self.cycles_hz));
+        let pages = &self.pages;
+        writeln!(
+            f,
+            "  {cycles:.0} cycles a packet in the worker, ports included ({ghz:.2} GHz, {pages})."
+        )?;
+        writeln!(
+            f,
+            "  The simulators share the machine: the rate is theirs, not the UPF's."
+        )
+    }
+
+    fn procedures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nPFCP, over UDP on loopback (µs)")?;
+        let [a, b, c, d] = ["count", "minimum", "median", "p99"];
+        writeln!(f, "  {:<22} {a:>7} {b:>9} {c:>9} {d:>9}", "")?;
+        for procedure in &self.summary.procedures {
+            let (name, count) = (format!("{:?}", procedure.procedure), procedure.count);
+            let (minimum, median) = (procedure.minimum_us, procedure.median_us);
+            let p99 = procedure.p99_us;
+            writeln!(
+                f,
+                "  {name:<22} {count:>7} {minimum:>9.0} {median:>9.0} {p99:>9.0}"
+            )?;
+        }
+        Ok(())
     }
 }
 

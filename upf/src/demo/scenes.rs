@@ -47,14 +47,17 @@ pub(super) fn play(
     set_up(arguments, &mut smf)?;
     share(lab, &smf)?;
 
+    let payload = arguments.payload;
+    lab.run(move |lab| lab.warm_up(payload))?;
     let before = instance.counts();
     let traffic = load(arguments, instance, lab, &mut smf)?;
     let after = instance.counts();
-    let mut scenes = Vec::new();
-    scenes.push(paging(lab, &mut smf)?);
-    scenes.push(path_switch(lab, &mut smf)?);
-    scenes.push(signalling(lab)?);
-    scenes.push(release(lab, &mut smf)?);
+    let scenes = vec![
+        paging(lab, &mut smf)?,
+        path_switch(lab, &mut smf)?,
+        signalling(lab)?,
+        release(lab, &mut smf)?,
+    ];
     smf.release().context("the association was not released")?;
 
     let tally = lab.run(|lab| lab.tally.clone())?;
@@ -63,14 +66,15 @@ pub(super) fn play(
     Ok(Report::new(summary, &before, &after, instance, scenes))
 }
 
-/// Establishes and activates all sessions, rules as Open5GS sends them.
+/// Establishes and activates all sessions, with rules as different SMFs send them.
 fn set_up(arguments: &Arguments, smf: &mut Smf) -> Result<()> {
     let specs = (0..arguments.sessions).map(|number| {
         let (ue_ipv4, ue_ipv6) = ue_addresses(number);
         SessionSpec {
-            flavour: Flavour::Open5gs,
+            flavour: flavour(number),
             ue_ipv4,
             ue_ipv6,
+            n3_address: UPF_N3,
             ..SessionSpec::default()
         }
     });
@@ -86,6 +90,16 @@ fn set_up(arguments: &Arguments, smf: &mut Smf) -> Result<()> {
         result.context("a session was not activated")?;
     }
     Ok(())
+}
+
+/// Whose rules a session gets. (An Open5GS SMF has tunnels of its own on N3, which one on loopback
+/// cannot have.)
+const fn flavour(number: u32) -> Flavour {
+    match number % 4 {
+        0 => Flavour::Free5gc,
+        2 => Flavour::SdCore,
+        _ => Flavour::Simple,
+    }
 }
 
 /// The gNB's end of a session's tunnel.
