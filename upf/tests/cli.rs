@@ -1,0 +1,174 @@
+//! The command line, as a user meets it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn upf(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_upf"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+/// A file that goes when the test ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str, content: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("upf-cli-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn the_demonstration_shows_packets_and_accounts_for_all_of_them() {
+    let capture = Scratch::new("demo.pcapng", "");
+    let output = upf(&[
+        "demo",
+        "--json",
+        "--sessions",
+        "16",
+        "--seconds",
+        "1",
+        "--capture",
+        capture.path(),
+    ]);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["good"], true, "{out}");
+    for direction in shown["summary"]["traffic"].as_array().unwrap() {
+        assert!(direction["received"].as_u64().unwrap() > 100, "{out}");
+        assert_eq!(direction["lost"], 0);
+    }
+    assert!(shown["scenes"].as_array().unwrap().len() >= 4);
+    let packets = simulator::capture::read(&std::fs::read(&capture.0).unwrap()).unwrap();
+    assert!(
+        packets.len() > 20,
+        "a packet of every kind, not {}",
+        packets.len()
+    );
+}
+
+#[test]
+fn the_example_is_good_and_check_says_what_is_in_force() {
+    let example = upf(&["config", "example"]);
+    let file = Scratch::new("example.yaml", &text(&example.stdout));
+    let output = upf(&["check", file.path(), "--set", "pfcp.port=8806"]);
+    let out = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        out.contains("pfcp.port = 8806 (flag --set pfcp.port=8806)"),
+        "{out}"
+    );
+    assert!(out.contains("pfcp.retransmission.n1 = 3"), "{out}");
+}
+
+#[test]
+fn every_mistake_has_its_line_and_key() {
+    let example = text(&upf(&["config", "example"]).stdout);
+    let wrong = example
+        .replace("role: n6", "role: n7")
+        .replace("pdrs_per_session", "pdr_limit");
+    let file = Scratch::new("wrong.yaml", &wrong);
+    let output = upf(&["check", file.path()]);
+    let err = text(&output.stderr);
+    assert!(!output.status.success());
+    let line = |needle: &str| {
+        1 + wrong
+            .lines()
+            .position(|line| line.contains(needle))
+            .unwrap()
+    };
+    for (needle, key) in [
+        ("role: n7", "interfaces.2.role"),
+        ("pdr_limit", "limits.pdr_limit"),
+    ] {
+        let place = format!("{}:{}:", file.path(), line(needle));
+        assert!(
+            err.contains(&place) && err.contains(key),
+            "{place} {key} not in:\n{err}"
+        );
+    }
+}
+
+#[test]
+fn run_refuses_what_check_refuses() {
+    let file = Scratch::new("empty.yaml", "node: {}\n");
+    let output = upf(&["run", file.path()]);
+    assert!(!output.status.success());
+    assert!(
+        text(&output.stderr).contains("pfcp"),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = upf(&["run", "/nowhere/upf.yaml"]);
+    assert!(text(&output.stderr).contains("cannot read the configuration /nowhere/upf.yaml"));
+}
+
+#[test]
+fn pfcp_messages_are_shown_and_come_back_from_json() {
+    let octets = "2001000c0000bd0000600004e42eaecf";
+    let tree = upf(&["pfcp", "decode", octets]);
+    assert!(
+        text(&tree.stdout).contains("Recovery Time Stamp"),
+        "{}",
+        text(&tree.stdout)
+    );
+    let json = upf(&["pfcp", "decode", "--json", octets]);
+    let mut encode = Command::new(env!("CARGO_BIN_EXE_upf"))
+        .args(["pfcp", "encode"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    encode
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&json.stdout)
+        .unwrap();
+    let back = encode.wait_with_output().unwrap();
+    assert_eq!(text(&back.stdout).trim(), octets);
+    let nonsense = upf(&["pfcp", "decode", "xyz"]);
+    assert!(!nonsense.status.success());
+    assert!(text(&nonsense.stderr).contains("neither a file nor hexadecimal"));
+}
+
+#[test]
+fn a_capture_of_an_smf_is_shown_whole() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../upf-cp/tests/captures");
+    let file = captures.join("est_ipv4.pcap");
+    let output = upf(&["pfcp", "decode", file.to_str().unwrap()]);
+    let out = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for name in [
+        "Session Establishment Request",
+        "Create PDR",
+        "Outer Header Creation",
+    ] {
+        assert!(out.contains(name), "{name} not in:\n{out}");
+    }
+}
