@@ -244,10 +244,6 @@ sections! {
     pub struct Workers {
         /// Processors of the workers: `auto`, a list, or ranges such as `1-3,5`.
         lcores: Lcores = "auto";
-        /// Packets that a worker takes at once.
-        burst: u16 = "64" in 1..=256;
-        /// `run-to-completion`: each worker receives, works and sends. `pipeline`: receiving and sending have lcores of their own, for ports whose single queue cannot be spread.
-        mode: Mode = "run-to-completion";
     }
 
     /// The memory that packets lie in.
@@ -308,14 +304,6 @@ choices! {
         N9 = "n9",
         /// Towards data networks.
         N6 = "n6",
-    }
-
-    /// How lcores share the work.
-    pub enum Mode ("run-to-completion or pipeline") {
-        /// Each worker receives, works and sends.
-        RunToCompletion = "run-to-completion",
-        /// Receiving, working and sending have lcores of their own.
-        Pipeline = "pipeline",
     }
 
     /// The pages that packet buffers lie in.

@@ -105,6 +105,9 @@ pub(crate) struct Checked {
     pub(crate) warnings: Vec<Warning>,
 }
 
+/// Packets that a worker takes at once.
+const BURST: u64 = 64;
+
 /// Checks a configuration of which every value is right by itself.
 pub(crate) fn check(config: &Config, places: &Places) -> Checked {
     let mut check = Check {
@@ -411,7 +414,7 @@ impl<'a> Check<'a> {
             })
             .sum();
         let held = u64::from(config.buffering.packets_total);
-        let bursts = workers * u64::from(config.workers.burst);
+        let bursts = workers * BURST;
         let (found, needed) = (u64::from(config.memory.buffers), queues + held + bursts);
         if found < needed {
             let problem = Problem::TooFewBuffers {

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use config::schema::{Format, Hugepages, Level, Mode, Role};
+use config::schema::{Format, Hugepages, Level, Role};
 use config::{
     Config, EXAMPLE, Host, Lcores, Loaded, NodeId, Origin, Overrides, Warning, reference,
 };
@@ -91,11 +91,7 @@ fn a_small_file_has_all_defaults() {
     assert!(config.networks.is_empty());
     assert_eq!(config.gtpu.port, 2152);
     assert_eq!(config.gtpu.error_indication_rate_pps, 100);
-    assert_eq!(
-        (&config.workers.lcores, config.workers.burst),
-        (&Lcores::Auto, 64)
-    );
-    assert_eq!(config.workers.mode, Mode::RunToCompletion);
+    assert_eq!(config.workers.lcores, Lcores::Auto);
     assert_eq!(
         (config.memory.hugepages, config.memory.buffers),
         (Hugepages::Auto, 16384)
@@ -195,7 +191,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
             column: 12
         }
     );
-    assert_eq!(origin_of(&loaded, "workers.burst"), Origin::Default);
+    assert_eq!(origin_of(&loaded, "workers.lcores"), Origin::Default);
 }
 
 #[test]

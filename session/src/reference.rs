@@ -168,7 +168,11 @@ fn filter_matches(filter: &SdfFilter, ue: &UeAddress, inner: &Inner<'_>, uplink:
 fn end_matches(end: &Endpoint, ue: &UeAddress, address: IpAddr, port: Option<u16>) -> bool {
     let address = match end.address {
         Address::Any => true,
-        Address::Assigned => ue.is_empty() || ue.contains(address),
+        // The UE's link-local address is its own, too: Router Solicitations come from it.
+        Address::Assigned => {
+            let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            ue.is_empty() || ue.contains(address) || (ue.ipv6.is_some() && is_link_local)
+        }
         Address::Net(net) => net.contains(&address),
     };
     address

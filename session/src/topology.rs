@@ -63,8 +63,10 @@ pub struct Network {
 }
 
 /// All of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
+    /// The UDP port that GTP-U is received on; peers are always sent to at 2152.
+    pub gtpu_port: u16,
     /// Interfaces, each at the place of its id.
     pub interfaces: Vec<Interface>,
     /// Data networks.
@@ -97,6 +99,16 @@ impl Interface {
             .filter(|route| route.to.contains(&destination));
         let routes = routes.map(|route| (route.via, route.to.prefix_len()));
         on_link.chain(routes).max_by_key(|(_, length)| *length)
+    }
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self {
+            gtpu_port: 2152,
+            interfaces: Vec::new(),
+            networks: Vec::new(),
+        }
     }
 }
 

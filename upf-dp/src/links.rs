@@ -53,8 +53,8 @@ pub(crate) struct Segment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Local {
     pub(crate) interface: InterfaceId,
-    /// GTP-U is spoken there.
-    pub(crate) tunnels: bool,
+    /// GTP-U is spoken there, on this UDP port.
+    pub(crate) gtpu_port: Option<u16>,
     /// It faces the radio side alone.
     pub(crate) n3: bool,
 }
@@ -233,7 +233,7 @@ impl CompiledPort {
             let here: Vec<_> = on_port()
                 .filter(|interface| interface.vlan == vlan)
                 .collect();
-            Segment::new(&here)
+            Segment::new(&here, topology.gtpu_port)
         };
         Self {
             link,
@@ -249,7 +249,7 @@ impl CompiledPort {
 }
 
 impl Segment {
-    fn new(interfaces: &[&Interface]) -> Self {
+    fn new(interfaces: &[&Interface], gtpu_port: u16) -> Self {
         let mut segment = Self::default();
         for interface in interfaces {
             segment.interfaces.push(interface.id);
@@ -258,7 +258,7 @@ impl Segment {
             }
             let local = Local {
                 interface: interface.id,
-                tunnels: interface.role != Role::N6,
+                gtpu_port: (interface.role != Role::N6).then_some(gtpu_port),
                 n3: interface.role == Role::N3,
             };
             for net in &interface.addresses {

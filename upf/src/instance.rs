@@ -3,11 +3,10 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
-use anyhow::{Context, Result, ensure};
-use config::schema::{Config, Mode};
-use config::{Device, Host, Lcores};
+use anyhow::{Context, Result};
+use config::schema::Config;
+use config::{Device, Host};
 use dpdk::{Eal, Pool, Port};
 use session::neighbour::Neighbours;
 use session::{Sizes, Tables, report};
@@ -17,7 +16,7 @@ use upf_dp::{DataPath, DataPathConfig, Idle, Rates};
 
 use crate::counts::Counts;
 use crate::topology::topology;
-use crate::{kernel, ports};
+use crate::{cpus, kernel, ports};
 
 /// How much of its rate a policer lets through at once: a TCP that is policed needs about that
 /// much to come near its rate.
@@ -52,7 +51,7 @@ impl Instance {
     /// # Errors
     /// When DPDK, a port or the N4 socket cannot be had; the error names the key to look at.
     pub async fn start(config: &Config) -> Result<Self> {
-        let cpus = worker_cpus(config)?;
+        let cpus = cpus::of_workers(config);
         let eal = ports::start_eal(config)?;
         let pool = ports::pool(eal, config)?;
         let ports = open_ports(eal, config, pool, cpus.len())?;
@@ -218,46 +217,6 @@ async fn set_up_kernel(config: &Config) -> Result<()> {
         kernel::set_up(&link.to_string(), &addresses).await?;
     }
     Ok(())
-}
-
-/// The CPUs of the workers. With `auto`: one worker on each CPU but the first, which is left to
-/// the control side; on a single CPU one worker that is not pinned.
-fn worker_cpus(config: &Config) -> Result<Vec<Option<u32>>> {
-    ensure!(
-        config.workers.mode == Mode::RunToCompletion,
-        "workers.mode: pipeline is not there yet; write run-to-completion"
-    );
-    let cpus = available_parallelism().map_or(1, usize::from);
-    Ok(match &config.workers.lcores {
-        Lcores::List(lcores) => {
-            let over = lcores.iter().find(|lcore| usize::from(**lcore) >= cpus);
-            if let Some(lcore) = over {
-                warn!(
-                    lcore,
-                    cpus, "workers.lcores names a CPU that may not be there"
-                );
-            }
-            lcores.iter().map(|lcore| Some(u32::from(*lcore))).collect()
-        }
-        // More than one worker pays only where ports have queues to deal out.
-        Lcores::Auto => {
-            let queues = config
-                .ports
-                .iter()
-                .map(|port| usize::from(port.rx_queues))
-                .max();
-            let workers = queues.unwrap_or(1).clamp(1, cpus.saturating_sub(1).max(1));
-            (1..=workers)
-                .map(|cpu| {
-                    if cpus > 1 {
-                        u32::try_from(cpu).ok()
-                    } else {
-                        None
-                    }
-                })
-                .collect()
-        }
-    })
 }
 
 fn node_config(config: &Config, eal: Eal) -> NodeConfig {

@@ -3,6 +3,7 @@
 //! [`Instance::start`] brings a configuration to life; `main.rs` is its command line.
 
 mod counts;
+mod cpus;
 mod instance;
 mod kernel;
 mod ports;

@@ -64,6 +64,7 @@ pub fn topology(config: &Config) -> Topology {
         }
     });
     Topology {
+        gtpu_port: config.gtpu.port,
         interfaces: interfaces.collect(),
         networks: networks.collect(),
     }

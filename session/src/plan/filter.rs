@@ -80,7 +80,9 @@ impl Side {
                     .ipv4
                     .map(|address| (bits(IpAddr::V4(address)), u128::MAX));
                 let v6 = ue.ipv6.map(|prefix| value_and_mask(prefix.into()));
-                v4.into_iter().chain(v6).collect()
+                // The UE's link-local address is its own, too: Router Solicitations come from it.
+                let link_local = v6.map(|_| (0xfe80 << 112, 0xffc0 << 112));
+                v4.into_iter().chain(v6).chain(link_local).collect()
             }
             Address::Net(net) => SmallVec::from_iter([value_and_mask(net)]),
         };

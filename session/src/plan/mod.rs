@@ -57,7 +57,8 @@ pub struct Plan {
 
 // What comes first is one line, and what follows up to the IPv6 prefix another.
 const _: () = assert!(std::mem::offset_of!(Plan, ue_v6) <= 128);
-const _: () = assert!(std::mem::offset_of!(Step, encapsulation) + size_of::<Encapsulation>() <= 128);
+const _: () =
+    assert!(std::mem::offset_of!(Step, encapsulation) + size_of::<Encapsulation>() <= 128);
 
 /// A way into the session: the PDRs of one F-TEID, or of the core side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,8 +286,6 @@ impl Step {
             prefetch(&**usage);
         }
     }
-
-
 
     /// The peer's TEID and address of [`Act::Tunnel`], for end markers and explanations.
     pub const fn tunnel(&self) -> Option<(Teid, std::net::IpAddr)> {

@@ -67,6 +67,7 @@ pub fn topology() -> Topology {
         ue_pools: vec!["10.45.0.0/16".parse().unwrap()],
     };
     Topology {
+        gtpu_port: 2152,
         interfaces: vec![
             n3,
             interface(1, Role::N9, "n9", "10.10.9.7/24"),

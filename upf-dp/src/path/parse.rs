@@ -202,7 +202,7 @@ fn udp(local: Local, datagram: &[u8], at: usize, meta: &mut Meta<'_>) -> Result<
     let header: &[u8; 8] = datagram.first_chunk().ok_or(drop(Reason::Truncated))?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     let payload = datagram.get(8..length).ok_or(drop(Reason::OuterHeader))?;
-    if !local.tunnels || u16::from_be_bytes([header[2], header[3]]) != gtpu::UDP_PORT {
+    if local.gtpu_port != Some(u16::from_be_bytes([header[2], header[3]])) {
         return Err(drop(Reason::UnexpectedProtocol));
     }
     let tunnel_at = at + 8;

@@ -204,6 +204,7 @@ pub fn topology() -> Topology {
         ue_pools,
     };
     Topology {
+        gtpu_port: 2152,
         interfaces: vec![n3, n9, n6],
         networks: vec![network],
     }
