@@ -15,6 +15,7 @@
 )]
 
 mod frames;
+mod network;
 mod usual;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,7 +27,6 @@ use session::neighbour::{Neighbours, NextHop};
 use session::plan::Installed;
 use session::report::{ControlEnd, WorkerEnd, queues};
 use session::rule::{OuterHeaderCreation, UeAddress};
-use session::topology::{Interface, Network, Role, Route, Topology};
 use session::{
     Context, InterfaceId, Key, NextHopId, Publisher, Reader, Rules, Seid, SessionIndex, Sizes,
     Tables, Teid, WorkerId,
@@ -42,6 +42,7 @@ use crate::reason::Reason;
 use crate::slow::Rates;
 
 pub use frames::*;
+pub use network::topology;
 pub use usual::usual_rules;
 
 /// Cycles of a second here.
@@ -156,58 +157,6 @@ pub struct TestSession {
     pub ue_v6: Ipv6Addr,
     /// What is in force.
     pub installed: Installed,
-}
-
-/// Interfaces, networks and routes of the test bed.
-pub fn topology() -> Topology {
-    let interface = |id: InterfaceId, name: &str, role, port, vlan, addresses: &[&str]| Interface {
-        id,
-        name: name.to_owned(),
-        role,
-        port,
-        vlan,
-        addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-        routes: Vec::new(),
-        network_instances: Vec::new(),
-        kernel: false,
-    };
-    let n3 = interface(
-        N3,
-        "n3",
-        Role::N3,
-        0,
-        None,
-        &["10.0.3.1/24", "2001:db8:3::1/64"],
-    );
-    let n9 = interface(N9, "n9", Role::N9, 0, Some(9), &["10.0.9.1/24"]);
-    let mut n6 = interface(
-        N6,
-        "n6",
-        Role::N6,
-        1,
-        None,
-        &["10.0.6.1/24", "2001:db8:6::1/64"],
-    );
-    let route = |to: &str, via: &str| Route {
-        to: to.parse().unwrap(),
-        via: via.parse().unwrap(),
-    };
-    n6.routes = vec![
-        route("0.0.0.0/0", "10.0.6.254"),
-        route("::/0", "2001:db8:6::fe"),
-    ];
-    let ue_pools = ["10.45.0.0/16", "2001:db8:45::/48"];
-    let ue_pools = ue_pools.iter().map(|text| text.parse().unwrap()).collect();
-    let network = Network {
-        name: "internet".into(),
-        interface: N6,
-        ue_pools,
-    };
-    Topology {
-        gtpu_port: 2152,
-        interfaces: vec![n3, n9, n6],
-        networks: vec![network],
-    }
 }
 
 impl Testbed {
