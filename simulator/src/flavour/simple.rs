@@ -1,0 +1,69 @@
+//! Nobody's rules: the least that a PDU session needs, and a report.
+
+use pfcp::{
+    ApplyAction, CreateFar, CreatePdr, DestinationInterface, FTeid, FarId, ForwardingParameters,
+    OuterHeaderRemoval, Pdi, PdrId, Precedence, QerId, SessionEstablishmentRequest,
+    SourceInterface, UrrId,
+};
+
+use super::{
+    BUFFER_AND_NOTIFY, DOWNLINK, HUNDRED_MIB, SessionSpec, UPLINK, ambr, pdn_type, qer, to_core,
+    towards, ue_ip, volume_urr,
+};
+
+pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentRequest) {
+    let instance = || Some(spec.flavour.network_instance(&spec.dnn));
+    let pdr = |id: u16, pdi: Pdi| CreatePdr {
+        pdr_id: PdrId(id),
+        precedence: Precedence(255),
+        pdi,
+        far_id: Some(FarId(id.into())),
+        urr_ids: vec![UrrId(1)],
+        qer_ids: vec![QerId(1)],
+        ..Default::default()
+    };
+    let choose = FTeid::Choose {
+        ipv4: true,
+        ipv6: true,
+        choose_id: None,
+    };
+    let uplink = Pdi {
+        source_interface: SourceInterface::ACCESS,
+        local_f_teid: Some(choose),
+        network_instance: instance(),
+        ..Default::default()
+    };
+    let downlink = Pdi {
+        source_interface: SourceInterface::CORE,
+        network_instance: instance(),
+        ue_ip_addresses: vec![ue_ip(spec, true)],
+        ..Default::default()
+    };
+    let removal = Some(OuterHeaderRemoval::GTP_U_UDP_IP);
+    body.create_pdrs = vec![
+        CreatePdr {
+            outer_header_removal: removal,
+            ..pdr(UPLINK, uplink)
+        },
+        pdr(DOWNLINK, downlink),
+    ];
+    let to_gnb = CreateFar {
+        far_id: FarId(DOWNLINK.into()),
+        apply_action: if spec.gnb.is_some() {
+            ApplyAction::FORW
+        } else {
+            BUFFER_AND_NOTIFY
+        },
+        forwarding_parameters: spec.gnb.map(|tunnel| ForwardingParameters {
+            destination_interface: DestinationInterface::ACCESS,
+            network_instance: instance(),
+            outer_header_creation: Some(towards(tunnel)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    body.create_fars = vec![to_core(UPLINK.into(), instance()), to_gnb];
+    body.create_qers = vec![qer(1, spec, Some(ambr(spec)))];
+    body.create_urrs = vec![volume_urr(1, spec.volume_threshold.unwrap_or(HUNDRED_MIB))];
+    body.pdn_type = Some(pdn_type(spec));
+}
