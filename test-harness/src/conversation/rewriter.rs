@@ -1,223 +1,19 @@
-//! Recorded N4 conversations, to be held again with another UPF.
-//!
-//! [`Conversation`] puts the recordings of N4 and N3 in one order. [`Rewriter`] turns what the SMF
-//! and the gNBs sent into what this UPF understands (its SEIDs, its TEIDs), and compares its
-//! answers with those of the recorded UPF in what any UPF must do the same.
+//! From what the recorded UPF was asked to what another is asked, and back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
-use pfcp::{Cause, CreatedPdr, Decoded, FTeid, Message, PdrId};
-use simulator::capture::Packet;
+use pfcp::{CreatedPdr, Decoded, FTeid, Message, PdrId};
 use simulator::gtp::{self, Gtp};
-use simulator::net::{self, Ip, PROTOCOL_UDP, Udp};
 
-/// One thing that happened.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// When, since 1970.
-    pub time: Duration,
-    /// What.
-    pub event: Event,
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The SMF asked the UPF, which answered, unless the request was lost.
-    Request {
-        /// The request.
-        request: Box<Decoded>,
-        /// The answer.
-        answer: Option<Box<Decoded>>,
-    },
-    /// The UPF reported to the SMF.
-    Report(Box<Decoded>),
-    /// A gNB or the SMF sent a GTP-U message to the UPF.
-    GtpIn {
-        /// Who.
-        from: IpAddr,
-        /// What.
-        message: Vec<u8>,
-    },
-    /// The UPF sent a GTP-U message to a gNB or to the SMF.
-    GtpOut {
-        /// To whom.
-        to: IpAddr,
-        /// What.
-        message: Vec<u8>,
-    },
-}
-
-/// A recorded conversation.
-#[derive(Clone, Debug, Default)]
-pub struct Conversation {
-    /// What happened, in the order of time.
-    pub steps: Vec<Step>,
-}
-
-/// Where a recorded UPF was.
-#[derive(Clone, Copy, Debug)]
-pub struct RecordedUpf {
-    /// Its address on N4.
-    pub n4: IpAddr,
-    /// Its address on N3.
-    pub n3: IpAddr,
-}
-
-impl Conversation {
-    /// Puts the packets of both interfaces in order.
-    pub fn read(n4: &[Packet], n3: &[Packet], upf: RecordedUpf) -> Self {
-        let mut steps: Vec<Step> = pfcp_steps(n4, upf);
-        steps.extend(
-            n4.iter()
-                .chain(n3)
-                .filter_map(|packet| gtp_step(packet, upf)),
-        );
-        steps.sort_by_key(|step| step.time);
-        Self { steps }
-    }
-}
-
-fn udp(packet: &Packet) -> Option<(Ip<'_>, Udp<'_>)> {
-    let ip = Ip::parse(packet.ip()?)?;
-    let udp = Udp::parse(ip.payload).filter(|_| ip.protocol == PROTOCOL_UDP)?;
-    Some((ip, udp))
-}
-
-fn pfcp_steps(packets: &[Packet], upf: RecordedUpf) -> Vec<Step> {
-    let message = |packet: &Packet| {
-        let (ip, udp) = udp(packet)?;
-        let is_pfcp = [udp.source, udp.destination].contains(&simulator::PORT);
-        let decoded = pfcp::decode(udp.payload).ok().filter(|_| is_pfcp)?;
-        Some((packet.time, ip.source == upf.n4, decoded))
-    };
-    let messages: Vec<_> = packets.iter().filter_map(message).collect();
-    let mut steps = Vec::new();
-    let mut rest = messages.as_slice();
-    while let Some(((time, is_upf, decoded), after)) = rest.split_first() {
-        rest = after;
-        let event = match (&decoded.message, is_upf) {
-            (Message::SessionReportRequest(_), true) => Event::Report(Box::new(decoded.clone())),
-            (message, false) if message.is_request() => {
-                let answers = |other: &&(Duration, bool, Decoded)| {
-                    other.1
-                        && !other.2.message.is_request()
-                        && other.2.header.sequence == decoded.header.sequence
-                };
-                let answer = after
-                    .iter()
-                    .find(answers)
-                    .map(|(_, _, answer)| Box::new(answer.clone()));
-                Event::Request {
-                    request: Box::new(decoded.clone()),
-                    answer,
-                }
-            }
-            // Answers are found with their requests; heartbeats of the UPF come when they come.
-            _ => continue,
-        };
-        steps.push(Step { time: *time, event });
-    }
-    steps
-}
-
-fn gtp_step(packet: &Packet, upf: RecordedUpf) -> Option<Step> {
-    let (ip, udp) = udp(packet)?;
-    let is_gtp = [udp.source, udp.destination].contains(&gtp::PORT);
-    if !is_gtp || ip.is_fragment || Gtp::parse(udp.payload).is_err() {
-        return None;
-    }
-    let message = udp.payload.to_vec();
-    let event = if [upf.n3, upf.n4].contains(&ip.source) {
-        Event::GtpOut {
-            to: ip.destination,
-            message,
-        }
-    } else {
-        Event::GtpIn {
-            from: ip.source,
-            message,
-        }
-    };
-    Some(Step {
-        time: packet.time,
-        event,
-    })
-}
-
-/// What another UPF does otherwise than the recorded one, and must not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Discrepancy {
-    /// The answer is of another type.
-    #[error("{got} instead of {want}")]
-    MessageType {
-        /// What came.
-        got: &'static str,
-        /// What should have.
-        want: &'static str,
-    },
-    /// The answer has another sequence number.
-    #[error("sequence number {got} instead of {want}")]
-    Sequence {
-        /// What came.
-        got: u32,
-        /// What should have.
-        want: u32,
-    },
-    /// The header's SEID is not the SMF's.
-    #[error("SEID {got:x?} instead of {want:x?}")]
-    Seid {
-        /// What came.
-        got: Option<u64>,
-        /// What should have.
-        want: Option<u64>,
-    },
-    /// The cause is another.
-    #[error("cause {got} instead of {want}")]
-    Cause {
-        /// What came.
-        got: Cause,
-        /// What should have.
-        want: Cause,
-    },
-    /// A session was accepted without a SEID.
-    #[error("no UP F-SEID")]
-    NoUpFSeid,
-    /// A PDR's F-TEID was to be chosen, and is not told.
-    #[error("no F-TEID of PDR {0}")]
-    NoFTeid(u16),
-    /// PDRs that shared a TEID no longer do, or a TEID changed.
-    #[error("recorded TEID {recorded:#x} is {first:#x} and {second:#x}")]
-    TeidSplit {
-        /// The recorded TEID.
-        recorded: u32,
-        /// What it was.
-        first: u32,
-        /// What it is now.
-        second: u32,
-    },
-    /// Two tunnels share a TEID.
-    #[error("recorded TEIDs {first:#x} and {second:#x} are both {shared:#x}")]
-    TeidShared {
-        /// One recorded TEID.
-        first: u32,
-        /// The other.
-        second: u32,
-        /// What both are.
-        shared: u32,
-    },
-    /// URRs that counted are not reported.
-    #[error("no usage report of URR {0}")]
-    NoUsageReport(u32),
-}
+use super::consequence::consequence;
+use super::{Consequence, Discrepancy, cause};
 
 /// What is known of a recorded session.
 #[derive(Clone, Debug, Default)]
-struct KnownSession {
+pub(super) struct KnownSession {
     cp_seid: u64,
-    addresses: Vec<IpAddr>,
+    pub(super) addresses: Vec<IpAddr>,
     teids: BTreeSet<u32>,
 }
 
@@ -232,21 +28,6 @@ pub struct Rewriter {
     sessions: BTreeMap<u64, KnownSession>,
     /// The N3 address of the other UPF, for F-TEIDs that the SMF gives.
     n3: Option<IpAddr>,
-}
-
-/// What a packet of a gNB or of the SMF must lead to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Consequence {
-    /// This packet on N6.
-    Plain(Vec<u8>),
-    /// This packet in a tunnel to the SMF.
-    ToSmf(Vec<u8>),
-    /// An Error Indication that names this TEID.
-    ErrorIndication(u32),
-    /// An Echo Response with this sequence number.
-    EchoResponse(Option<u16>),
-    /// Nothing.
-    Nothing,
 }
 
 impl Rewriter {
@@ -482,65 +263,10 @@ impl Rewriter {
     }
 }
 
-/// The Router Solicitation and the Router Advertisement of RFC 4861.
-const SOLICITATION: u8 = 133;
-const ADVERTISEMENT: u8 = 134;
-
-/// Whether a packet is a Router Advertisement.
-pub fn is_advertisement(packet: &[u8]) -> bool {
-    icmpv6_type(packet) == Some(ADVERTISEMENT)
-}
-
-fn icmpv6_type(packet: &[u8]) -> Option<u8> {
-    let ip = Ip::parse(packet).filter(|ip| ip.protocol == net::PROTOCOL_ICMPV6)?;
-    ip.payload.first().copied()
-}
-
-fn consequence(session: &KnownSession, inner: &[u8]) -> Consequence {
-    match icmpv6_type(inner) {
-        Some(SOLICITATION) => return Consequence::ToSmf(inner.to_vec()),
-        // From the SMF: it goes to the UE, see `GtpOut`.
-        Some(ADVERTISEMENT) => return Consequence::Nothing,
-        _ => {}
-    }
-    let is_own = |ip: &Ip<'_>| session.addresses.iter().any(|ue| is_within(*ue, ip.source));
-    if !Ip::parse(inner).is_some_and(|ip| is_own(&ip)) {
-        return Consequence::Nothing;
-    }
-    let mut packet = inner.to_vec();
-    net::take_hop(&mut packet);
-    Consequence::Plain(packet)
-}
-
-/// Whether an address is the UE's: all of its /64 are.
-fn is_within(ue: IpAddr, address: IpAddr) -> bool {
-    match (ue, address) {
-        (IpAddr::V6(ue), IpAddr::V6(address)) => ue
-            .segments()
-            .iter()
-            .take(4)
-            .eq(address.segments().iter().take(4)),
-        (ue, address) => ue == address,
-    }
-}
-
 fn f_teid(created: &[CreatedPdr], id: PdrId) -> Option<u32> {
     let created = created.iter().find(|created| created.pdr_id == id)?;
     match created.local_f_teids.first()? {
         FTeid::Given { teid, .. } => Some(*teid),
         FTeid::Choose { .. } => None,
     }
-}
-
-/// The cause of an answer.
-pub fn cause(message: &Message) -> Option<Cause> {
-    Some(match message {
-        Message::AssociationSetupResponse(body) => body.cause,
-        Message::AssociationReleaseResponse(body) => body.cause,
-        Message::SessionEstablishmentResponse(body) => body.cause,
-        Message::SessionModificationResponse(body) => body.cause,
-        Message::SessionDeletionResponse(body) => body.cause,
-        Message::SessionReportResponse(body) => body.cause,
-        _ => return None,
-    })
 }
