@@ -15,6 +15,7 @@ use upf_cp::{Limits, NodeConfig, Parts, Shell};
 use upf_dp::{DataPath, DataPathConfig, Idle, Rates};
 
 use crate::counts::Counts;
+use crate::ports::Pools;
 use crate::topology::topology;
 use crate::{cpus, kernel, ports};
 
@@ -53,8 +54,9 @@ impl Instance {
     pub async fn start(config: &Config) -> Result<Self> {
         let cpus = cpus::of_workers(config);
         let eal = ports::start_eal(config)?;
-        let pool = ports::pool(eal, config)?;
-        let ports = open_ports(eal, config, pool, cpus.len())?;
+        let pools = Pools::create(eal, config)?;
+        let pool = pools.own()?;
+        let ports = open_ports(eal, config, &pools, cpus.len())?;
         set_up_kernel(config).await?;
         let topology = Arc::new(topology(config));
         let neighbours = Arc::new(Neighbours::default());
@@ -124,7 +126,7 @@ impl Instance {
         self.eal
     }
 
-    /// The pool that packets live in.
+    /// The pool that packets of the UPF's own making live in.
     pub const fn pool(&self) -> &'static Pool {
         self.pool
     }
@@ -180,11 +182,11 @@ fn stop_data_path(data_path: DataPath) -> (Counts, Vec<String>) {
     }
 }
 
-fn open_ports(eal: Eal, config: &Config, pool: &'static Pool, workers: usize) -> Result<Vec<Port>> {
+fn open_ports(eal: Eal, config: &Config, pools: &Pools, workers: usize) -> Result<Vec<Port>> {
     let workers = u16::try_from(workers).unwrap_or(u16::MAX);
     let mut opened: Vec<Port> = Vec::new();
     for port in &config.ports {
-        match ports::open(eal, port, pool, workers) {
+        match ports::open(eal, port, pools, workers) {
             Ok(port) => opened.push(port),
             Err(error) => {
                 // What is open already goes back to the system, best effort: the error says why.

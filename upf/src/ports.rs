@@ -40,22 +40,67 @@ pub(crate) fn start_eal(config: &Config) -> Result<Eal> {
     Ok(eal)
 }
 
-/// The pool that packets live in.
-///
-/// # Errors
-/// When there is not enough memory for the configured number of buffers.
-pub(crate) fn pool(eal: Eal, config: &Config) -> Result<&'static Pool> {
+/// The pools that packets live in: one for each NUMA node that has a port.
+#[derive(Debug)]
+pub(crate) struct Pools(Vec<(Option<u32>, &'static Pool)>);
+
+impl Pools {
+    /// Makes them.
+    ///
+    /// # Errors
+    /// When there is not enough memory for the configured number of buffers.
+    pub(crate) fn create(eal: Eal, config: &Config) -> Result<Self> {
+        let mut nodes: Vec<Option<u32>> = config
+            .ports
+            .iter()
+            .map(|port| numa_node(&port.device))
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let pools = nodes
+            .into_iter()
+            .map(|node| Ok((node, pool(eal, config, node)?)));
+        Ok(Self(pools.collect::<Result<_>>()?))
+    }
+
+    /// The pool for a port's packets.
+    pub(crate) fn of(&self, device: &Device) -> Result<&'static Pool> {
+        let node = numa_node(device);
+        let found = self.0.iter().find(|(of, _)| *of == node);
+        found
+            .map(|(_, pool)| *pool)
+            .context("a port without a pool")
+    }
+
+    /// The pool for packets of the UPF's own making.
+    pub(crate) fn own(&self) -> Result<&'static Pool> {
+        self.0
+            .first()
+            .map(|(_, pool)| *pool)
+            .context("no port is configured")
+    }
+}
+
+fn pool(eal: Eal, config: &Config, node: Option<u32>) -> Result<&'static Pool> {
     let largest = config
         .ports
         .iter()
         .map(|port| port.mtu.get())
         .max()
         .unwrap_or(1500);
+    // A frame with its Ethernet header and two tags, behind the headroom. Packet sockets want more
+    // once a frame is longer than a small buffer.
+    let data_room = if largest > 1900 {
+        largest.saturating_add(1100)
+    } else {
+        2048
+    };
+    let name = node.map_or_else(|| "packets".to_owned(), |node| format!("packets_{node}"));
     let pool = PoolConfig {
         mbufs: config.memory.buffers,
-        // A frame with its Ethernet header and two tags, behind the headroom.
-        data_room: largest.saturating_add(64).max(2048),
-        ..PoolConfig::named("packets")
+        data_room,
+        socket: node,
+        ..PoolConfig::named(name)
     };
     Pool::create(eal, &pool).with_context(|| {
         format!(
@@ -65,6 +110,16 @@ pub(crate) fn pool(eal: Eal, config: &Config) -> Result<&'static Pool> {
     })
 }
 
+/// The NUMA node that a device hangs on; virtual ones hang on none.
+fn numa_node(device: &Device) -> Option<u32> {
+    let Device::Pci(address) = device else {
+        return None;
+    };
+    let file = format!("/sys/bus/pci/devices/{address}/numa_node");
+    // Reads -1 where the machine has but one.
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
 /// Opens one port with a queue pair for each worker, as far as the device has them.
 ///
 /// # Errors
@@ -72,9 +127,10 @@ pub(crate) fn pool(eal: Eal, config: &Config) -> Result<&'static Pool> {
 pub(crate) fn open(
     eal: Eal,
     port: &config::schema::Port,
-    pool: &'static Pool,
+    pools: &Pools,
     workers: u16,
 ) -> Result<Port> {
+    let pool = pools.of(&port.device)?;
     let settings = PortConfig {
         rx_queues: port.rx_queues,
         tx_queues: workers.max(port.rx_queues),
