@@ -13,7 +13,8 @@
 //! * [`group`] has the grouped IEs, [`ie`] the others and [`ie::AnyIe`]; all are re-exported here
 //!   (`pfcp::CreatePdr`, `pfcp::PdrId`). All have `Default`, so that building one is short.
 //! * Presence is the type: mandatory `T`, optional `Option<T>`, list `Vec<T>`, and in updates
-//!   [`Update<T>`] (`Keep`, `Remove`, `Set`). What is unknown stays in the field `unknown`.
+//!   [`Update<T>`] (`Keep`, `Remove`, `Set`). What is unknown stays in the fields `unknown` and
+//!   `extended`.
 //! * Numbers are newtypes (`PdrId(1)`), bits are sets (`ApplyAction::FORW | ApplyAction::DUPL`,
 //!   `contains`), names are [`Octets`] that do not allocate while short.
 //! * All messages are `Display` (a tree as Wireshark draws it) and serde (JSON round-trips).
@@ -34,8 +35,10 @@
 //!
 //! # Choices
 //!
-//! * Octets behind what this release knows of an extendable IE are ignored and not kept; bit sets
-//!   that grow by octets are written at their full known length.
+//! * Octets behind what this release knows of an extendable IE are ignored, and kept: the IE
+//!   stands beside its field in `extended` ([`Extended`]) and is written as it came, unless the
+//!   field was changed. Bit sets that grow by octets are written at their full known length, also
+//!   where fewer came. A value alone ([`AnyIe`]) is written as it is known here.
 //! * A single IE that comes twice: the first counts, the rest are dropped (7.6).
 //! * An optional IE that cannot be read is dropped into `unknown` where ignoring it is harmless;
 //!   where it would change which packets pass or how they are counted, it is refused.
@@ -47,6 +50,7 @@ mod table;
 pub mod catalogue;
 mod codec;
 mod error;
+mod extended;
 mod flags;
 #[cfg(feature = "generate")]
 pub mod generate;
@@ -68,4 +72,4 @@ pub use ie::*;
 pub use message::*;
 pub use octets::Octets;
 pub use slot::Update;
-pub use wire::{Kbps, Mac, Unknown};
+pub use wire::{Extended, Kbps, Mac, Unknown};

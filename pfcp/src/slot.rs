@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Fault, IeError};
-use crate::wire::{Ie, Unknown, put};
+use crate::wire::{Extended, Ie, Unknown, put_member};
 
 /// What an updating message says of something optional.
 ///
@@ -75,18 +75,21 @@ pub(crate) struct Raw<'a> {
 }
 
 impl Raw<'_> {
+    /// Reads the value; it is the `index`th of its type in the group.
     #[inline]
-    pub(crate) fn decode_into<T: Ie>(&self, target: &mut T) -> Result<(), IeError> {
-        target
+    pub(crate) fn decode_into<T: Ie>(
+        &self,
+        target: &mut T,
+        index: usize,
+        extended: &mut Extended,
+    ) -> Result<(), IeError> {
+        let tail = target
             .decode_into(self.value)
-            .map_err(|error| error.within(self.r#type))
-    }
-
-    #[inline]
-    fn decode<T: Ie>(&self) -> Result<T, IeError> {
-        let mut value = T::default();
-        self.decode_into(&mut value)?;
-        Ok(value)
+            .map_err(|error| error.within(self.r#type))?;
+        if !tail.is_empty() {
+            extended.insert(self.r#type, index, self.value);
+        }
+        Ok(())
     }
 
     /// How many of the IEs that follow are of the same type, up to a bound: a peer must not make
@@ -108,17 +111,17 @@ impl Raw<'_> {
 /// A place that gathers IEs of one type while a group is read.
 pub(crate) trait Slot<T> {
     /// Takes one.
-    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError>;
+    fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError>;
 }
 
 /// The first counts, "the rest are skipped" (TS 29.244, 7.6.7).
 impl<T: Ie> Slot<T> for Option<T> {
     #[inline]
-    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+    fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
         if self.is_some() {
             return Ok(());
         }
-        let result = raw.decode_into(self.insert(T::default()));
+        let result = raw.decode_into(self.insert(T::default()), 0, extended);
         if result.is_err() {
             *self = None;
         }
@@ -128,12 +131,15 @@ impl<T: Ie> Slot<T> for Option<T> {
 
 impl<T: Ie> Slot<T> for Vec<T> {
     #[inline]
-    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+    fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
         if self.is_empty() {
             self.reserve_exact(1 + raw.more());
         }
+        let index = self.len();
         self.push(T::default());
-        let result = self.last_mut().map_or(Ok(()), |last| raw.decode_into(last));
+        let result = self
+            .last_mut()
+            .map_or(Ok(()), |last| raw.decode_into(last, index, extended));
         if result.is_err() {
             self.pop();
         }
@@ -143,12 +149,14 @@ impl<T: Ie> Slot<T> for Vec<T> {
 
 impl<T: Ie> Slot<T> for Update<T> {
     #[inline]
-    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+    fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
         if self.is_keep() {
             *self = if raw.value.is_empty() {
                 Self::Remove
             } else {
-                Self::Set(raw.decode()?)
+                let mut value = T::default();
+                raw.decode_into(&mut value, 0, extended)?;
+                Self::Set(value)
             };
         }
         Ok(())
@@ -158,12 +166,12 @@ impl<T: Ie> Slot<T> for Update<T> {
 /// An instance of length zero beside others says nothing: the others are the whole new list.
 impl<T: Ie> Slot<T> for Update<Vec<T>> {
     #[inline]
-    fn fill(&mut self, raw: Raw<'_>) -> Result<(), IeError> {
+    fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
         if let Self::Set(list) = self {
             return if raw.value.is_empty() {
                 Ok(())
             } else {
-                list.fill(raw)
+                list.fill(raw, extended)
             };
         }
         if raw.value.is_empty() {
@@ -171,15 +179,20 @@ impl<T: Ie> Slot<T> for Update<Vec<T>> {
             return Ok(());
         }
         let mut list = Vec::new();
-        list.fill(raw)?;
+        list.fill(raw, extended)?;
         *self = Self::Set(list);
         Ok(())
     }
 }
 
 /// Puts an IE in its place; one that cannot be read and need not is kept as unknown.
-pub(crate) fn fill_lenient<T>(slot: &mut impl Slot<T>, raw: Raw<'_>, unknown: &mut Vec<Unknown>) {
-    if slot.fill(raw).is_err() {
+pub(crate) fn fill_lenient<T>(
+    slot: &mut impl Slot<T>,
+    raw: Raw<'_>,
+    unknown: &mut Vec<Unknown>,
+    extended: &mut Extended,
+) {
+    if slot.fill(raw, extended).is_err() {
         unknown.push(Unknown {
             r#type: raw.r#type,
             value: raw.value.into(),
@@ -192,7 +205,7 @@ pub(crate) trait Field<T> {
     /// Whether there is nothing to write.
     fn is_absent(&self) -> bool;
     /// Appends its IEs, each with type and length.
-    fn emit(&self, r#type: u16, out: &mut Vec<u8>);
+    fn emit(&self, r#type: u16, extended: &Extended, out: &mut Vec<u8>);
     /// Writes its IEs as lines of a tree.
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result;
 }
@@ -203,8 +216,8 @@ impl<T: Ie> Field<T> for T {
         false
     }
     #[inline]
-    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
-        put(r#type, self, out);
+    fn emit(&self, r#type: u16, extended: &Extended, out: &mut Vec<u8>) {
+        put_member(r#type, self, 0, extended, out);
     }
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         Ie::show(self, f, depth)
@@ -217,9 +230,9 @@ impl<T: Ie> Field<T> for Option<T> {
         self.is_none()
     }
     #[inline]
-    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
+    fn emit(&self, r#type: u16, extended: &Extended, out: &mut Vec<u8>) {
         if let Some(ie) = self {
-            put(r#type, ie, out);
+            put_member(r#type, ie, 0, extended, out);
         }
     }
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
@@ -233,9 +246,9 @@ impl<T: Ie> Field<T> for Vec<T> {
         self.is_empty()
     }
     #[inline]
-    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
-        for ie in self {
-            put(r#type, ie, out);
+    fn emit(&self, r#type: u16, extended: &Extended, out: &mut Vec<u8>) {
+        for (index, ie) in self.iter().enumerate() {
+            put_member(r#type, ie, index, extended, out);
         }
     }
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
@@ -249,14 +262,14 @@ impl<T: Ie, F: Field<T>> Field<T> for Update<F> {
         self.is_keep()
     }
     #[inline]
-    fn emit(&self, r#type: u16, out: &mut Vec<u8>) {
+    fn emit(&self, r#type: u16, extended: &Extended, out: &mut Vec<u8>) {
         match self {
             Self::Keep => {}
             Self::Remove => {
                 out.extend_from_slice(&r#type.to_be_bytes());
                 out.extend_from_slice(&[0, 0]);
             }
-            Self::Set(field) => field.emit(r#type, out),
+            Self::Set(field) => field.emit(r#type, extended, out),
         }
     }
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {

@@ -192,12 +192,16 @@ macro_rules! ies {
         impl $crate::wire::Wire for $name {
             #[inline]
             fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
-                let (rest, octets) = nom::bytes::complete::take_while_m_n($least, $most, |_| true)(input)?;
+                if input.len() < $least {
+                    return Err(nom::Err::Error($crate::error::Fault::Length));
+                }
+                let (octets, _rest) = input.split_at(input.len().min($most));
                 let mut bits: $repr = 0;
                 for at in 0..$most {
                     bits = ies!(@shift $repr bits) | <$repr>::from(octets.get(at).copied().unwrap_or(0));
                 }
-                Ok((rest, Self(bits & Self::ALL)))
+                let value = Self(bits & Self::ALL);
+                Ok((ies!(@rest value input _rest $most $($trim)?), value))
             }
             #[inline]
             fn emit(&self, out: &mut Vec<u8>) {
@@ -231,6 +235,13 @@ macro_rules! ies {
     };
     (@shift u8 $bits:ident) => {{ let _ = $bits; 0 }};
     (@shift $repr:tt $bits:ident) => { $bits << 8 };
+    // What stands behind the octets that the value is written in.
+    (@rest $value:ident $input:ident $rest:ident $most:literal) => { $rest };
+    (@rest $value:ident $input:ident $rest:ident $most:literal $least:literal) => {{
+        let octets = $value.0.to_be_bytes();
+        let known = octets.get(octets.len() - $most..).unwrap_or(&[]);
+        $input.get($crate::flags::trim(known, $least).len()..).unwrap_or($rest)
+    }};
     (@trim $octets:ident) => { $octets };
     (@trim $octets:ident $least:literal) => { $crate::flags::trim($octets, $least) };
     // Octets that are carried and not looked into.
@@ -310,6 +321,12 @@ macro_rules! ies {
                 Ok(<Self as $crate::wire::Wire>::parse(octets)?.1)
             }
             #[inline]
+            fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], $crate::error::IeError> {
+                let (tail, value) = <Self as $crate::wire::Wire>::parse(octets)?;
+                *self = value;
+                Ok(tail)
+            }
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(self, out); }
             fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
                 $crate::wire::indent(f, depth)?;
@@ -322,12 +339,9 @@ macro_rules! ies {
             const TYPE: u16 = $no;
             const NAME: &'static str = $text;
             #[inline]
-            fn decode(octets: &[u8]) -> Result<Self, $crate::error::IeError> {
-                $crate::group::Group::decode_members(octets)
-            }
-            #[inline]
-            fn decode_into(&mut self, octets: &[u8]) -> Result<(), $crate::error::IeError> {
-                $crate::group::Group::decode_members_into(self, octets)
+            fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], $crate::error::IeError> {
+                $crate::group::Group::decode_members_into(self, octets)?;
+                Ok(&[])
             }
             #[inline]
             fn encode(&self, out: &mut Vec<u8>) { $crate::group::Group::encode_members(self, out); }
@@ -443,15 +457,25 @@ macro_rules! layout {
 /// | `U x: T`, `U x: [T]` | [`Update<T>`](crate::Update), `Update<Vec<T>>`: length zero removes |
 ///
 /// `as 79` gives a row another number than the first of its type. `check path` names a function
-/// that may refuse the whole.
+/// that may refuse the whole. `closed` leaves out the field `extended`.
 macro_rules! group {
-    ($(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $p:ident $field:ident : $ty:tt $(as $no:literal)? ),* $(,)? } $(check $check:path)?) => {
+    ($(#[$meta:meta])* $name:ident { $($rows:tt)* } $(check $check:path)?) => {
+        group! { @all [extended] $(#[$meta])* $name { $($rows)* } $(check $check)? }
+    };
+    ($(#[$meta:meta])* $name:ident { $($rows:tt)* } closed) => {
+        group! { @all [] $(#[$meta])* $name { $($rows)* } }
+    };
+    (@all [$($extended:ident)?] $(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $p:ident $field:ident : $ty:tt $(as $no:literal)? ),* $(,)? } $(check $check:path)?) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name {
             $( $(#[$fmeta])* #[doc = group!(@doc $p $ty)] pub $field: group!(@type $p $ty), )*
             /// IEs that are unknown here, in their order.
             pub unknown: Vec<$crate::wire::Unknown>,
+            $(
+                /// IEs that came with more octets than are known here, as they came.
+                pub $extended: $crate::wire::Extended,
+            )?
         }
 
         impl $name {
@@ -471,6 +495,7 @@ macro_rules! group {
             struct Slots {
                 $( $field: group!(@slot $p $ty), )*
                 unknown: Vec<$crate::wire::Unknown>,
+                $( $extended: $crate::wire::Extended, )?
             }
 
             impl Slots {
@@ -478,6 +503,7 @@ macro_rules! group {
                     let whole = $name {
                         $( $field: group!(@take $p self $field $ty $($no)?), )*
                         unknown: self.unknown,
+                        $( $extended: self.$extended, )?
                     };
                     $( $check(&whole)?; )?
                     Ok(whole)
@@ -490,6 +516,8 @@ macro_rules! group {
                 fn decode_members_into(&mut self, octets: &[u8]) -> Result<(), $crate::error::IeError> {
                     // Which mandatory rows have been there; the others' are not used.
                     $( #[allow(unused_mut, unused_variables, reason = "only of mandatory rows")] let mut $field = false; )*
+                    #[allow(unused_mut, reason = "a group may have no rows")]
+                    let mut extended = $crate::wire::Extended::default();
                     let mut rest = octets;
                     while !rest.is_empty() {
                         let (r#type, value, after) = $crate::wire::split(rest)?;
@@ -498,17 +526,20 @@ macro_rules! group {
                         let raw = $crate::slot::Raw { r#type, value, rest };
                         #[deny(unreachable_patterns)]
                         match r#type {
-                            $( group!(@pattern $ty $($no)?) => group!(@fill $p self $field raw $ty), )*
+                            $( group!(@pattern $ty $($no)?) => group!(@fill $p self $field raw extended $ty), )*
                             _ => self.unknown.push($crate::wire::Unknown { r#type, value: value.into() }),
                         }
                     }
                     $( group!(@there $p self $field $ty $($no)?); )*
+                    $( self.$extended = extended; )?
                     $( $check(self)?; )?
                     Ok(())
                 }
 
+                #[allow(unused_variables, reason = "a group may have no rows")]
                 fn encode_members(&self, out: &mut Vec<u8>) {
-                    $( $crate::slot::Field::<group!(@ie $ty)>::emit(&self.$field, group!(@no $ty $($no)?), out); )*
+                    let extended = group!(@extended self $($extended)?);
+                    $( $crate::slot::Field::<group!(@ie $ty)>::emit(&self.$field, group!(@no $ty $($no)?), extended, out); )*
                     self.unknown.iter().for_each(|ie| ie.emit(out));
                 }
 
@@ -519,6 +550,7 @@ macro_rules! group {
                         $crate::wire::indent(f, depth)?;
                         writeln!(f, "{ie}")?;
                     }
+                    $( self.$extended.show(f, depth)?; )?
                     Ok(())
                 }
             }
@@ -533,6 +565,9 @@ macro_rules! group {
                     if !self.unknown.is_empty() {
                         map.serialize_entry("unknown", &self.unknown)?;
                     }
+                    $( if !self.$extended.is_empty() {
+                        map.serialize_entry("extended", &self.$extended)?;
+                    } )?
                     map.end()
                 }
             }
@@ -551,6 +586,7 @@ macro_rules! group {
                     let value = Self {
                         $( $field: group!(@generate $p source $ty), )*
                         unknown: Vec::new(),
+                        $( $extended: Default::default(), )?
                     };
                     $( if $check(&value).is_err() { return Self::default(); } )?
                     value
@@ -565,6 +601,8 @@ macro_rules! group {
         }
     };
 
+    (@extended $group:ident $extended:ident) => { &$group.$extended };
+    (@extended $group:ident) => { &$crate::wire::Extended::NONE };
     (@ie [$t:ident]) => { $t };
     (@ie $t:ident) => { $t };
     (@type M [$t:ident]) => { Vec<$t> };
@@ -581,20 +619,20 @@ macro_rules! group {
     (@pattern $ty:tt $no:literal) => { $no };
     (@pattern [$t:ident]) => { <$t as $crate::wire::Ie>::TYPE };
     (@pattern $t:ident) => { <$t as $crate::wire::Ie>::TYPE };
-    (@fill M $group:ident $field:ident $raw:ident [$t:ident]) => {
-        $crate::slot::Slot::<$t>::fill(&mut $group.$field, $raw)?
+    (@fill M $group:ident $field:ident $raw:ident $extended:ident [$t:ident]) => {
+        $crate::slot::Slot::<$t>::fill(&mut $group.$field, $raw, &mut $extended)?
     };
-    (@fill M $group:ident $field:ident $raw:ident $t:ident) => {
+    (@fill M $group:ident $field:ident $raw:ident $extended:ident $t:ident) => {
         if !$field {
-            $raw.decode_into::<$t>(&mut $group.$field)?;
+            $raw.decode_into::<$t>(&mut $group.$field, 0, &mut $extended)?;
             $field = true;
         }
     };
-    (@fill O $group:ident $field:ident $raw:ident $ty:tt) => {
-        $crate::slot::fill_lenient::<group!(@ie $ty)>(&mut $group.$field, $raw, &mut $group.unknown)
+    (@fill O $group:ident $field:ident $raw:ident $extended:ident $ty:tt) => {
+        $crate::slot::fill_lenient::<group!(@ie $ty)>(&mut $group.$field, $raw, &mut $group.unknown, &mut $extended)
     };
-    (@fill $p:ident $group:ident $field:ident $raw:ident $ty:tt) => {
-        $crate::slot::Slot::<group!(@ie $ty)>::fill(&mut $group.$field, $raw)?
+    (@fill $p:ident $group:ident $field:ident $raw:ident $extended:ident $ty:tt) => {
+        $crate::slot::Slot::<group!(@ie $ty)>::fill(&mut $group.$field, $raw, &mut $extended)?
     };
     (@there M $group:ident $field:ident [$t:ident] $($no:literal)?) => {
         if $group.$field.is_empty() {

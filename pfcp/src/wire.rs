@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, IeError};
 
+pub use crate::extended::Extended;
 pub use crate::octets::{Hex, Octets};
 
 /// What a parser gives back: the rest of the input, and the value.
@@ -39,16 +40,17 @@ pub trait Ie: Default {
     ///
     /// # Errors
     /// When `octets` is not a valid encoding.
-    fn decode(octets: &[u8]) -> Result<Self, IeError>;
-    /// The same in place, over a default value: large ones are not moved about.
+    fn decode(octets: &[u8]) -> Result<Self, IeError> {
+        let mut value = Self::default();
+        value.decode_into(octets)?;
+        Ok(value)
+    }
+    /// The same in place, over a default value: large ones are not moved about. Gives the octets
+    /// behind those that this release knows of an extendable IE.
     ///
     /// # Errors
     /// As [`Ie::decode`]; the value is of no use then.
-    #[inline]
-    fn decode_into(&mut self, octets: &[u8]) -> Result<(), IeError> {
-        *self = Self::decode(octets)?;
-        Ok(())
-    }
+    fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], IeError>;
     /// Appends the value, without type and length.
     fn encode(&self, out: &mut Vec<u8>);
     /// Writes the value as a line of a tree, or as a branch of it.
@@ -235,10 +237,7 @@ impl Unknown {
     }
 
     pub(crate) fn emit(&self, out: &mut Vec<u8>) {
-        self.r#type.emit(out);
-        let length = u16::try_from(self.value.len()).unwrap_or(u16::MAX);
-        length.emit(out);
-        out.extend(self.value.iter().take(usize::from(length)));
+        emit_raw(self.r#type, &self.value, out);
     }
 }
 
@@ -274,6 +273,44 @@ pub(crate) fn put<T: Ie>(r#type: u16, value: &T, out: &mut Vec<u8>) {
     if let Some(slot) = out.get_mut(at..at + 2) {
         slot.copy_from_slice(&length.to_be_bytes());
     }
+}
+
+/// The same for an IE of a group: as it came if it came with more octets than are known here, and
+/// still says the same.
+#[inline]
+pub(crate) fn put_member<T: Ie>(
+    r#type: u16,
+    value: &T,
+    index: usize,
+    extended: &Extended,
+    out: &mut Vec<u8>,
+) {
+    match extended.get(r#type, index) {
+        Some(came) => put_extended(r#type, value, came, out),
+        None => put(r#type, value, out),
+    }
+}
+
+#[cold]
+fn put_extended<T: Ie>(r#type: u16, value: &T, came: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    put(r#type, value, out);
+    let mut as_known = Vec::new();
+    if let Ok(said) = T::decode(came) {
+        put(r#type, &said, &mut as_known);
+    }
+    if out.get(start..) == Some(&*as_known) {
+        out.truncate(start);
+        emit_raw(r#type, came, out);
+    }
+}
+
+/// Writes type, length and octets.
+fn emit_raw(r#type: u16, value: &[u8], out: &mut Vec<u8>) {
+    r#type.emit(out);
+    let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+    length.emit(out);
+    out.extend(value.iter().take(usize::from(length)));
 }
 
 /// Appends values one after the other.

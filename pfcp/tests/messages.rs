@@ -633,7 +633,11 @@ fn a_message_that_does_not_fit_is_refused() {
         };
         2
     ];
-    let request = AssociationReleaseRequest { node_id, unknown };
+    let request = AssociationReleaseRequest {
+        node_id,
+        unknown,
+        ..Default::default()
+    };
     let mut octets = vec![1, 2, 3];
     let error = encode(&Header::node(1), &request, &mut octets).unwrap_err();
     assert!(error.octets > 65_535);

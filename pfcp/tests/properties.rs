@@ -13,6 +13,7 @@ use pfcp::group::{Group, Presence};
 use pfcp::*;
 use proptest::prelude::*;
 
+#[macro_use]
 mod common;
 use common::{join, split};
 
@@ -138,61 +139,14 @@ fn mandatory_is_mandatory<T: Group + generate::Generate + PartialEq + std::fmt::
     }
 }
 
-macro_rules! each {
-    ($check:ident: $($name:ident)*) => { $( $check::<$name>(stringify!($name)); )* };
-}
-
 #[test]
 fn mandatory_rows_of_messages() {
-    each! { mandatory_is_mandatory:
-        HeartbeatRequest HeartbeatResponse PfdManagementRequest PfdManagementResponse
-        AssociationSetupRequest AssociationSetupResponse AssociationUpdateRequest
-        AssociationUpdateResponse AssociationReleaseRequest AssociationReleaseResponse
-        VersionNotSupportedResponse NodeReportRequest NodeReportResponse
-        SessionSetDeletionRequest SessionSetDeletionResponse SessionSetModificationRequest
-        SessionSetModificationResponse SessionEstablishmentRequest SessionEstablishmentResponse
-        SessionModificationRequest SessionModificationResponse SessionDeletionRequest
-        SessionDeletionResponse SessionReportRequest SessionReportResponse
-    }
+    every_message!(mandatory_is_mandatory);
 }
 
 #[test]
 fn mandatory_rows_of_groups() {
-    each! { mandatory_is_mandatory:
-        DownlinkDataReport CreateBar UpdateBar RemoveBar CreateTrafficEndpoint
-        CreatedTrafficEndpoint UpdateTrafficEndpoint RemoveTrafficEndpoint
-        EthernetContextInformation CreateFar ForwardingParameters DuplicatingParameters
-        UpdateFar UpdateForwardingParameters RemoveFar UpdateDuplicatingParameters
-        RedundantTransmissionForwardingParameters MbsMulticastParameters
-        AddMbsUnicastParameters RemoveMbsUnicastParameters HeaderHandlingControlRule
-        HeaderHandlingReportingControlInfo HeaderHandlingControlInformation
-        ExtendedTransportLevelMarking CreateMar AccessForwardingActionInformation RemoveMar
-        UpdateMar UpdateAccessForwardingActionInformation ProvideAtsssControlInformation
-        AtsssControlParameters MptcpParameters AtsssLlParameters PmfParameters
-        MpquicParameters LoadControlInformation OverloadControlInformation
-        ApplicationIdsPfds PfdContext UserPlanePathFailureReport SessionRetentionInformation
-        UserPlanePathRecoveryReport ClockDriftControlInformation ClockDriftReport
-        UeIpAddressPoolInformation GtpUPathQosControlInformation GtpUPathQosReport
-        QosInformation UeIpAddressUsageInformation SessionChangeInfo PeerUpRestartReport
-        N6DelayMeasurementControlInformation N6DelayMeasurementReport
-        ProtocolSpecificConfigurationParameters PfdPartialFailureInformation CreatePdr Pdi
-        CreatedPdr UpdatePdr RemovePdr EthernetPacketFilter IpMulticastAddressingInfo
-        RedundantTransmissionDetectionParameters UpdatedPdr TransportDelayReporting
-        ProtocolDescription RtpHeaderExtensionInformation RtpPayloadInformation CreateQer
-        UpdateQer RemoveQer PacketRateStatusReport QueryPacketRateStatus
-        DscpToPpiControlInformation ErrorIndicationReport CreatedBridgeRouterInfo
-        TscManagementInformation ProvideRdsConfigurationInformation
-        PartialFailureInformation L2tpTunnelInformation L2tpSessionInformation
-        CreatedL2tpSession MbsSessionN4mbControlInformation MbsSessionN4mbInformation
-        MbsSessionN4ControlInformation MbsSessionN4Information MoqInformation RemoveSrr
-        CreateSrr UpdateSrr SessionReport AccessAvailabilityControlInformation
-        AccessAvailabilityReport QosMonitoringControlInformation QosMonitoringReport
-        DirectReportingInformation TrafficParameterMeasurementControlInformation
-        TrafficParameterMeasurementReport RedundantN3N9TransmissionInformation
-        LocalN3N9TunnelInformation RemoteN3N9TunnelInformation CreateUrr UpdateUrr RemoveUrr
-        ApplicationDetectionInformation QueryUrr UsageReport AggregatedUrrs
-        EthernetTrafficInformation AdditionalMonitoringTime
-    }
+    every_group!(mandatory_is_mandatory);
 }
 
 /// The faults of an IE in a message name the way to it.

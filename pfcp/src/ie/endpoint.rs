@@ -127,7 +127,7 @@ impl Wire for IpMulticastAddress {
         // Any address: whatever else is said of addresses says nothing.
         if any {
             return Ok((
-                &[],
+                rest,
                 Self {
                     any,
                     ..Self::default()

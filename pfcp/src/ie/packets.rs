@@ -199,6 +199,10 @@ impl Wire for DlBufferingSuggestedPacketCount {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         match input {
             [count] => Ok((&[], Self(u16::from(*count)))),
+            // An octet that is not needed is not written.
+            [0, needless @ ..] if !needless.is_empty() => {
+                u16::parse(input).map(|(_, count)| (needless, Self(count)))
+            }
             _ => u16::parse(input).map(|(rest, count)| (rest, Self(count))),
         }
     }

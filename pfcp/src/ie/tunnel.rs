@@ -225,8 +225,14 @@ impl Wire for OuterHeaderRemoval {
         if description > Self::VLAN_TAGS.description {
             return refuse();
         }
-        let (rest, deletion) = optional::<u8>(rest, !rest.is_empty())?;
+        let (behind, deletion) = optional::<u8>(rest, !rest.is_empty())?;
         let delete_pdu_session_container = deletion.is_some_and(|octet| octet & 1 != 0);
+        // An octet that says nothing is not written.
+        let rest = if delete_pdu_session_container {
+            behind
+        } else {
+            rest
+        };
         Ok((
             rest,
             Self {

@@ -3,6 +3,71 @@
 
 use pfcp::CATALOGUE;
 
+#[allow(unused_macros, reason = "each test takes what it needs")]
+macro_rules! each {
+    ($check:ident $args:tt: $($name:ident)*) => { $( each!(@call $check $name $args); )* };
+    (@call $check:ident $name:ident [$(, $arg:expr)?]) => { $check::<$name>(stringify!($name) $(, $arg)?) };
+}
+
+/// Calls a generic function for every message body.
+#[allow(unused_macros, reason = "each test takes what it needs")]
+macro_rules! every_message {
+    ($check:ident $(, $arg:expr)?) => {
+        each! { $check [$(, $arg)?]:
+            HeartbeatRequest HeartbeatResponse PfdManagementRequest PfdManagementResponse
+            AssociationSetupRequest AssociationSetupResponse AssociationUpdateRequest
+            AssociationUpdateResponse AssociationReleaseRequest AssociationReleaseResponse
+            VersionNotSupportedResponse NodeReportRequest NodeReportResponse
+            SessionSetDeletionRequest SessionSetDeletionResponse SessionSetModificationRequest
+            SessionSetModificationResponse SessionEstablishmentRequest SessionEstablishmentResponse
+            SessionModificationRequest SessionModificationResponse SessionDeletionRequest
+            SessionDeletionResponse SessionReportRequest SessionReportResponse
+        }
+    };
+}
+
+/// Calls a generic function for every grouped IE.
+#[allow(unused_macros, reason = "each test takes what it needs")]
+macro_rules! every_group {
+    ($check:ident $(, $arg:expr)?) => {
+        each! { $check [$(, $arg)?]:
+            DownlinkDataReport CreateBar UpdateBar RemoveBar CreateTrafficEndpoint
+            CreatedTrafficEndpoint UpdateTrafficEndpoint RemoveTrafficEndpoint
+            EthernetContextInformation CreateFar ForwardingParameters DuplicatingParameters
+            UpdateFar UpdateForwardingParameters RemoveFar UpdateDuplicatingParameters
+            RedundantTransmissionForwardingParameters MbsMulticastParameters
+            AddMbsUnicastParameters RemoveMbsUnicastParameters HeaderHandlingControlRule
+            HeaderHandlingReportingControlInfo HeaderHandlingControlInformation
+            ExtendedTransportLevelMarking CreateMar AccessForwardingActionInformation RemoveMar
+            UpdateMar UpdateAccessForwardingActionInformation ProvideAtsssControlInformation
+            AtsssControlParameters MptcpParameters AtsssLlParameters PmfParameters
+            MpquicParameters LoadControlInformation OverloadControlInformation
+            ApplicationIdsPfds PfdContext UserPlanePathFailureReport SessionRetentionInformation
+            UserPlanePathRecoveryReport ClockDriftControlInformation ClockDriftReport
+            UeIpAddressPoolInformation GtpUPathQosControlInformation GtpUPathQosReport
+            QosInformation UeIpAddressUsageInformation SessionChangeInfo PeerUpRestartReport
+            N6DelayMeasurementControlInformation N6DelayMeasurementReport
+            ProtocolSpecificConfigurationParameters PfdPartialFailureInformation CreatePdr Pdi
+            CreatedPdr UpdatePdr RemovePdr EthernetPacketFilter IpMulticastAddressingInfo
+            RedundantTransmissionDetectionParameters UpdatedPdr TransportDelayReporting
+            ProtocolDescription RtpHeaderExtensionInformation RtpPayloadInformation CreateQer
+            UpdateQer RemoveQer PacketRateStatusReport QueryPacketRateStatus
+            DscpToPpiControlInformation ErrorIndicationReport CreatedBridgeRouterInfo
+            TscManagementInformation ProvideRdsConfigurationInformation
+            PartialFailureInformation L2tpTunnelInformation L2tpSessionInformation
+            CreatedL2tpSession MbsSessionN4mbControlInformation MbsSessionN4mbInformation
+            MbsSessionN4ControlInformation MbsSessionN4Information MoqInformation RemoveSrr
+            CreateSrr UpdateSrr SessionReport AccessAvailabilityControlInformation
+            AccessAvailabilityReport QosMonitoringControlInformation QosMonitoringReport
+            DirectReportingInformation TrafficParameterMeasurementControlInformation
+            TrafficParameterMeasurementReport RedundantN3N9TransmissionInformation
+            LocalN3N9TunnelInformation RemoteN3N9TunnelInformation CreateUrr UpdateUrr RemoveUrr
+            ApplicationDetectionInformation QueryUrr UsageReport AggregatedUrrs
+            EthernetTrafficInformation AdditionalMonitoringTime
+        }
+    };
+}
+
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
     assert!(digits.len().is_multiple_of(2), "{digits}");
     (0..digits.len() / 2)
