@@ -106,6 +106,12 @@ impl Generate for Long {
     }
 }
 
+impl<T: Generate> Generate for Box<T> {
+    fn generate(source: &mut Source<'_>) -> Self {
+        Self::new(T::generate(source))
+    }
+}
+
 impl<T: Generate> Generate for Option<T> {
     fn generate(source: &mut Source<'_>) -> Self {
         source.chance().then(|| T::generate(source))

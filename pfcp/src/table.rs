@@ -456,6 +456,7 @@ macro_rules! layout {
 /// | `O x: T`, `O x: [T]` | the same; one that cannot be read is kept as unknown, not refused |
 /// | `U x: T`, `U x: [T]` | [`Update<T>`](crate::Update), `Update<Vec<T>>`: length zero removes |
 ///
+/// `C x: {T}` or `R x: {T}` is an `Option<Box<T>>`, where a rare IE would make each group large.
 /// `as 79` gives a row another number than the first of its type. `check path` names a function
 /// that may refuse the whole. `closed` leaves out the field `extended`.
 macro_rules! group {
@@ -604,9 +605,11 @@ macro_rules! group {
     (@extended $group:ident $extended:ident) => { &$group.$extended };
     (@extended $group:ident) => { &$crate::wire::Extended::NONE };
     (@ie [$t:ident]) => { $t };
+    (@ie {$t:ident}) => { Box<$t> };
     (@ie $t:ident) => { $t };
     (@type M [$t:ident]) => { Vec<$t> };
     (@type M $t:ident) => { $t };
+    (@type $p:ident {$t:ident}) => { Option<Box<$t>> };
     (@type U [$t:ident]) => { $crate::slot::Update<Vec<$t>> };
     (@type U $t:ident) => { $crate::slot::Update<$t> };
     (@type $p:ident [$t:ident]) => { Vec<$t> };
@@ -614,9 +617,11 @@ macro_rules! group {
     (@slot U $ty:tt) => { group!(@type U $ty) };
     (@slot $p:ident $ty:tt) => { group!(@type C $ty) };
     (@no $ty:tt $no:literal) => { $no };
+    (@no {$t:ident}) => { <$t as $crate::wire::Ie>::TYPE };
     (@no [$t:ident]) => { <$t as $crate::wire::Ie>::TYPE };
     (@no $t:ident) => { <$t as $crate::wire::Ie>::TYPE };
     (@pattern $ty:tt $no:literal) => { $no };
+    (@pattern {$t:ident}) => { <$t as $crate::wire::Ie>::TYPE };
     (@pattern [$t:ident]) => { <$t as $crate::wire::Ie>::TYPE };
     (@pattern $t:ident) => { <$t as $crate::wire::Ie>::TYPE };
     (@fill M $group:ident $field:ident $raw:ident $extended:ident [$t:ident]) => {
@@ -654,6 +659,7 @@ macro_rules! group {
     (@presence R) => { $crate::group::Presence::Optional };
     (@presence O) => { $crate::group::Presence::Lenient };
     (@repeats [$t:ident]) => { true };
+    (@repeats {$t:ident}) => { false };
     (@repeats $t:ident) => { false };
     (@doc M $t:tt) => { "Mandatory." };
     (@doc C $t:tt) => { "Conditional." };

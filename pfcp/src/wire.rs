@@ -4,10 +4,6 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use nom::IResult;
-use nom::Parser as _;
-use nom::bytes::complete::take;
-use nom::combinator::map;
-use nom::number::complete::{be_i32, be_i64, be_u8, be_u16, be_u32, be_u64, be_u128};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, IeError};
@@ -60,22 +56,51 @@ pub trait Ie: Default {
     fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result;
 }
 
+/// Of its own allocation, where it is large and rare.
+impl<T: Ie> Ie for Box<T> {
+    const TYPE: u16 = T::TYPE;
+    const NAME: &'static str = T::NAME;
+
+    fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], IeError> {
+        (**self).decode_into(octets)
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        (**self).encode(out);
+    }
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        (**self).show(f, depth)
+    }
+}
+
 macro_rules! scalars {
-    ($($ty:ty, $parser:path);* $(;)?) => {$(
+    ($($ty:ty)*) => {$(
         impl Wire for $ty {
             #[inline]
-            fn parse(input: &[u8]) -> Parsed<'_, Self> { $parser(input) }
+            fn parse(input: &[u8]) -> Parsed<'_, Self> {
+                let (rest, octets) = <[u8; size_of::<$ty>()]>::parse(input)?;
+                Ok((rest, Self::from_be_bytes(octets)))
+            }
             #[inline]
             fn emit(&self, out: &mut Vec<u8>) { out.extend_from_slice(&self.to_be_bytes()); }
         }
     )*};
 }
-scalars! { u8, be_u8; u16, be_u16; u32, be_u32; u64, be_u64; i32, be_i32; i64, be_i64; }
+scalars! { u8 u16 u32 u64 i32 i64 }
+
+/// The first `length` octets.
+#[inline]
+fn take(input: &[u8], length: usize) -> Parsed<'_, &[u8]> {
+    match input.split_at_checked(length) {
+        Some((octets, rest)) => Ok((rest, octets)),
+        None => Err(nom::Err::Error(Fault::Length)),
+    }
+}
 
 impl Wire for Ipv4Addr {
     #[inline]
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        map(be_u32, Self::from).parse(input)
+        let (rest, octets) = <[u8; 4]>::parse(input)?;
+        Ok((rest, Self::from(octets)))
     }
     #[inline]
     fn emit(&self, out: &mut Vec<u8>) {
@@ -86,7 +111,8 @@ impl Wire for Ipv4Addr {
 impl Wire for Ipv6Addr {
     #[inline]
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        map(be_u128, Self::from).parse(input)
+        let (rest, octets) = <[u8; 16]>::parse(input)?;
+        Ok((rest, Self::from(octets)))
     }
     #[inline]
     fn emit(&self, out: &mut Vec<u8>) {
@@ -127,8 +153,9 @@ pub struct Short(pub Octets);
 
 impl Wire for Short {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (rest, length) = be_u8(input)?;
-        map(take(length), |octets: &[u8]| Self(octets.into())).parse(rest)
+        let (rest, length) = u8::parse(input)?;
+        let (rest, octets) = take(rest, length.into())?;
+        Ok((rest, Self(octets.into())))
     }
     fn emit(&self, out: &mut Vec<u8>) {
         let length = u8::try_from(self.0.len()).unwrap_or(u8::MAX);
@@ -144,8 +171,9 @@ pub struct Long(pub Octets);
 
 impl Wire for Long {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (rest, length) = be_u16(input)?;
-        map(take(length), |octets: &[u8]| Self(octets.into())).parse(rest)
+        let (rest, length) = u16::parse(input)?;
+        let (rest, octets) = take(rest, length.into())?;
+        Ok((rest, Self(octets.into())))
     }
     fn emit(&self, out: &mut Vec<u8>) {
         let length = u16::try_from(self.0.len()).unwrap_or(u16::MAX);
@@ -163,8 +191,8 @@ pub struct Kbps(pub u64);
 
 impl Wire for Kbps {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (rest, (high, low)) = (be_u8, be_u32).parse(input)?;
-        Ok((rest, Self(u64::from(high) << 32 | u64::from(low))))
+        let (rest, [a, b, c, d, e]) = <[u8; 5]>::parse(input)?;
+        Ok((rest, Self(u64::from_be_bytes([0, 0, 0, a, b, c, d, e]))))
     }
     fn emit(&self, out: &mut Vec<u8>) {
         let octets = self.0.min((1 << 40) - 1).to_be_bytes();
@@ -179,7 +207,8 @@ pub struct Mac(pub [u8; 6]);
 
 impl Wire for Mac {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        map(<[u8; 6]>::parse, Self).parse(input)
+        let (rest, octets) = <[u8; 6]>::parse(input)?;
+        Ok((rest, Self(octets)))
     }
     fn emit(&self, out: &mut Vec<u8>) {
         self.0.emit(out);

@@ -10,8 +10,8 @@ group! {
         C forwarding_parameters: ForwardingParameters,
         C duplicating_parameters: [DuplicatingParameters],
         R bar_id: BarId,
-        C redundant_transmission_forwarding_parameters: RedundantTransmissionForwardingParameters,
-        C mbs_multicast_parameters: MbsMulticastParameters,
+        C redundant_transmission_forwarding_parameters: {RedundantTransmissionForwardingParameters},
+        C mbs_multicast_parameters: {MbsMulticastParameters},
         C add_mbs_unicast_parameters: [AddMbsUnicastParameters],
     }
 }
@@ -21,22 +21,22 @@ group! {
     ForwardingParameters {
         M destination_interface: DestinationInterface,
         R network_instance: NetworkInstance,
-        C redirect_information: RedirectInformation,
+        C redirect_information: {RedirectInformation},
         C outer_header_creation: OuterHeaderCreation,
         C transport_level_marking: TransportLevelMarking,
         C extended_transport_level_markings: [ExtendedTransportLevelMarking],
         C transport_level_marking_indications: TransportLevelMarkingIndications,
         C forwarding_policy: ForwardingPolicy,
         R metadata: Metadata,
-        R header_enrichment: HeaderEnrichment,
+        R header_enrichment: {HeaderEnrichment},
         C linked_traffic_endpoint_id: TrafficEndpointId,
         C proxying: Proxying,
         C destination_interface_type: InterfaceType,
         C data_network_access_identifier: DataNetworkAccessIdentifier,
-        C ip_address_and_port_number_replacement: IpAddressAndPortNumberReplacement,
-        R n6_routing_information: N6RoutingInformation,
+        C ip_address_and_port_number_replacement: {IpAddressAndPortNumberReplacement},
+        R n6_routing_information: {N6RoutingInformation},
         C header_handling_control_rules: [HeaderHandlingControlRule],
-        R on_path_n6_connection_information: OnPathN6ConnectionInformation,
+        R on_path_n6_connection_information: {OnPathN6ConnectionInformation},
     }
 }
 

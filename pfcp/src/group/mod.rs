@@ -68,6 +68,7 @@ pub trait Group: Default {
     ///
     /// # Errors
     /// When an IE is malformed, or a mandatory one is missing.
+    #[inline]
     fn decode_members(octets: &[u8]) -> Result<Self, IeError> {
         let mut group = Self::default();
         group.decode_members_into(octets)?;

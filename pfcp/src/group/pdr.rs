@@ -20,7 +20,7 @@ group! {
         R ip_multicast_addressing_infos: [IpMulticastAddressingInfo],
         R pool_identities: [UeIpAddressPoolIdentity],
         C multipath_applicable_indication: MultipathApplicableIndication,
-        C transport_delay_reporting: TransportDelayReporting,
+        C transport_delay_reporting: {TransportDelayReporting},
         O rat_type: RatType,
     }
 }
@@ -32,10 +32,10 @@ group! {
         R local_f_teid: FTeid,
         C local_ingress_tunnel: LocalIngressTunnel,
         R network_instance: NetworkInstance,
-        R redundant_transmission_detection_parameters: RedundantTransmissionDetectionParameters,
+        R redundant_transmission_detection_parameters: {RedundantTransmissionDetectionParameters},
         R ue_ip_addresses: [UeIpAddress],
         R mapped_n6_ip_address: MappedN6IpAddress,
-        R n6_routing_information: N6RoutingInformation,
+        R n6_routing_information: {N6RoutingInformation},
         C traffic_endpoint_ids: [TrafficEndpointId],
         R sdf_filters: [SdfFilter],
         R application_id: ApplicationId,
@@ -49,9 +49,9 @@ group! {
         R ip_multicast_addressing_infos: [IpMulticastAddressingInfo],
         /// DNS query filters and DNS response filters.
         R dns_filters: [DnsQueryFilter],
-        C mbs_session_identifier: MbsSessionIdentifier,
+        C mbs_session_identifier: {MbsSessionIdentifier},
         C area_session_id: AreaSessionId,
-        R protocol_description: ProtocolDescription,
+        R protocol_description: {ProtocolDescription},
         R expedited_transfer_indication: ExpeditedTransferIndication,
     }
 }

@@ -42,7 +42,7 @@ group! {
         /// Session level events to report.
         R create_srrs: [CreateSrr],
         /// MA PDU session.
-        C provide_atsss_control_information: ProvideAtsssControlInformation,
+        C provide_atsss_control_information: {ProvideAtsssControlInformation},
         /// Start time of the CP.
         O recovery_time_stamp: RecoveryTimeStamp,
         /// UP needs the slice.
@@ -56,11 +56,11 @@ group! {
         /// L2TP.
         C l2tp_tunnel_informations: [L2tpTunnelInformation],
         /// L2TP session to set up.
-        C l2tp_session_information: L2tpSessionInformation,
+        C l2tp_session_information: {L2tpSessionInformation},
         /// Restoration group (RESPS).
         R group_id: GroupId,
         /// N4mb only.
-        C mbs_session_n4mb_control_information: MbsSessionN4mbControlInformation,
+        C mbs_session_n4mb_control_information: {MbsSessionN4mbControlInformation},
         /// PDU session joined an MBS session.
         C mbs_session_n4_control_informations: [MbsSessionN4ControlInformation],
         /// EPPPI: PPI by DSCP.
