@@ -39,11 +39,25 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Cycles per packet, and the codec against another.
+/// Cycles per packet, of the path alone and from end to end; then the codecs, PFCP's beside another.
 pub(crate) fn bench() -> Result<()> {
     setup::install(false)?;
     setup::require_dpdk()?;
-    cargo(&["bench", "--package", "upf-dp", "--package", "pfcp"])
+    for bench in ["path", "rings"] {
+        cargo(&["bench", "--package", "upf-dp", "--bench", bench])?;
+    }
+    for (package, bench) in [("gtpu", "parse"), ("pfcp", "codec")] {
+        cargo(&[
+            "bench",
+            "--package",
+            package,
+            "--bench",
+            bench,
+            "--",
+            "--quick",
+        ])?;
+    }
+    Ok(())
 }
 
 fn target_directory() -> std::path::PathBuf {
