@@ -25,9 +25,6 @@ type Map = BTreeMap<(u16, u16), Octets>;
 pub struct Extended(Option<Box<Map>>);
 
 impl Extended {
-    /// None.
-    pub(crate) const NONE: Self = Self(None);
-
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()

@@ -458,25 +458,17 @@ macro_rules! layout {
 ///
 /// `C x: {T}` or `R x: {T}` is an `Option<Box<T>>`, where a rare IE would make each group large.
 /// `as 79` gives a row another number than the first of its type. `check path` names a function
-/// that may refuse the whole. `closed` leaves out the field `extended`.
+/// that may refuse the whole.
 macro_rules! group {
-    ($(#[$meta:meta])* $name:ident { $($rows:tt)* } $(check $check:path)?) => {
-        group! { @all [extended] $(#[$meta])* $name { $($rows)* } $(check $check)? }
-    };
-    ($(#[$meta:meta])* $name:ident { $($rows:tt)* } closed) => {
-        group! { @all [] $(#[$meta])* $name { $($rows)* } }
-    };
-    (@all [$($extended:ident)?] $(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $p:ident $field:ident : $ty:tt $(as $no:literal)? ),* $(,)? } $(check $check:path)?) => {
+    ($(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $p:ident $field:ident : $ty:tt $(as $no:literal)? ),* $(,)? } $(check $check:path)?) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name {
             $( $(#[$fmeta])* #[doc = group!(@doc $p $ty)] pub $field: group!(@type $p $ty), )*
             /// IEs that are unknown here, in their order.
             pub unknown: Vec<$crate::wire::Unknown>,
-            $(
-                /// IEs that came with more octets than are known here, as they came.
-                pub $extended: $crate::wire::Extended,
-            )?
+            /// IEs that came with more octets than are known here, as they came.
+            pub extended: $crate::wire::Extended,
         }
 
         impl $name {
@@ -496,7 +488,7 @@ macro_rules! group {
             struct Slots {
                 $( $field: group!(@slot $p $ty), )*
                 unknown: Vec<$crate::wire::Unknown>,
-                $( $extended: $crate::wire::Extended, )?
+                extended: $crate::wire::Extended,
             }
 
             impl Slots {
@@ -504,7 +496,7 @@ macro_rules! group {
                     let whole = $name {
                         $( $field: group!(@take $p self $field $ty $($no)?), )*
                         unknown: self.unknown,
-                        $( $extended: self.$extended, )?
+                        extended: self.extended,
                     };
                     $( $check(&whole)?; )?
                     Ok(whole)
@@ -532,14 +524,14 @@ macro_rules! group {
                         }
                     }
                     $( group!(@there $p self $field $ty $($no)?); )*
-                    $( self.$extended = extended; )?
+                    self.extended = extended;
                     $( $check(self)?; )?
                     Ok(())
                 }
 
                 #[allow(unused_variables, reason = "a group may have no rows")]
                 fn encode_members(&self, out: &mut Vec<u8>) {
-                    let extended = group!(@extended self $($extended)?);
+                    let extended = &self.extended;
                     $( $crate::slot::Field::<group!(@ie $ty)>::emit(&self.$field, group!(@no $ty $($no)?), extended, out); )*
                     self.unknown.iter().for_each(|ie| ie.emit(out));
                 }
@@ -551,7 +543,7 @@ macro_rules! group {
                         $crate::wire::indent(f, depth)?;
                         writeln!(f, "{ie}")?;
                     }
-                    $( self.$extended.show(f, depth)?; )?
+                    self.extended.show(f, depth)?;
                     Ok(())
                 }
             }
@@ -566,9 +558,9 @@ macro_rules! group {
                     if !self.unknown.is_empty() {
                         map.serialize_entry("unknown", &self.unknown)?;
                     }
-                    $( if !self.$extended.is_empty() {
-                        map.serialize_entry("extended", &self.$extended)?;
-                    } )?
+                    if !self.extended.is_empty() {
+                        map.serialize_entry("extended", &self.extended)?;
+                    }
                     map.end()
                 }
             }
@@ -587,7 +579,7 @@ macro_rules! group {
                     let value = Self {
                         $( $field: group!(@generate $p source $ty), )*
                         unknown: Vec::new(),
-                        $( $extended: Default::default(), )?
+                        extended: Default::default(),
                     };
                     $( if $check(&value).is_err() { return Self::default(); } )?
                     value
@@ -602,8 +594,6 @@ macro_rules! group {
         }
     };
 
-    (@extended $group:ident $extended:ident) => { &$group.$extended };
-    (@extended $group:ident) => { &$crate::wire::Extended::NONE };
     (@ie [$t:ident]) => { $t };
     (@ie {$t:ident}) => { Box<$t> };
     (@ie $t:ident) => { $t };

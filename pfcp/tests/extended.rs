@@ -92,10 +92,6 @@ fn surplus_survives<T>(name: &str, seen: &mut Seen)
 where
     T: Group + Generate + PartialEq + Debug + Display + Serialize + DeserializeOwned,
 {
-    // Its two rows are written by consumers to the last field: it has no place for more.
-    if name == "AssociationReleaseResponse" {
-        return;
-    }
     let mut least = Vec::new();
     T::generate(&mut Source::new(&[])).encode_members(&mut least);
     for row in T::ROWS {
@@ -224,9 +220,6 @@ fn messages_of_a_later_release_round_trip() {
         .filter(|line| !line.starts_with('#'))
     {
         let octets = unhex(line.rsplit(' ').next().unwrap());
-        if octets[1] == AssociationReleaseResponse::TYPE {
-            continue;
-        }
         let body = if octets[0] & 1 == 0 { 8 } else { 16 };
         let longer = extended(&octets[body..], &mut count);
         let mut datagram = [&octets[..body], &longer].concat();

@@ -191,15 +191,13 @@ group! {
 }
 
 group! {
-    /// Association Release Response (TS 29.244, 7.4.4.6). Made of all its fields, so it has no
-    /// place for `extended` IEs: their further octets are dropped.
+    /// Association Release Response (TS 29.244, 7.4.4.6).
     AssociationReleaseResponse {
         /// Sender identity.
         M node_id: NodeId,
         /// Result.
         M cause: Cause,
     }
-    closed
 }
 
 group! {

@@ -83,6 +83,7 @@ impl Node {
                     node_id,
                     cause,
                     unknown,
+                    ..Default::default()
                 };
                 self.answer(asked, None, cause, &answer, None);
             }
