@@ -44,7 +44,7 @@ const NO_TOKIO: &[&str] = &[
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &["dpdk/", "dpdk-sys/", "session/src/publish.rs"];
 
-/// The most lines of a source file; tables (one row a line) and tests may be longer.
+/// The most lines of a source file; tables (one row a line), tests and benchmarks may be longer.
 const LINES_MAX: usize = 500;
 
 /// Files that are tables, and why they may be long is plain from looking at them.
@@ -138,7 +138,10 @@ fn check_file(path: &str, text: &str, faults: &mut Vec<String>) {
         .lines()
         .take_while(|line| !line.starts_with("#[cfg(test)]"))
         .count();
-    let long = TABLES.iter().any(|table| path.starts_with(table)) || path.contains("/tests/");
+    let long = TABLES.iter().any(|table| path.starts_with(table))
+        || ["/tests/", "/benches/"]
+            .iter()
+            .any(|place| path.contains(place));
     if code > LINES_MAX && !long {
         faults.push(format!("{path}: {code} lines, more than {LINES_MAX}"));
     }
