@@ -1,5 +1,7 @@
 //! What the program says, and how.
 
+use std::io::IsTerminal as _;
+
 use config::schema::{Format, Level, Log};
 use tracing_subscriber::EnvFilter;
 
@@ -15,6 +17,7 @@ pub(crate) fn start(log: &Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second start (a test, a demonstration) keeps the first one's settings.
     let _already_started = match log.format {

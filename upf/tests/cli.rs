@@ -87,6 +87,15 @@ fn the_example_is_good_and_check_says_what_is_in_force() {
 }
 
 #[test]
+fn the_configuration_in_the_readme_is_good() {
+    let readme = include_str!("../../README.md");
+    let yaml = readme.split("```yaml\n").nth(1).unwrap();
+    let file = Scratch::new("readme.yaml", yaml.split("```").next().unwrap());
+    let output = upf(&["check", file.path()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn every_mistake_has_its_line_and_key() {
     let example = text(&upf(&["config", "example"]).stdout);
     let wrong = example
