@@ -44,29 +44,36 @@ fn positive(value: u32) -> Option<u32> {
     (value > 0).then_some(value)
 }
 
+/// What neither Create URR nor Update URR may ask for yet.
+macro_rules! refuse_unsupported {
+    ($rule:ident, $ie:ident) => {
+        unsupported!($rule,
+            $ie.event_threshold => pfcp::EventThreshold,
+            $ie.event_quota => pfcp::EventQuota,
+            $ie.quota_holding_time => pfcp::QuotaHoldingTime,
+            $ie.dropped_dl_traffic_threshold => pfcp::DroppedDlTrafficThreshold,
+            $ie.monitoring_time => pfcp::MonitoringTime,
+            $ie.inactivity_detection_time => pfcp::InactivityDetectionTime,
+            $ie.linked_urr_ids => pfcp::LinkedUrrId,
+            $ie.time_quota_mechanism => pfcp::TimeQuotaMechanism,
+            $ie.aggregated_urrs => pfcp::AggregatedUrrs,
+            $ie.quota_action_far_id => pfcp::FarId,
+            $ie.ethernet_inactivity_timer => pfcp::EthernetInactivityTimer,
+            $ie.additional_monitoring_times => pfcp::AdditionalMonitoringTime,
+            $ie.number_of_reports => pfcp::NumberOfReports,
+            $ie.exempted_application_ids => pfcp::ApplicationId,
+            $ie.exempted_sdf_filters => pfcp::SdfFilter,
+            $ie.user_plane_inactivity_timer => pfcp::UserPlaneInactivityTimer,
+        )
+    };
+}
+
 impl Translator<'_> {
     /// Create URR (TS 29.244, 7.5.2.4).
     pub(crate) fn create_urr(&mut self, ie: &pfcp::CreateUrr) -> Result<(), Refusal> {
         let id = UrrId(ie.urr_id.0);
         let rule = FailedRuleId::Urr(ie.urr_id);
-        unsupported!(rule,
-            ie.event_threshold => pfcp::EventThreshold,
-            ie.event_quota => pfcp::EventQuota,
-            ie.quota_holding_time => pfcp::QuotaHoldingTime,
-            ie.dropped_dl_traffic_threshold => pfcp::DroppedDlTrafficThreshold,
-            ie.monitoring_time => pfcp::MonitoringTime,
-            ie.inactivity_detection_time => pfcp::InactivityDetectionTime,
-            ie.linked_urr_ids => pfcp::LinkedUrrId,
-            ie.time_quota_mechanism => pfcp::TimeQuotaMechanism,
-            ie.aggregated_urrs => pfcp::AggregatedUrrs,
-            ie.quota_action_far_id => pfcp::FarId,
-            ie.ethernet_inactivity_timer => pfcp::EthernetInactivityTimer,
-            ie.additional_monitoring_times => pfcp::AdditionalMonitoringTime,
-            ie.number_of_reports => pfcp::NumberOfReports,
-            ie.exempted_application_ids => pfcp::ApplicationId,
-            ie.exempted_sdf_filters => pfcp::SdfFilter,
-            ie.user_plane_inactivity_timer => pfcp::UserPlaneInactivityTimer,
-        );
+        refuse_unsupported!(rule, ie);
         check(rule, ie.measurement_method, ie.reporting_triggers)?;
         let information = ie.measurement_information.unwrap_or_default();
         check_information(rule, information)?;
@@ -103,24 +110,7 @@ impl Translator<'_> {
     /// Update URR (TS 29.244, 7.5.4.4): what is absent stays.
     pub(crate) fn update_urr(&mut self, ie: &pfcp::UpdateUrr) -> Result<(), Refusal> {
         let rule = FailedRuleId::Urr(ie.urr_id);
-        unsupported!(rule,
-            ie.event_threshold => pfcp::EventThreshold,
-            ie.event_quota => pfcp::EventQuota,
-            ie.quota_holding_time => pfcp::QuotaHoldingTime,
-            ie.dropped_dl_traffic_threshold => pfcp::DroppedDlTrafficThreshold,
-            ie.monitoring_time => pfcp::MonitoringTime,
-            ie.inactivity_detection_time => pfcp::InactivityDetectionTime,
-            ie.linked_urr_ids => pfcp::LinkedUrrId,
-            ie.time_quota_mechanism => pfcp::TimeQuotaMechanism,
-            ie.aggregated_urrs => pfcp::AggregatedUrrs,
-            ie.quota_action_far_id => pfcp::FarId,
-            ie.ethernet_inactivity_timer => pfcp::EthernetInactivityTimer,
-            ie.additional_monitoring_times => pfcp::AdditionalMonitoringTime,
-            ie.number_of_reports => pfcp::NumberOfReports,
-            ie.exempted_application_ids => pfcp::ApplicationId,
-            ie.exempted_sdf_filters => pfcp::SdfFilter,
-            ie.user_plane_inactivity_timer => pfcp::UserPlaneInactivityTimer,
-        );
+        refuse_unsupported!(rule, ie);
         let now = self.now;
         let urrs = &mut self.draft.details.urrs;
         let urr = urrs.iter_mut().find(|urr| urr.id.0 == ie.urr_id.0);
