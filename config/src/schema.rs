@@ -238,6 +238,18 @@ sections! {
         error_indication_rate_pps: u32 = "100" in 0..=1_000_000;
         /// Echo Requests answered per second and worker.
         echo_rate_pps: u32 = "1000" in 0..=1_000_000;
+        /// Supervision of the peers that tunnels lead to: they are sent Echo Requests, and SMFs are told in node reports of those that stop to answer and of those that answer again.
+        echo: Echo = "{}";
+    }
+
+    /// Supervision of GTP-U peers.
+    pub struct Echo {
+        /// Seconds between two Echo Requests to a peer; 0 sends none. TS 29.281 wants no less than 60.
+        interval_s: u32 = "60" in 0..=86_400;
+        /// T3: milliseconds to wait for an Echo Response.
+        t3_ms: u32 = "3000" in 10..=60_000;
+        /// N3: how often an Echo Request is sent in all, before the path counts as failed.
+        n3: u32 = "3" in 1..=20;
     }
 
     /// The processors that work on packets.
@@ -274,6 +286,8 @@ sections! {
         messages_per_second_per_peer: u32 = "20000" in 1..=10_000_000;
         /// PFCP requests of the UPF that wait for an answer, per peer.
         outstanding_requests_per_peer: u32 = "4096" in 1..=1_048_576;
+        /// GTP-U peers that are supervised by Echo Requests. More than these are served all the same.
+        gtpu_peers: u32 = "1024" in 0..=65_536;
     }
 
     /// Packets that are held for idle UEs.

@@ -42,9 +42,27 @@ pub enum Report {
         /// Who sent it.
         sender: IpAddr,
     },
+    /// An Echo Request that [`Command::Echo`] asked for has been sent.
+    EchoSent {
+        /// To whom.
+        peer: IpAddr,
+        /// Its sequence number.
+        sequence: u16,
+        /// When, in time stamp cycles.
+        at: u64,
+    },
+    /// An Echo Response has come, asked for or not.
+    EchoAnswered {
+        /// From whom.
+        peer: IpAddr,
+        /// Its sequence number.
+        sequence: u16,
+        /// When, in time stamp cycles.
+        at: u64,
+    },
 }
 
-/// From the control side to the worker that owns the session. Acted on in order, after the plan
+/// From the control side to a worker: the one that owns the session, where there is one. Acted on in order, after the plan
 /// that was published before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -64,6 +82,17 @@ pub enum Command {
         tunnel: Encapsulation,
         /// Where its frames went.
         next_hop: NextHopId,
+    },
+    /// Send an Echo Request (TS 29.281, 7.2.1), and tell when.
+    Echo {
+        /// To whom.
+        peer: IpAddr,
+        /// From which of our addresses: of the peer's family.
+        source: IpAddr,
+        /// Where its frame goes.
+        next_hop: NextHopId,
+        /// Comes back in the response.
+        sequence: u16,
     },
 }
 

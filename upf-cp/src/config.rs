@@ -41,8 +41,31 @@ pub struct NodeConfig {
     pub hz: u64,
     /// How much of its rate a policer lets through at once, in milliseconds.
     pub burst_ms: u32,
+    /// How GTP-U peers are supervised.
+    pub echo: Echo,
     /// Whether the packet path carries GTP-U over IPv6: then F-TEIDs have IPv6 addresses too.
     pub ipv6_tunnels: bool,
+}
+
+/// Path supervision (TS 29.281, 7.2; TS 23.527, 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// The pause between two Echo Requests to a peer; 0 sends none.
+    pub interval_ms: u64,
+    /// How long to wait for an Echo Response before the request is sent again.
+    pub t3_ms: u64,
+    /// How often a request is sent in all before the path counts as failed.
+    pub n3: u32,
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        Self {
+            interval_ms: 60_000,
+            t3_ms: 3_000,
+            n3: 3,
+        }
+    }
 }
 
 /// Bounds. Each has a counter and an answer of its own.
@@ -68,6 +91,8 @@ pub struct Limits {
     pub waiting_reports_per_peer: usize,
     /// Answers that are kept for one peer.
     pub held_answers_per_peer: usize,
+    /// GTP-U peers that are supervised.
+    pub gtpu_peers: usize,
 }
 
 impl Default for Limits {
@@ -83,6 +108,7 @@ impl Default for Limits {
             outstanding_requests_per_peer: 4_096,
             waiting_reports_per_peer: 65_536,
             held_answers_per_peer: 65_536,
+            gtpu_peers: 1_024,
         }
     }
 }
@@ -106,6 +132,7 @@ impl NodeConfig {
             buffer_packets: 64,
             hz: 1_000_000_000,
             burst_ms: 100,
+            echo: Echo::default(),
             ipv6_tunnels: false,
         }
     }

@@ -57,6 +57,14 @@ pub struct Counters {
     pub reports_stale: u64,
     /// Messages that are longer than PFCP can say.
     pub too_long: u64,
+    /// Paths to GTP-U peers that failed.
+    pub paths_failed: u64,
+    /// Paths to GTP-U peers that came back.
+    pub paths_recovered: u64,
+    /// GTP-U peers found without room to supervise them, each time they were looked for.
+    pub paths_unsupervised: u64,
+    /// Node reports that a peer refused.
+    pub node_reports_refused: u64,
 }
 
 impl Default for Counters {
@@ -75,6 +83,10 @@ impl Default for Counters {
             reports_shed: 0,
             reports_stale: 0,
             too_long: 0,
+            paths_failed: 0,
+            paths_recovered: 0,
+            paths_unsupervised: 0,
+            node_reports_refused: 0,
         }
     }
 }

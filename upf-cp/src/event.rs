@@ -72,6 +72,18 @@ pub enum WorkerReport {
         teid: u32,
         sender: IpAddr,
     },
+    /// See [`Report::EchoSent`].
+    EchoSent {
+        peer: IpAddr,
+        sequence: u16,
+        at: u64,
+    },
+    /// See [`Report::EchoAnswered`].
+    EchoAnswered {
+        peer: IpAddr,
+        sequence: u16,
+        at: u64,
+    },
 }
 
 impl From<Report> for WorkerReport {
@@ -99,6 +111,10 @@ impl From<Report> for WorkerReport {
                 teid: teid.0,
                 sender,
             },
+            Report::EchoSent { peer, sequence, at } => Self::EchoSent { peer, sequence, at },
+            Report::EchoAnswered { peer, sequence, at } => {
+                Self::EchoAnswered { peer, sequence, at }
+            }
         }
     }
 }
@@ -128,6 +144,10 @@ impl From<WorkerReport> for Report {
                 teid: Teid(teid),
                 sender,
             },
+            WorkerReport::EchoSent { peer, sequence, at } => Self::EchoSent { peer, sequence, at },
+            WorkerReport::EchoAnswered { peer, sequence, at } => {
+                Self::EchoAnswered { peer, sequence, at }
+            }
         }
     }
 }

@@ -9,12 +9,13 @@ use rand::{Rng as _, SeedableRng as _};
 use session::neighbour::Neighbours;
 use session::report::Command;
 use session::topology::Topology;
-use session::{Epoch, Publisher, Rules, Seid, SessionIndex, WorkerId};
+use session::{Epoch, Publisher, WorkerId};
 
 use crate::association::{Associations, PeerId};
 use crate::config::NodeConfig;
 use crate::counters::{Counters, Dropped};
 use crate::event::{Input, Now, Operator, Output};
+use crate::paths::Paths;
 use crate::refusal::Refusal;
 use crate::sessions::Sessions;
 use crate::timer::{Timer, Timers};
@@ -41,6 +42,8 @@ pub struct Node {
     pub(crate) outgoing: Outgoing,
     pub(crate) incoming: Incoming,
     pub(crate) timers: Timers,
+    /// The paths to GTP-U peers.
+    pub(crate) paths: Paths,
     pub(crate) counters: Counters,
     pub(crate) now: Now,
     strangers: Bucket,
@@ -83,6 +86,7 @@ impl Node {
             peers: Associations::default(),
             sessions: Sessions::default(),
             outgoing: Outgoing::default(),
+            paths: Paths::default(),
             counters: Counters::default(),
             outputs: Vec::new(),
             incoming,
@@ -127,37 +131,6 @@ impl Node {
     /// When [`Input::Tick`] is wanted at the latest.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.timers.next_ms()
-    }
-
-    // ===== what can be asked of it =====
-
-    /// The counters.
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
-    }
-    /// The publisher, for what it counts.
-    pub const fn publisher(&self) -> &Publisher {
-        &self.publisher
-    }
-    /// How many sessions there are.
-    pub const fn session_count(&self) -> usize {
-        self.sessions.len()
-    }
-    /// Every session: its place in the tables and its rules.
-    pub fn sessions(&self) -> impl Iterator<Item = (SessionIndex, &Rules)> {
-        self.sessions
-            .iter()
-            .map(|session| (session.index, &session.installed.rules))
-    }
-    /// The rules of a session, by our SEID.
-    pub fn rules(&self, seid: Seid) -> Option<&Rules> {
-        self.sessions
-            .by_seid(seid)
-            .map(|session| &session.installed.rules)
-    }
-    /// Requests of ours that wait for an answer, and answers that are kept: both are bounded.
-    pub fn transactions(&self) -> (usize, usize) {
-        (self.outgoing.len(), self.incoming.len())
     }
 
     // ===== what comes in =====
@@ -238,6 +211,7 @@ impl Node {
             Message::SessionDeletionRequest(_) => self.delete(asked),
             Message::HeartbeatResponse(_)
             | Message::AssociationSetupResponse(_)
+            | Message::NodeReportResponse(_)
             | Message::SessionReportResponse(_) => self.response(asked, message),
             Message::NodeReportRequest(_)
             | Message::SessionReportRequest(_)
@@ -250,7 +224,6 @@ impl Node {
             }
             Message::AssociationUpdateResponse(_)
             | Message::VersionNotSupportedResponse(_)
-            | Message::NodeReportResponse(_)
             | Message::SessionSetDeletionResponse(_)
             | Message::SessionSetModificationResponse(_) => {
                 self.drop_message(Dropped::Unmatched, asked.from.ip());
@@ -285,6 +258,9 @@ impl Node {
             ) => {
                 self.report_done(peer);
                 self.report_answered(session, seid, &answer);
+            }
+            (Purpose::NodeReport(peer), Message::NodeReportResponse(answer)) => {
+                self.node_report_answered(peer, &answer);
             }
             _ => {}
         }
@@ -457,7 +433,9 @@ impl Node {
             Timer::Heartbeat(peer) => self.send_heartbeat(peer),
             Timer::Associate(place) => self.associate(place),
             Timer::Usage(session, seid) => self.usage_due(session, seid),
+            Timer::Path(peer) => self.path_due(peer),
             Timer::Housekeeping => {
+                self.look_for_paths();
                 self.incoming.housekeeping(self.now.elapsed_ms);
                 self.publisher.reclaim();
                 self.timers
@@ -487,6 +465,7 @@ impl Node {
                     Purpose::Heartbeat(peer) => self.heartbeat_unanswered(peer),
                     Purpose::Associate(place) => self.associate_later(place),
                     Purpose::Report { peer, .. } => self.report_done(peer),
+                    Purpose::NodeReport(_) => {}
                 }
             }
         }

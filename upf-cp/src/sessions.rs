@@ -43,7 +43,49 @@ pub(crate) struct Sessions {
     by_cp: FxHashMap<(PeerId, CpFSeid), SessionIndex>,
     /// Who sends into a tunnel: for Error Indications.
     by_remote: FxHashMap<(IpAddr, Teid), SmallVec<[SessionIndex; 1]>>,
+    gtpu_peers: GtpuPeers,
     count: usize,
+}
+
+/// The nodes that tunnels lead to, each with the number of its tunnels.
+#[derive(Debug, Default)]
+pub(crate) struct GtpuPeers {
+    tunnels: FxHashMap<IpAddr, u32>,
+    /// Grows whenever a peer comes or goes.
+    generation: u64,
+}
+
+impl GtpuPeers {
+    fn add(&mut self, peer: IpAddr) {
+        let tunnels = self.tunnels.entry(peer).or_default();
+        *tunnels += 1;
+        self.generation += u64::from(*tunnels == 1);
+    }
+
+    fn remove(&mut self, peer: IpAddr) {
+        if let Some(tunnels) = self.tunnels.get_mut(&peer) {
+            *tunnels -= 1;
+            if *tunnels == 0 {
+                self.tunnels.remove(&peer);
+                self.generation += 1;
+            }
+        }
+    }
+
+    /// Grows whenever a peer comes or goes.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether a tunnel leads there.
+    pub(crate) fn contains(&self, peer: IpAddr) -> bool {
+        self.tunnels.contains_key(&peer)
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.tunnels.keys().copied()
+    }
 }
 
 fn place(index: SessionIndex) -> usize {
@@ -102,6 +144,27 @@ impl Sessions {
             .unwrap_or_default()
     }
 
+    /// The nodes that tunnels lead to.
+    pub(crate) const fn gtpu_peers(&self) -> &GtpuPeers {
+        &self.gtpu_peers
+    }
+
+    /// The CP functions whose sessions send to that node; a look at every tunnel.
+    pub(crate) fn owners_towards(&self, address: IpAddr) -> Vec<PeerId> {
+        let towards = self
+            .by_remote
+            .iter()
+            .filter(|((peer, _), _)| *peer == address);
+        let sessions = towards.flat_map(|(_, sessions)| sessions);
+        let mut owners: Vec<PeerId> = sessions
+            .filter_map(|index| self.get(*index))
+            .map(|session| session.peer)
+            .collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    }
+
     pub(crate) fn insert(&mut self, session: Session) {
         let index = session.index;
         let at = place(index);
@@ -143,6 +206,9 @@ impl Sessions {
         self.by_cp.insert((session.peer, session.cp), session.index);
         for remote in remotes(session) {
             let there = self.by_remote.entry(remote).or_default();
+            if there.is_empty() {
+                self.gtpu_peers.add(remote.0);
+            }
             if !there.contains(&session.index) {
                 there.push(session.index);
             }
@@ -159,6 +225,7 @@ impl Sessions {
                 there.retain(|index| *index != session.index);
                 if there.is_empty() {
                     self.by_remote.remove(&remote);
+                    self.gtpu_peers.remove(remote.0);
                 }
             }
         }

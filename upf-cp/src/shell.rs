@@ -24,7 +24,7 @@ use crate::config::NodeConfig;
 use crate::counters::Counters;
 use crate::event::{Input, Now, Operator, Output};
 use crate::node::Node;
-use crate::status::{PeerStatus, SessionStatus};
+use crate::status::{PathStatus, PeerStatus, SessionStatus};
 
 /// The longest datagram there is.
 const DATAGRAM_LENGTH_MAX: usize = 65_535;
@@ -87,6 +87,7 @@ struct Worker {
 enum Question {
     Peers(oneshot::Sender<Vec<PeerStatus>>),
     Sessions(oneshot::Sender<Vec<SessionStatus>>),
+    Paths(oneshot::Sender<Vec<PathStatus>>),
     Counters(oneshot::Sender<Box<Counters>>),
     Operator(Operator, oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
@@ -297,6 +298,7 @@ impl Shell {
         match question {
             Question::Peers(reply) => drop(reply.send(self.node.peer_statuses())),
             Question::Sessions(reply) => drop(reply.send(self.node.session_statuses())),
+            Question::Paths(reply) => drop(reply.send(self.node.path_statuses())),
             Question::Counters(reply) => drop(reply.send(Box::new(self.node.counters().clone()))),
             Question::Operator(operator, reply) => {
                 self.input(Input::Operator(operator)).await;
@@ -375,6 +377,14 @@ impl Handle {
     /// When the node has ended.
     pub async fn sessions(&self) -> Result<Vec<SessionStatus>, Ended> {
         self.ask(Question::Sessions).await
+    }
+
+    /// The supervised paths to GTP-U peers.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn paths(&self) -> Result<Vec<PathStatus>, Ended> {
+        self.ask(Question::Paths).await
     }
 
     /// The counters.

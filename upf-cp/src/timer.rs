@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::IpAddr;
 
 use session::{Seid, SessionIndex};
 
@@ -18,6 +19,8 @@ pub(crate) enum Timer {
     Associate(usize),
     /// A URR of the session has something to do.
     Usage(SessionIndex, Seid),
+    /// The path to that GTP-U peer has something to do.
+    Path(IpAddr),
     /// Old answers are forgotten, retired plans freed.
     Housekeeping,
 }

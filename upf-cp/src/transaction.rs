@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
         session: SessionIndex,
         seid: Seid,
     },
+    /// A node report.
+    NodeReport(PeerId),
 }
 
 /// A request that waits for its answer.

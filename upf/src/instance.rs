@@ -255,11 +255,17 @@ fn node_config(config: &Config, eal: Eal) -> NodeConfig {
             urrs_per_session: size(limits.urrs_per_session),
             messages_per_second_per_peer: limits.messages_per_second_per_peer,
             outstanding_requests_per_peer: size(limits.outstanding_requests_per_peer),
+            gtpu_peers: size(limits.gtpu_peers),
             ..Limits::default()
         },
         buffer_packets: u16::try_from(config.buffering.packets_per_session).unwrap_or(u16::MAX),
         hz: dpdk::cycles_hz(eal),
         burst_ms: BURST_MS,
+        echo: upf_cp::Echo {
+            interval_ms: u64::from(config.gtpu.echo.interval_s) * 1000,
+            t3_ms: config.gtpu.echo.t3_ms.into(),
+            n3: config.gtpu.echo.n3,
+        },
         ..NodeConfig::new(config.pfcp.address)
     }
 }

@@ -348,7 +348,9 @@ fn is_retained(wish: &SessionRetentionInformation, cp: IpAddr) -> bool {
 
 fn concerns(purpose: &Purpose, peer: PeerId) -> bool {
     match purpose {
-        Purpose::Heartbeat(id) | Purpose::Report { peer: id, .. } => *id == peer,
+        Purpose::Heartbeat(id) | Purpose::NodeReport(id) | Purpose::Report { peer: id, .. } => {
+            *id == peer
+        }
         Purpose::Associate(_) => false,
     }
 }

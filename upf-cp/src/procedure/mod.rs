@@ -5,5 +5,6 @@ mod association;
 mod draft;
 mod establishment;
 mod modification;
+mod node_report;
 mod refuse;
 mod report;

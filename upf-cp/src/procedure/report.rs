@@ -28,6 +28,8 @@ impl Node {
             }
             Report::Usage { session, .. } => self.check_usage(session),
             Report::ErrorIndication { peer, teid, .. } => self.error_indication(peer, teid),
+            Report::EchoSent { peer, sequence, at } => self.paths.echo_sent(peer, sequence, at),
+            Report::EchoAnswered { peer, sequence, at } => self.echo_answered(peer, sequence, at),
         }
     }
 

@@ -166,11 +166,7 @@ fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
             raw(0x30, 0, 36, teid, &user),
             Drop(Reason::GtpuType),
         ),
-        case(
-            "D18 type 2",
-            raw(0x32, 2, 4, Teid(0), &[0; 4]),
-            Drop(Reason::SlowPathUnanswered),
-        ),
+        case("D18 type 2", raw(0x32, 2, 4, Teid(0), &[0; 4]), Consume),
         case(
             "D18 type 3",
             raw(0x30, 3, 0, teid, &[]),

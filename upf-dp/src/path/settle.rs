@@ -89,7 +89,7 @@ impl<P: Packet> Path<P> {
 
     // ===== neighbours =====
 
-    fn wait<O: Outlet<P>>(
+    pub(crate) fn wait<O: Outlet<P>>(
         &mut self,
         packet: P,
         port: u16,
@@ -236,6 +236,12 @@ impl<P: Packet> Path<P> {
                 Command::EndMarker { tunnel, next_hop } => {
                     self.end_marker(&tunnel, next_hop, turn);
                 }
+                Command::Echo {
+                    peer,
+                    source,
+                    next_hop,
+                    sequence,
+                } => self.send_echo((peer, source), next_hop, sequence, turn),
             }
             self.count_held();
         }
@@ -278,39 +284,10 @@ impl<P: Packet> Path<P> {
         next_hop: NextHopId,
         turn: &mut Turn<'_, '_, O>,
     ) {
-        let hop = self.neighbours.hop(next_hop);
-        let link = hop.and_then(|hop| self.links.interface(hop.interface));
-        let (Some(link), Some(mut packet)) = (link, turn.out.buffer()) else {
-            return;
-        };
-        let ethernet = link.ethernet.length();
-        let length = ethernet + tunnel.octets().len();
-        let mac = self.neighbours.ethernet(next_hop);
-        self.identification = self.identification.wrapping_add(1);
-        if !packet.resize(length) {
-            return;
-        }
-        let frame = packet.data_mut();
-        let ether_type = if tunnel.is_v6() {
-            wire::IPV6
-        } else {
-            wire::IPV4
-        };
-        let addressed = link
-            .ethernet
-            .write(frame, mac.unwrap_or_default(), ether_type);
-        let outer = frame.get_mut(ethernet..).unwrap_or_default();
-        let written = put_end_marker(outer, tunnel, self.identification);
-        if addressed.and(written).is_none() {
-            return;
-        }
-        let port = link.port;
-        self.cells.port(port).made.add(1);
-        if mac.is_some() {
-            turn.out.send(port, packet);
-        } else {
-            self.wait(packet, port, next_hop, turn);
-        }
+        let length = tunnel.octets().len();
+        let write = |outer: &mut [u8], number| put_end_marker(outer, tunnel, number);
+        // Without a way there, nobody waits for it.
+        let _ = self.launch(next_hop, tunnel.is_v6(), length, write, turn);
     }
 }
 

@@ -9,7 +9,7 @@ use session::inner::Inner;
 use session::plan::{Act, Arrival};
 use session::report::Report;
 use session::rule::LocalFTeid;
-use session::{Qfi, Teid};
+use session::{NextHopId, Qfi, Teid};
 
 use super::{BROKEN, Outcome, TOO_MANY, UNANSWERED, turn_round};
 use crate::outlet::Outlet;
@@ -47,15 +47,17 @@ impl<P: Packet> Path<P> {
         meta: &Meta<'_>,
         turn: &mut Turn<'_, '_, O>,
     ) -> Outcome {
-        if !self.slow.signalling.take(turn.now) {
-            return TOO_MANY;
-        }
         let Some((way, datagram)) = way(packet.data(), meta) else {
             return BROKEN;
         };
         let Ok(header) = Header::parse(datagram) else {
             return BROKEN;
         };
+        // Answers to our own requests have bounds of their own: others' floods do not drown them.
+        let is_answer = header.message_type() == MessageType::ECHO_RESPONSE;
+        if !is_answer && !self.slow.signalling.take(turn.now) {
+            return TOO_MANY;
+        }
         match header.message_type() {
             MessageType::ECHO_REQUEST => {
                 let number = header.sequence_number().unwrap_or(0);
@@ -83,8 +85,44 @@ impl<P: Packet> Path<P> {
             MessageType::SUPPORTED_EXTENSION_HEADERS | MessageType::TUNNEL_STATUS => {
                 Outcome::Consumed
             }
-            MessageType::ECHO_RESPONSE => UNANSWERED,
+            MessageType::ECHO_RESPONSE => self.echo_response(way.source, &header, turn),
             _ => Outcome::drop(Reason::GtpuType),
+        }
+    }
+
+    /// The control side knows whether it was asked for. A full queue loses it, as a network may.
+    fn echo_response<O>(
+        &mut self,
+        peer: IpAddr,
+        header: &Header<'_>,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Outcome {
+        let Some(sequence) = header.sequence_number() else {
+            return BROKEN;
+        };
+        if !self.slow.echoes.take(peer, turn.now) {
+            return TOO_MANY;
+        }
+        let at = turn.now.0;
+        turn.end.report(Report::EchoAnswered { peer, sequence, at });
+        Outcome::Consumed
+    }
+
+    /// Sends an Echo Request (7.2.1), and tells the control side when.
+    pub(crate) fn send_echo<O: Outlet<P>>(
+        &mut self,
+        (peer, source): (IpAddr, IpAddr),
+        next_hop: NextHopId,
+        sequence: u16,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        let message = message(MessageType::ECHO_REQUEST, sequence, None, &[]);
+        let length = datagram_length(peer, &message);
+        let is_v6 = peer.is_ipv6();
+        let write = |ip: &mut [u8], _| put_datagram(ip, source, (peer, gtpu::UDP_PORT), &message);
+        if self.launch(next_hop, is_v6, length, write, turn).is_some() {
+            let at = turn.now.0;
+            turn.end.report(Report::EchoSent { peer, sequence, at });
         }
     }
 
@@ -129,7 +167,7 @@ impl<P: Packet> Path<P> {
         &mut self,
         packet: &mut P,
         tunnel: &session::plan::Encapsulation,
-        next_hop: session::NextHopId,
+        next_hop: NextHopId,
     ) -> Option<Outcome> {
         let hop = self.neighbours.hop(next_hop)?;
         let link = self.links.interface(hop.interface)?;
@@ -250,42 +288,15 @@ impl<P: Packet> Path<P> {
         message: &[u8],
     ) -> Option<Outcome> {
         let at = usize::from(meta.network_at);
-        let ip_length = if way.source.is_ipv4() { 20 } else { 40 };
         packet.forget_offloads();
-        if !packet.resize(at + ip_length + 8 + message.len()) {
+        if !packet.resize(at + datagram_length(way.source, message)) {
             return None;
         }
         let mac = self.links.port(meta.port)?.mac;
         let frame = packet.data_mut();
         turn_round(frame, mac)?;
         let ip = frame.get_mut(at..)?;
-        let udp_length = u16::try_from(8 + message.len()).ok()?;
-        let datagram = ip.get_mut(ip_length..)?;
-        wire::put(datagram, 0, gtpu::UDP_PORT.to_be_bytes())?;
-        wire::put(datagram, 2, to_port.to_be_bytes())?;
-        wire::put(datagram, 4, udp_length.to_be_bytes())?;
-        wire::put(datagram, 6, [0; 2])?;
-        datagram.get_mut(8..)?.copy_from_slice(message);
-        match (way.source, way.destination) {
-            (IpAddr::V4(peer), IpAddr::V4(own)) => {
-                let [high, low] = udp_length.checked_add(20)?.to_be_bytes();
-                wire::put(ip, 0, [0x45, 0, high, low, 0, 0, 0, 0, 64, wire::UDP])?;
-                wire::put(ip, 12, own.octets())?;
-                wire::put(ip, 16, peer.octets())?;
-                wire::set_ipv4_checksum(ip.get_mut(..20)?);
-                let addresses: [u8; 8] = wire::array(ip, 12)?;
-                finish_udp(ip.get_mut(20..)?, &addresses)?;
-            }
-            (IpAddr::V6(peer), IpAddr::V6(own)) => {
-                let [high, low] = udp_length.to_be_bytes();
-                wire::put(ip, 0, [0x60, 0, 0, 0, high, low, wire::UDP, 64])?;
-                wire::put(ip, 8, own.octets())?;
-                wire::put(ip, 24, peer.octets())?;
-                let addresses: [u8; 32] = wire::array(ip, 8)?;
-                finish_udp(ip.get_mut(40..)?, &addresses)?;
-            }
-            _ => return None,
-        }
+        put_datagram(ip, way.destination, (way.source, to_port), message)?;
         Some(Outcome::Answered)
     }
 }
@@ -296,6 +307,49 @@ const NO_PACKET: [u8; 20] = {
     (header[0], header[3], header[9]) = (0x45, 20, 59);
     header
 };
+
+/// How long an IP packet to `peer` with that message is.
+fn datagram_length(peer: IpAddr, message: &[u8]) -> usize {
+    let ip_length = if peer.is_ipv4() { 20 } else { 40 };
+    ip_length + 8 + message.len()
+}
+
+/// Writes an IP packet with a message of ours; `ip` is as long as [`datagram_length`] says.
+fn put_datagram(
+    ip: &mut [u8],
+    own: IpAddr,
+    (peer, port): (IpAddr, u16),
+    message: &[u8],
+) -> Option<()> {
+    let ip_length = if peer.is_ipv4() { 20 } else { 40 };
+    let udp_length = u16::try_from(8 + message.len()).ok()?;
+    let datagram = ip.get_mut(ip_length..)?;
+    wire::put(datagram, 0, gtpu::UDP_PORT.to_be_bytes())?;
+    wire::put(datagram, 2, port.to_be_bytes())?;
+    wire::put(datagram, 4, udp_length.to_be_bytes())?;
+    wire::put(datagram, 6, [0; 2])?;
+    datagram.get_mut(8..)?.copy_from_slice(message);
+    match (peer, own) {
+        (IpAddr::V4(peer), IpAddr::V4(own)) => {
+            let [high, low] = udp_length.checked_add(20)?.to_be_bytes();
+            wire::put(ip, 0, [0x45, 0, high, low, 0, 0, 0, 0, 64, wire::UDP])?;
+            wire::put(ip, 12, own.octets())?;
+            wire::put(ip, 16, peer.octets())?;
+            wire::set_ipv4_checksum(ip.get_mut(..20)?);
+            let addresses: [u8; 8] = wire::array(ip, 12)?;
+            finish_udp(ip.get_mut(20..)?, &addresses)
+        }
+        (IpAddr::V6(peer), IpAddr::V6(own)) => {
+            let [high, low] = udp_length.to_be_bytes();
+            wire::put(ip, 0, [0x60, 0, 0, 0, high, low, wire::UDP, 64])?;
+            wire::put(ip, 8, own.octets())?;
+            wire::put(ip, 24, peer.octets())?;
+            let addresses: [u8; 32] = wire::array(ip, 8)?;
+            finish_udp(ip.get_mut(40..)?, &addresses)
+        }
+        _ => None,
+    }
+}
 
 fn finish_udp(datagram: &mut [u8], addresses: &[u8]) -> Option<()> {
     let checksum = wire::transport_checksum(addresses, wire::UDP, datagram);

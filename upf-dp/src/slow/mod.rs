@@ -4,6 +4,7 @@
 mod arp;
 mod gtpu;
 mod icmp;
+mod launch;
 mod nd;
 mod rate;
 mod resolver;
@@ -71,6 +72,10 @@ const BROKEN: Outcome = Outcome::drop(Reason::SlowPathBroken);
 const UNANSWERED: Outcome = Outcome::drop(Reason::SlowPathUnanswered);
 const TOO_MANY: Outcome = Outcome::drop(Reason::SlowPathRate);
 
+/// How many Echo Responses are passed on in a second: of all peers, and of one.
+const ECHO_RESPONSES_PPS: u32 = 4000;
+const ECHO_RESPONSES_PER_PEER_PPS: u32 = 10;
+
 /// The slow path's state.
 #[derive(Debug)]
 pub(crate) struct SlowPath {
@@ -78,6 +83,7 @@ pub(crate) struct SlowPath {
     icmp: Limiter,
     signalling: Limiter,
     errors: PeerLimiter,
+    echoes: PeerLimiter,
     pub(crate) resolver: Resolver,
 }
 
@@ -92,6 +98,7 @@ impl SlowPath {
                 rates.error_indication_per_peer_pps,
                 hz,
             ),
+            echoes: PeerLimiter::new(ECHO_RESPONSES_PPS, ECHO_RESPONSES_PER_PEER_PPS, hz),
             resolver: Resolver::new(hz),
         }
     }

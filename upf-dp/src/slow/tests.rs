@@ -8,9 +8,10 @@
     reason = "tests: small numbers, long tables"
 )]
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use session::report::Report;
+use session::neighbour::NextHop;
+use session::report::{Command, Report};
 use session::{Teid, WorkerId};
 
 use crate::reason::Reason;
@@ -271,6 +272,107 @@ fn an_error_indication_is_reported() {
     };
     assert_eq!(bed.workers[0].control.report(), Some(report));
     assert_eq!(bed.workers[0].cells.read().ports[0].consumed, 1);
+}
+
+/// The octets of an Echo Response with Recovery, from the gNB.
+fn echo_response(number: u16) -> Vec<u8> {
+    let mut message = vec![0x32, 2, 0, 6, 0, 0, 0, 0];
+    message.extend(number.to_be_bytes());
+    message.extend([0, 0, 14, 0]);
+    frame(
+        MAC_N3,
+        MAC_GNB,
+        None,
+        &datagram_v4(GNB, N3_ADDRESS, &message),
+    )
+}
+
+#[test]
+fn an_echo_request_is_sent_and_its_answer_passed_on() {
+    let mut bed = Testbed::new(1, 8);
+    for (peer, source, sequence) in [
+        (IpAddr::from(GNB), IpAddr::from(N3_ADDRESS), 0x1234),
+        (GNB_V6.into(), N3_ADDRESS_V6.into(), 0x1235),
+    ] {
+        let next_hop = bed.name(N3, peer, None);
+        let command = Command::Echo {
+            peer,
+            source,
+            next_hop,
+            sequence,
+        };
+        bed.workers[0].control.command(command).unwrap();
+        bed.tend();
+        let (port, sent) = bed.sent(0).pop().unwrap();
+        assert_eq!(port, 0);
+        assert_eq!(sent[..12], [MAC_GNB, MAC_N3].concat());
+        let udp = if peer.is_ipv4() { 34 } else { 54 };
+        assert_eq!(sent[udp..udp + 4], [8, 0x68, 8, 0x68]);
+        let mut message = vec![0x32, 1, 0, 4, 0, 0, 0, 0];
+        message.extend(sequence.to_be_bytes());
+        message.extend([0, 0]);
+        assert_eq!(sent[udp + 8..], message);
+        let addresses = if peer.is_ipv4() { 26..34 } else { 22..54 };
+        assert_eq!(
+            wire::transport_checksum(&sent[addresses], wire::UDP, &sent[udp..]),
+            0
+        );
+        let report = bed.workers[0].control.report();
+        let at = bed.now.0;
+        assert_eq!(report, Some(Report::EchoSent { peer, sequence, at }));
+        bed.pass_ms(3);
+    }
+    assert_eq!(bed.one(0, &echo_response(0x1234)), None);
+    let answered = Report::EchoAnswered {
+        peer: GNB.into(),
+        sequence: 0x1234,
+        at: bed.now.0,
+    };
+    assert_eq!(bed.workers[0].control.report(), Some(answered));
+    assert_eq!(bed.workers[0].cells.read().ports[0].consumed, 1);
+}
+
+#[test]
+fn echo_answers_nobody_waits_for_are_bounded_apart_from_requests() {
+    let mut bed = Testbed::new(1, 8);
+    let flood: Vec<_> = (0..50).map(echo_response).collect();
+    assert!(bed.receive(0, &flood).is_empty());
+    assert_eq!(bed.drops(), [(Reason::SlowPathRate, 40)]);
+    let told = std::iter::from_fn(|| bed.workers[0].control.report()).count();
+    assert_eq!(told, 10);
+    // Without a number it answers nothing.
+    let message = [0x30, 2, 0, 2, 0, 0, 0, 0, 14, 0];
+    let datagram = datagram_v4(GNB, N3_ADDRESS, &message);
+    assert_eq!(bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)), None);
+    assert_eq!(bed.dropped(Reason::SlowPathBroken), 1);
+}
+
+#[test]
+fn an_echo_waits_for_a_neighbour_as_all_packets_do() {
+    let mut bed = Testbed::new(1, 8);
+    let peer = IpAddr::from([10, 0, 3, 77]);
+    let next_hop = bed.name(N3, peer, None);
+    let command = Command::Echo {
+        peer,
+        source: N3_ADDRESS.into(),
+        next_hop,
+        sequence: 1,
+    };
+    bed.workers[0].control.command(command).unwrap();
+    bed.tend();
+    // The question for its Ethernet address alone.
+    let sent = bed.sent(0);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].1[12..14], wire::ARP.to_be_bytes());
+    bed.neighbours.learn(
+        NextHop {
+            interface: N3,
+            address: peer,
+        },
+        [2, 0, 0, 0, 3, 77],
+    );
+    bed.tend();
+    assert_eq!(bed.sent(0)[0].1[..6], [2, 0, 0, 0, 3, 77]);
 }
 
 #[test]
