@@ -144,6 +144,14 @@ sections! {
         smf: Vec<PeerAddress> = "[]";
         /// From where SMFs may associate. Empty: from everywhere, with a warning.
         allow: Vec<Prefix> = "[]";
+        /// Node IDs that may associate. Empty: any.
+        allow_nodes: Vec<NodeId> = "[]";
+        /// Whether a Node ID that is associated may begin anew from another address: `never`, `when_silent` (once heartbeats to the old address are not answered), `always`. A Node ID that is the very address it comes from always may.
+        moves: Moves = "when_silent";
+        /// The pauses between attempts to associate with an SMF of `pfcp.smf`.
+        associate: Associate = "{}";
+        /// Seconds that an SMF is given to release its association when asked to, while what its sessions used is reported; then the sessions end. 0: they end at once.
+        release_grace_s: u32 = "10" in 0..=3600;
         /// How often an unanswered request is sent again (clause 6.4).
         retransmission: Retransmission = "{}";
         /// Heartbeats to associated SMFs (clause 6.2.2).
@@ -160,10 +168,20 @@ sections! {
         n1: u32 = "3" in 0..=20;
     }
 
+    /// The pauses between attempts to associate with an SMF.
+    pub struct Associate {
+        /// Seconds to the second attempt. The pause doubles with each that fails.
+        again_s: u32 = "10" in 1..=3600;
+        /// Seconds of the longest pause.
+        again_most_s: u32 = "60" in 1..=86_400;
+    }
+
     /// Heartbeats to associated SMFs.
     pub struct Heartbeat {
         /// Seconds between two heartbeat requests to a peer; 0 sends none.
         interval_s: u32 = "10" in 0..=3600;
+        /// Seconds for which the sessions of an SMF that answers no heartbeat stay. 0: until it is back.
+        delete_silent_after_s: u32 = "0" in 0..=2_592_000;
     }
 
     /// A DPDK port.
@@ -318,6 +336,16 @@ choices! {
         N9 = "n9",
         /// Towards data networks.
         N6 = "n6",
+    }
+
+    /// Whether an associated Node ID may begin anew from another address.
+    pub enum Moves ("one of never, when_silent, always") {
+        /// It may not.
+        Never = "never",
+        /// Once heartbeats to the old address are not answered.
+        WhenSilent = "when_silent",
+        /// It may.
+        Always = "always",
     }
 
     /// The pages that packet buffers lie in.

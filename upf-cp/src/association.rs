@@ -27,8 +27,8 @@ pub(crate) struct Association {
     pub(crate) others: SmallVec<[IpAddr; 2]>,
     pub(crate) features: CpFunctionFeatures,
     pub(crate) sessions: FxHashSet<SessionIndex>,
-    /// Whether the last heartbeat was answered.
-    pub(crate) reachable: bool,
+    /// Since when heartbeats are not answered; `None`: the last one was.
+    pub(crate) silent_since_ms: Option<u64>,
     /// Recovery time stamps in its answers to our heartbeats …
     pub(crate) responses: RestartWatch,
     /// … and in heartbeats of its own.
@@ -38,6 +38,48 @@ pub(crate) struct Association {
     pub(crate) outstanding: usize,
     /// Session reports that wait for fewer to be outstanding.
     pub(crate) waiting: VecDeque<Waiting>,
+    /// Usage reports that nobody answered, by their sequence numbers: sent again once the peer is
+    /// heard of.
+    pub(crate) parked: VecDeque<u32>,
+    /// How far its release is.
+    pub(crate) releasing: Releasing,
+}
+
+/// How far the release of an association is (TS 29.244, 5.18 and 6.2.8).
+#[derive(Debug, Default)]
+pub(crate) enum Releasing {
+    /// Nobody wants it.
+    #[default]
+    No,
+    /// We have asked for it, and wait for the peer to do it.
+    Asked,
+    /// We report what these sessions have used, and end them (EPFAR).
+    Reporting(Vec<SessionIndex>),
+}
+
+impl Association {
+    pub(crate) fn new(
+        node_id: NodeId,
+        address: IpAddr,
+        features: CpFunctionFeatures,
+        bucket: Bucket,
+    ) -> Self {
+        Self {
+            node_id,
+            address,
+            others: SmallVec::new(),
+            features,
+            sessions: FxHashSet::default(),
+            silent_since_ms: None,
+            responses: RestartWatch::default(),
+            requests: RestartWatch::default(),
+            bucket,
+            outstanding: 0,
+            waiting: VecDeque::new(),
+            parked: VecDeque::new(),
+            releasing: Releasing::No,
+        }
+    }
 }
 
 /// A session report that waits for its turn.

@@ -23,8 +23,20 @@ pub struct NodeConfig {
     pub peer_port: u16,
     /// SMFs to which we start the association.
     pub smf: Vec<SocketAddr>,
-    /// Who may associate; empty is everybody.
+    /// From where SMFs may associate, and their F-SEIDs may be; empty is from everywhere.
     pub allow: Vec<IpNet>,
+    /// The Node IDs that may associate; empty is any.
+    pub allow_nodes: Vec<NodeId>,
+    /// Whether an associated Node ID may begin anew from another address.
+    pub moves: Move,
+    /// The pause before the second try to associate with an SMF; it doubles with each.
+    pub associate_again_ms: u64,
+    /// The longest such pause.
+    pub associate_again_most_ms: u64,
+    /// How long the sessions of an SMF that answers no heartbeat stay; 0 is for ever.
+    pub delete_silent_after_ms: u64,
+    /// How long an SMF may take to release an association when asked to.
+    pub release_grace_ms: u64,
     /// How long to wait for an answer before the request is sent again (TS 29.244, 6.4).
     pub t1_ms: u64,
     /// How often a request is sent in all.
@@ -66,6 +78,18 @@ impl Default for Echo {
             n3: 3,
         }
     }
+}
+
+/// Whether an associated Node ID may begin anew from an address that is not known as its own: an
+/// SMF that was moved does, and so does whoever wants to take its sessions away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// It may not.
+    Never,
+    /// It may once heartbeats to the old address are not answered.
+    WhenSilent,
+    /// It may.
+    Always,
 }
 
 /// Bounds. Each has a counter and an answer of its own.
@@ -124,6 +148,12 @@ impl NodeConfig {
             peer_port: PFCP_PORT,
             smf: Vec::new(),
             allow: Vec::new(),
+            allow_nodes: Vec::new(),
+            moves: Move::WhenSilent,
+            associate_again_ms: 10_000,
+            associate_again_most_ms: 60_000,
+            delete_silent_after_ms: 0,
+            release_grace_ms: 10_000,
             t1_ms: 3_000,
             n1: 3,
             heartbeat_interval_ms: 10_000,
@@ -140,5 +170,10 @@ impl NodeConfig {
     /// Whether a peer at `address` may associate.
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
         self.allow.is_empty() || self.allow.iter().any(|net| net.contains(&address))
+    }
+
+    /// Whether a node of that name may associate.
+    pub(crate) fn allows_node(&self, node: &NodeId) -> bool {
+        self.allow_nodes.is_empty() || self.allow_nodes.contains(node)
     }
 }

@@ -51,6 +51,10 @@ pub struct Counters {
     pub ended: u64,
     /// Peers that restarted.
     pub peer_restarts: u64,
+    /// Peers that were silent for so long that their sessions were ended.
+    pub peers_given_up: u64,
+    /// Set-ups of a Node ID that is associated from another address, and may not move.
+    pub takeovers_refused: u64,
     /// Reports that found too many others waiting for the same peer.
     pub reports_shed: u64,
     /// Reports from workers about sessions or rules that are gone.
@@ -80,6 +84,8 @@ impl Default for Counters {
             established: 0,
             ended: 0,
             peer_restarts: 0,
+            peers_given_up: 0,
+            takeovers_refused: 0,
             reports_shed: 0,
             reports_stale: 0,
             too_long: 0,

@@ -48,7 +48,11 @@ pub enum Operator {
     Start,
     /// Forget a peer and all its sessions.
     Drop(NodeId),
-    /// End all sessions and associations, before the process ends.
+    /// Ask a peer to release its association, with reports of what its sessions used where it can
+    /// take them; what is not released in time is forgotten.
+    Release(NodeId),
+    /// End all sessions and associations, before the process ends. Peers that can take them get
+    /// last usage reports first: see [`Node::is_ended`](crate::Node::is_ended).
     Shutdown,
 }
 

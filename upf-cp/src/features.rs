@@ -7,6 +7,7 @@ use pfcp::UpFunctionFeatures as F;
 /// | bit | what stands behind it |
 /// |---|---|
 /// | FTUP | F-TEIDs are chosen here, on CHOOSE |
+/// | EPFAR | before an association is released, what each session used is reported |
 /// | EMPU | end markers are sent on SNDEM |
 /// | UDBC | Suggested Buffering Packets Count bounds what a session holds |
 /// | MNOP | usage reports count packets |
@@ -15,5 +16,5 @@ use pfcp::UpFunctionFeatures as F;
 ///
 /// Not UEIP (UE addresses come from the SMF), and not FRRT, PDIU, BUNDL, DLBD.
 pub fn up_function_features() -> F {
-    F::FTUP | F::EMPU | F::UDBC | F::MNOP | F::VTIME | F::IP6PL
+    F::FTUP | F::EMPU | F::EPFAR | F::UDBC | F::MNOP | F::VTIME | F::IP6PL
 }

@@ -6,10 +6,14 @@
 //! shell.rs            socket, clock, workers' queues            (the only I/O)
 //!   | Input                                             ^ Output: datagrams, commands to workers
 //!   v                                                   |
-//! node.rs             admit, decode, find a repeated request, dispatch; encode, keep the answer
+//! node.rs             time, operators, work in slices                          work.rs
+//! receive.rs          admit, decode, find a repeated request, dispatch
+//! send.rs             encode, keep the answer, repeat the request              transaction.rs
 //!   v
 //! procedure/
-//!   association.rs    heartbeat, set-up, update, release: who may speak        association.rs
+//!   heartbeat.rs      who is alive, who restarted, who is gone
+//!   setup.rs          who may speak, from where; what a new beginning ends     association.rs
+//!   update.rs, release.rs  features; an orderly end, with last reports
 //!   establishment.rs  a new session: reserve, draft, compile, publish          sessions.rs
 //!   modification.rs   a delta onto a copy; queries; deletion
 //!   report.rs         what workers and timers tell, to the SMF                 usage.rs
@@ -35,7 +39,9 @@ mod features;
 mod node;
 mod paths;
 mod procedure;
+mod receive;
 mod refusal;
+mod send;
 mod sessions;
 mod shell;
 mod status;
@@ -43,8 +49,9 @@ mod timer;
 mod transaction;
 mod translate;
 mod usage;
+mod work;
 
-pub use config::{Echo, Limits, NodeConfig, PFCP_PORT};
+pub use config::{Echo, Limits, Move, NodeConfig, PFCP_PORT};
 pub use counters::{Counters, Dropped};
 pub use event::{Input, Now, Operator, Output, WorkerReport};
 pub use features::up_function_features;

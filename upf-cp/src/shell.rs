@@ -41,7 +41,7 @@ const BACKLOG_MAX: usize = 65_536;
 const YIELDS_MAX: u32 = 256;
 /// Room for a burst of requests in the kernel.
 const RECEIVE_BUFFER_OCTETS: usize = 4 << 20;
-/// How long answers may still wait for workers at the end.
+/// How long answers and commands may still wait for workers at the end.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Seconds from 1900, where NTP begins, to 1970.
 const NTP_OFFSET_S: u64 = 2_208_988_800;
@@ -184,6 +184,7 @@ impl Shell {
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut yields = 0;
+        let mut ending = None;
         self.input(Input::Operator(Operator::Start)).await;
         loop {
             let waits = !self.held.is_empty();
@@ -197,14 +198,16 @@ impl Shell {
                     Ok(()) => self.receive(&mut datagram).await,
                     Err(error) => tracing::warn!(%error, "the N4 socket fails"),
                 },
-                question = self.questions.recv() => match question {
+                question = self.questions.recv(), if ending.is_none() => match question {
                     Some(Question::Shutdown(done)) => {
-                        self.shut_down().await;
-                        let _ = done.send(());
-                        return;
+                        self.input(Input::Operator(Operator::Shutdown)).await;
+                        ending = Some(Some(done));
                     }
                     Some(question) => self.reply(question).await,
-                    None => return self.shut_down().await,
+                    None => {
+                        self.input(Input::Operator(Operator::Shutdown)).await;
+                        ending = Some(None);
+                    }
                 },
                 _ = poll.tick() => self.poll_workers().await,
                 () = tokio::time::sleep_until(deadline) => self.input(Input::Tick).await,
@@ -212,6 +215,13 @@ impl Shell {
             }
             let released = self.release_held().await;
             yields = if released || !waits { 0 } else { yields + 1 };
+            if ending.is_some() && self.node.is_ended() {
+                self.drain().await;
+                if let Some(Some(done)) = ending {
+                    let _ = done.send(());
+                }
+                return;
+            }
         }
     }
 
@@ -308,16 +318,12 @@ impl Shell {
         }
     }
 
-    /// In order: answers that are due leave, then sessions end, then workers hear of it.
-    async fn shut_down(&mut self) {
+    /// The node has ended: answers that are due leave, workers hear what they have to.
+    async fn drain(&mut self) {
         let until = Instant::now() + DRAIN;
-        while !self.held.is_empty() && Instant::now() < until {
+        let undone = |worker: &Worker| !worker.backlog.is_empty();
+        while (!self.held.is_empty() || self.workers.iter().any(undone)) && Instant::now() < until {
             self.release_held().await;
-            tokio::time::sleep(POLL).await;
-        }
-        self.input(Input::Operator(Operator::Shutdown)).await;
-        while self.workers.iter().any(|worker| !worker.backlog.is_empty()) && Instant::now() < until
-        {
             self.workers.iter_mut().for_each(Worker::drain);
             tokio::time::sleep(POLL).await;
         }

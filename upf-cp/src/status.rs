@@ -95,7 +95,7 @@ impl Node {
         let status = |(_, peer): (_, &crate::association::Association)| PeerStatus {
             node_id: peer.node_id.clone(),
             address: peer.address,
-            reachable: peer.reachable,
+            reachable: peer.silent_since_ms.is_none(),
             features: peer.features,
             sessions: peer.sessions.len(),
             outstanding_reports: peer.outstanding,

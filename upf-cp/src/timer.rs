@@ -17,6 +17,10 @@ pub(crate) enum Timer {
     Heartbeat(PeerId),
     /// The next try to associate with the configured SMF of that place.
     Associate(usize),
+    /// A peer has been silent for as long as its sessions may outlast.
+    Silence(PeerId),
+    /// The time for the release of an association is over.
+    Release(PeerId),
     /// A URR of the session has something to do.
     Usage(SessionIndex, Seid),
     /// The path to that GTP-U peer has something to do.

@@ -23,14 +23,33 @@ pub(crate) enum Purpose {
     Heartbeat(PeerId),
     /// To associate with the configured SMF of that place.
     Associate(usize),
+    /// To tell a peer about our association with it.
+    Update(PeerId, Step),
     /// A session report.
-    Report {
-        peer: PeerId,
-        session: SessionIndex,
-        seid: Seid,
-    },
+    Report(About),
     /// A node report.
     NodeReport(PeerId),
+}
+
+/// The step of a release that an association update is (TS 29.244, 5.18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To ask for a release.
+    Ask,
+    /// To ask for a release after reports of what was used.
+    AskWithReports,
+    /// To tell that all was reported.
+    AllReported,
+}
+
+/// The session that a report is about, and whose it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) peer: PeerId,
+    pub(crate) session: SessionIndex,
+    pub(crate) seid: Seid,
+    /// It says what was used: that must not get lost.
+    pub(crate) usage: bool,
 }
 
 /// A request that waits for its answer.
@@ -42,6 +61,8 @@ pub(crate) struct Pending {
     pub(crate) response_type: u8,
     /// How often it may still be sent.
     pub(crate) left: u32,
+    /// N1 was reached, but the answer may come late: it is kept until the peer is heard of.
+    pub(crate) parked: bool,
     pub(crate) purpose: Purpose,
 }
 
@@ -53,6 +74,14 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    /// Begins with any number: SMFs keep the answers to those that a UPF used before it restarted.
+    pub(crate) fn new(random: u32) -> Self {
+        Self {
+            last: random & SEQUENCE_MASK,
+            pending: FxHashMap::default(),
+        }
+    }
+
     /// A sequence number that no request waits under.
     pub(crate) fn sequence(&mut self) -> u32 {
         loop {
@@ -84,11 +113,40 @@ impl Outgoing {
     /// T1 is over: the request to send once more, or the one that nobody answered.
     pub(crate) fn expired(&mut self, sequence: u32) -> Option<Expired> {
         let pending = self.pending.get_mut(&sequence)?;
+        if pending.parked {
+            return None;
+        }
         if pending.left == 0 {
             return self.pending.remove(&sequence).map(Expired::GivenUp);
         }
         pending.left -= 1;
         Some(Expired::Again(pending.to, Arc::clone(&pending.octets)))
+    }
+
+    /// A request that was parked, to be sent as if it were new.
+    pub(crate) fn unpark(&mut self, sequence: u32, n1: u32) -> Option<(SocketAddr, Arc<[u8]>)> {
+        let pending = self.pending.get_mut(&sequence)?;
+        pending.parked = false;
+        pending.left = n1.saturating_sub(1);
+        Some((pending.to, Arc::clone(&pending.octets)))
+    }
+
+    /// Reports to one peer are another's now.
+    pub(crate) fn hand_over(&mut self, from: PeerId, to: PeerId) {
+        for pending in self.pending.values_mut() {
+            if let Purpose::Report(about) = &mut pending.purpose
+                && about.peer == from
+            {
+                about.peer = to;
+            }
+        }
+    }
+
+    /// Gives up the requests that are for this.
+    pub(crate) fn cancel(&mut self, purpose: Purpose) -> bool {
+        let before = self.pending.len();
+        self.pending.retain(|_, pending| pending.purpose != purpose);
+        self.pending.len() < before
     }
 
     /// Forgets what is of no use any more.
@@ -116,6 +174,9 @@ pub(crate) enum Expired {
 }
 
 // ===== answers of ours =====
+
+/// The FO flag of a header (TS 29.244, 7.2.2.1).
+const FLAG_FOLLOW_ON: u8 = 4;
 
 /// An answer that is kept, and the request it belongs to.
 #[derive(Clone, Debug)]
@@ -156,11 +217,16 @@ impl Incoming {
         }
     }
 
-    /// What tells requests apart.
-    pub(crate) fn digest(&self, request: &[u8]) -> u64 {
+    /// What tells requests apart: where they come from, and all that they say. (A request that was
+    /// bundled may be repeated by itself: whether another one follows does not count.)
+    pub(crate) fn digest(&self, from: SocketAddr, request: &[u8]) -> u64 {
         let mut hasher = DefaultHasher::new();
         hasher.write_u64(self.secret);
-        hasher.write(request);
+        hasher.write_u16(from.port());
+        if let [flags, rest @ ..] = request {
+            hasher.write_u8(flags & !FLAG_FOLLOW_ON);
+            hasher.write(rest);
+        }
         hasher.finish()
     }
 

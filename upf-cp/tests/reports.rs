@@ -487,3 +487,60 @@ fn a_refused_modification_leaves_usage_as_it_was() {
     let report = &world.delete(seid).usage_reports[0];
     assert_eq!((report.ur_seqn.0, total(report)), (0, 200));
 }
+
+/// What was used is kept until the SMF has it: sent again under the same number once it is heard
+/// of, and taken as acknowledged if the answer comes late.
+#[test]
+fn a_usage_report_outlasts_a_silent_smf() {
+    let report_of = |world: &World| {
+        let reports = world.sent.iter().filter(|(_, octets)| octets[1] == 56);
+        reports
+            .map(|(_, octets)| octets.clone())
+            .collect::<Vec<_>>()
+    };
+    let silent = || {
+        let mut config = NodeConfig::new(ip(UPF));
+        config.heartbeat_interval_ms = 0;
+        let mut world = World::with(config);
+        world.associate();
+        let mut request = open5gs(9);
+        request.create_urrs = vec![pfcp::CreateUrr {
+            measurement_period: Some(pfcp::MeasurementPeriod(1)),
+            ..urr(1, T::PERIO)
+        }];
+        let (seid, _) = world.establish(&request);
+        world.pass(1_000);
+        // No more of them.
+        let none = pfcp::UpdateUrr {
+            urr_id: 1.into(),
+            measurement_period: pfcp::MeasurementPeriod(3_600).into(),
+            ..Default::default()
+        };
+        world.modify(
+            seid,
+            &pfcp::SessionModificationRequest {
+                update_urrs: vec![none],
+                ..Default::default()
+            },
+        );
+        world.pass(30_000);
+        assert_eq!(report_of(&world).len(), 3);
+        assert_eq!(world.node.transactions().0, 1);
+        world
+    };
+    let mut world = silent();
+    world.ask(None, &pfcp::HeartbeatRequest::default());
+    let reports = report_of(&world);
+    assert_eq!(reports.len(), 4);
+    assert!(reports.iter().all(|octets| *octets == reports[0]));
+    world.requests.truncate(1);
+    world.reply(&accepted(), Some(0x109));
+    assert_eq!(world.node.transactions().0, 0);
+
+    let mut late = silent();
+    late.requests.truncate(1);
+    late.reply(&accepted(), Some(0x109));
+    assert_eq!(late.node.transactions().0, 0);
+    late.ask(None, &pfcp::HeartbeatRequest::default());
+    assert_eq!(report_of(&late).len(), 3);
+}

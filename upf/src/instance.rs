@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use config::schema::Config;
+use config::schema::{Config, Moves};
 use config::{Device, Host};
 use dpdk::{Eal, Pool, Port};
 use session::neighbour::Neighbours;
 use session::{Sizes, Tables, report};
 use tracing::{info, warn};
-use upf_cp::{Limits, NodeConfig, Parts, Shell};
+use upf_cp::{Limits, Move, NodeConfig, Parts, Shell};
 use upf_dp::{DataPath, DataPathConfig, Idle, Rates};
 
 use crate::counts::Counts;
@@ -222,17 +222,11 @@ async fn set_up_kernel(config: &Config) -> Result<()> {
 }
 
 fn node_config(config: &Config, eal: Eal) -> NodeConfig {
-    let node_id = match config.node_id() {
-        config::NodeId::V4(address) => pfcp::NodeId::Ipv4(address),
-        config::NodeId::V6(address) => pfcp::NodeId::Ipv6(address),
-        config::NodeId::Fqdn(name) => {
-            pfcp::NodeId::fqdn(name.as_str()).unwrap_or_else(|| config.pfcp.address.into())
-        }
-    };
+    let own = node_id(&config.node_id());
     let limits = &config.limits;
     let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
     NodeConfig {
-        node_id,
+        node_id: own.unwrap_or_else(|| config.pfcp.address.into()),
         port: config.pfcp.port,
         advertise: config.pfcp.advertised(),
         smf: smfs(config),
@@ -242,6 +236,16 @@ fn node_config(config: &Config, eal: Eal) -> NodeConfig {
             .iter()
             .map(|prefix| prefix.net())
             .collect(),
+        allow_nodes: config.pfcp.allow_nodes.iter().filter_map(node_id).collect(),
+        moves: match config.pfcp.moves {
+            Moves::Never => Move::Never,
+            Moves::WhenSilent => Move::WhenSilent,
+            Moves::Always => Move::Always,
+        },
+        associate_again_ms: u64::from(config.pfcp.associate.again_s) * 1000,
+        associate_again_most_ms: u64::from(config.pfcp.associate.again_most_s) * 1000,
+        delete_silent_after_ms: u64::from(config.pfcp.heartbeat.delete_silent_after_s) * 1000,
+        release_grace_ms: u64::from(config.pfcp.release_grace_s) * 1000,
         t1_ms: config.pfcp.retransmission.t1_ms.into(),
         n1: config.pfcp.retransmission.n1,
         heartbeat_interval_ms: u64::from(config.pfcp.heartbeat.interval_s) * 1000,
@@ -267,6 +271,15 @@ fn node_config(config: &Config, eal: Eal) -> NodeConfig {
             n3: config.gtpu.echo.n3,
         },
         ..NodeConfig::new(config.pfcp.address)
+    }
+}
+
+/// A Node ID as PFCP has it; the configuration has checked domain names.
+fn node_id(id: &config::NodeId) -> Option<pfcp::NodeId> {
+    match id {
+        config::NodeId::V4(address) => Some(pfcp::NodeId::Ipv4(*address)),
+        config::NodeId::V6(address) => Some(pfcp::NodeId::Ipv6(*address)),
+        config::NodeId::Fqdn(name) => pfcp::NodeId::fqdn(name.as_str()),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The procedures of TS 29.244, clause 6, one file for each kind. All are methods of
 //! [`Node`](crate::Node).
 
-mod association;
 mod draft;
 mod establishment;
+mod heartbeat;
 mod modification;
 mod node_report;
 mod refuse;
+mod release;
 mod report;
+mod setup;
+mod update;

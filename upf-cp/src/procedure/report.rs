@@ -12,7 +12,8 @@ use session::{FarId, PdrId, Qfi, Seid, SessionIndex, Teid};
 
 use crate::association::{PeerId, Waiting};
 use crate::node::Node;
-use crate::transaction::Purpose;
+use crate::sessions::{CpFSeid, Session};
+use crate::transaction::{About, Pending, Purpose};
 
 impl Node {
     pub(crate) fn worker_report(&mut self, report: Report) {
@@ -135,42 +136,40 @@ impl Node {
         let Some(session) = self.sessions.get(index) else {
             return;
         };
-        let (id, seid) = (session.peer, session.seid);
-        let Some(peer) = self.peers.get_mut(id) else {
+        let (about, cp) = (about(session, &report), session.cp);
+        let Some(peer) = self.peers.get_mut(about.peer) else {
             return;
         };
         if peer.outstanding < limits.outstanding_requests_per_peer {
-            peer.outstanding += 1;
-            self.send_report(id, index, &report);
+            self.send_report(about, cp, &report);
         } else if peer.waiting.len() < limits.waiting_reports_per_peer {
             peer.waiting.push_back(Waiting {
                 session: index,
-                seid,
+                seid: about.seid,
                 report: Box::new(report),
             });
         } else {
-            self.counters.reports_shed += 1;
-            if self.may_log() {
-                tracing::warn!("too many session reports wait for a peer");
-            }
+            self.shed_report();
         }
     }
 
-    fn send_report(&mut self, peer: PeerId, index: SessionIndex, report: &SessionReportRequest) {
-        let Some(session) = self.sessions.get(index) else {
-            return;
-        };
-        let (cp, seid) = (session.cp, session.seid);
-        let to = SocketAddr::new(cp.address, self.config.peer_port);
-        let purpose = Purpose::Report {
-            peer,
-            session: index,
-            seid,
-        };
-        self.request(to, Some(cp.seid), report, purpose);
+    fn shed_report(&mut self) {
+        self.counters.reports_shed += 1;
+        if self.may_log() {
+            tracing::warn!("too many session reports wait for a peer");
+        }
     }
 
-    /// A report is answered, or will not be: the next one that waits may go.
+    /// Sends a report about a session, which may have ended with it.
+    pub(crate) fn send_report(&mut self, about: About, cp: CpFSeid, report: &SessionReportRequest) {
+        if let Some(peer) = self.peers.get_mut(about.peer) {
+            peer.outstanding += 1;
+        }
+        let to = SocketAddr::new(cp.address, self.config.peer_port);
+        self.request(to, Some(cp.seid), report, Purpose::Report(about));
+    }
+
+    /// A report is answered, or will not be soon: the next one that waits may go.
     pub(crate) fn report_done(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(id) else {
             return;
@@ -179,30 +178,74 @@ impl Node {
         while let Some(peer) = self.peers.get_mut(id)
             && let Some(waiting) = peer.waiting.pop_front()
         {
-            let there = self.sessions.get(waiting.session);
-            if there.is_some_and(|session| session.seid == waiting.seid) {
-                peer.outstanding += 1;
-                self.send_report(id, waiting.session, &waiting.report);
+            let session = self.sessions.get(waiting.session);
+            if let Some(session) = session.filter(|session| session.seid == waiting.seid) {
+                let (about, cp) = (about(session, &waiting.report), session.cp);
+                self.send_report(about, cp, &waiting.report);
                 return;
+            }
+        }
+        self.report_on(id);
+    }
+
+    /// N1 is reached. What was used must not get lost: such a report is sent again when the peer is
+    /// heard of, under the same number, so that a peer that had it after all counts it once.
+    pub(crate) fn report_unanswered(&mut self, about: About, sequence: u32, pending: Pending) {
+        let most = self.config.limits.waiting_reports_per_peer;
+        if let Some(peer) = self.peers.get_mut(about.peer).filter(|_| about.usage) {
+            if peer.parked.len() < most {
+                peer.parked.push_back(sequence);
+                let parked = Pending {
+                    parked: true,
+                    ..pending
+                };
+                self.outgoing.insert(sequence, parked);
+            } else {
+                self.shed_report();
+            }
+        }
+        self.report_done(about.peer);
+    }
+
+    /// The peer is there again: what it has not acknowledged goes out anew, as far as it may.
+    pub(crate) fn unpark_reports(&mut self, id: PeerId) {
+        let (most, n1) = (
+            self.config.limits.outstanding_requests_per_peer,
+            self.config.n1,
+        );
+        while let Some(peer) = self.peers.get_mut(id)
+            && peer.outstanding < most
+            && let Some(sequence) = peer.parked.pop_front()
+        {
+            // It may have been answered late.
+            if let Some((to, octets)) = self.outgoing.unpark(sequence, n1) {
+                peer.outstanding += 1;
+                self.counters.retransmissions += 1;
+                self.repeat_request(sequence, to, octets);
             }
         }
     }
 
+    /// `late`: only after N1 was reached.
     pub(crate) fn report_answered(
         &mut self,
-        index: SessionIndex,
-        seid: Seid,
+        about: About,
+        late: bool,
         answer: &SessionReportResponse,
     ) {
+        if !late {
+            self.report_done(about.peer);
+        }
+        self.heard_of(about.peer);
         let session = self
             .sessions
-            .get(index)
-            .filter(|session| session.seid == seid);
+            .get(about.session)
+            .filter(|session| session.seid == about.seid);
         let Some(session) = session else { return };
         let worker = session.worker;
         // "The CP no longer knows the session; drop it here."
         if answer.cause == Cause::SESSION_CONTEXT_NOT_FOUND {
-            self.end_session(index);
+            self.end_session(about.session);
             return;
         }
         // SD-Core says so with cause 64.
@@ -210,7 +253,17 @@ impl Node {
             .flags
             .is_some_and(|flags| flags.contains(PfcpSrRspFlags::DROBU))
         {
-            self.command(worker, Command::Discard { session: index });
+            let session = about.session;
+            self.command(worker, Command::Discard { session });
         }
+    }
+}
+
+fn about(session: &Session, report: &SessionReportRequest) -> About {
+    About {
+        peer: session.peer,
+        session: session.index,
+        seid: session.seid,
+        usage: !report.usage_reports.is_empty(),
     }
 }

@@ -1,0 +1,135 @@
+//! Heartbeats (TS 29.244, 6.2.2): who is alive, who has restarted, who has been gone for too long.
+
+use std::net::SocketAddr;
+
+use pfcp::{HeartbeatRequest, HeartbeatResponse, RecoveryTimeStamp};
+
+use crate::association::PeerId;
+use crate::node::{Asked, Node};
+use crate::timer::Timer;
+use crate::transaction::Purpose;
+
+impl Node {
+    /// "Answer always, also strangers."
+    pub(crate) fn heartbeat(&mut self, asked: Asked, request: &HeartbeatRequest) {
+        let answer = HeartbeatResponse {
+            recovery_time_stamp: RecoveryTimeStamp(self.recovery_time_stamp),
+            ..Default::default()
+        };
+        self.send_node(asked.from, asked.header.sequence, &answer);
+        let stamp = request.recovery_time_stamp.0;
+        let Some(id) = self.peers.at(asked.from.ip()).first().copied() else {
+            return;
+        };
+        let restarted = self
+            .peers
+            .get_mut(id)
+            .is_some_and(|peer| peer.requests.restarted(asked.header.sequence, stamp));
+        if restarted {
+            self.peer_restarted(id);
+        } else {
+            self.heard_of(id);
+        }
+    }
+
+    pub(crate) fn send_heartbeat(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get(id) else {
+            return;
+        };
+        let to = SocketAddr::new(peer.address, self.config.peer_port);
+        let request = HeartbeatRequest {
+            recovery_time_stamp: RecoveryTimeStamp(self.recovery_time_stamp),
+            ..Default::default()
+        };
+        self.request(to, None, &request, Purpose::Heartbeat(id));
+    }
+
+    pub(crate) fn heartbeat_answered(
+        &mut self,
+        id: PeerId,
+        sequence: u32,
+        answer: &HeartbeatResponse,
+    ) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        let stamp = answer.recovery_time_stamp.0;
+        if peer.responses.restarted(sequence, stamp) {
+            self.peer_restarted(id);
+        } else {
+            self.heard_of(id);
+            self.heartbeat_later(id);
+        }
+    }
+
+    /// The peer is alive: what it did not answer before, it may now.
+    pub(crate) fn heard_of(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        let was_silent = peer.silent_since_ms.take().is_some();
+        let node = was_silent.then(|| peer.node_id.clone());
+        if let Some(node) = node
+            && self.may_log()
+        {
+            tracing::info!(peer = %node, "heartbeats are answered again");
+        }
+        self.unpark_reports(id);
+    }
+
+    /// What becomes of the sessions of a silent peer is the operator's to say.
+    pub(crate) fn heartbeat_unanswered(&mut self, id: PeerId) {
+        let now_ms = self.now.elapsed_ms;
+        if let Some(peer) = self.peers.get_mut(id)
+            && peer.silent_since_ms.is_none()
+        {
+            peer.silent_since_ms = Some(now_ms);
+            let node = peer.node_id.clone();
+            if self.config.delete_silent_after_ms > 0 {
+                let at = now_ms + self.config.delete_silent_after_ms;
+                self.timers.set(at, Timer::Silence(id));
+            }
+            if self.may_log() {
+                tracing::warn!(peer = %node, "heartbeats are not answered");
+            }
+        }
+        self.heartbeat_later(id);
+    }
+
+    /// A peer may have been silent for as long as its sessions may outlast it.
+    pub(crate) fn silence_due(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get(id) else {
+            return;
+        };
+        let Some(since_ms) = peer.silent_since_ms else {
+            return;
+        };
+        // It was heard of meanwhile, and is silent again: another deadline is set for that.
+        if since_ms + self.config.delete_silent_after_ms > self.now.elapsed_ms {
+            return;
+        }
+        let (node, sessions) = (peer.node_id.clone(), peer.sessions.len());
+        tracing::warn!(peer = %node, sessions, "silent for too long: its sessions end");
+        self.counters.peers_given_up += 1;
+        self.forget_peer(id);
+    }
+
+    pub(crate) fn heartbeat_later(&mut self, id: PeerId) {
+        if self.config.heartbeat_interval_ms > 0 {
+            let at = self.now.elapsed_ms + self.config.heartbeat_interval_ms;
+            self.timers.set(at, Timer::Heartbeat(id));
+        }
+    }
+
+    /// "Peer CP restarted (time stamp up): delete its sessions" (TS 23.527, 4). It has forgotten
+    /// the association too.
+    fn peer_restarted(&mut self, id: PeerId) {
+        self.counters.peer_restarts += 1;
+        let Some(peer) = self.peers.get(id) else {
+            return;
+        };
+        tracing::warn!(peer = %peer.node_id, sessions = peer.sessions.len(), "peer restarted");
+        self.incoming.clear(peer.address);
+        self.forget_peer(id);
+    }
+}

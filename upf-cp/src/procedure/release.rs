@@ -1,0 +1,203 @@
+//! Association release (TS 29.244, 6.2.8), at once or after last reports (EPFAR, 5.18).
+//!
+//! Only the CP function can release. The UP function asks for it by an association update: plainly,
+//! or with the offer to report first what each session has used. What is not released when the
+//! time for it is over is forgotten.
+
+use pfcp::{
+    AssociationReleaseRequest, AssociationReleaseResponse, Cause, CpFunctionFeatures,
+    PfcpSrReqFlags, ReportType, SessionReportRequest, UsageReport, UsageReportTrigger,
+};
+use session::{Epoch, SessionIndex};
+
+use crate::association::{PeerId, Releasing};
+use crate::node::{Asked, Node};
+use crate::refusal::Refusal;
+use crate::timer::Timer;
+use crate::transaction::{About, Step};
+use crate::usage::UrrControl;
+use crate::work::{Owed, OwedAnswer};
+
+/// How many usage reports a datagram has room for, whatever they contain.
+const USAGE_REPORTS_PER_MESSAGE: usize = 12;
+
+/// How many sessions are reported and ended in one go.
+const SESSIONS_AT_ONCE: usize = 256;
+
+impl Node {
+    pub(crate) fn association_release(
+        &mut self,
+        asked: Asked,
+        request: &AssociationReleaseRequest,
+    ) {
+        let Some(peer) = self.peers.of(&request.node_id, asked.from.ip()) else {
+            let refusal = Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION);
+            self.refuse(&asked, &request.clone().into(), refusal);
+            return;
+        };
+        tracing::info!(peer = %request.node_id, "association released");
+        let answer = OwedAnswer::Release;
+        self.forget(peer, Some(Owed { asked, answer }));
+    }
+
+    pub(crate) fn answer_release(&mut self, asked: &Asked, after: Option<Epoch>) {
+        let answer = AssociationReleaseResponse {
+            node_id: self.config.node_id.clone(),
+            cause: Cause::REQUEST_ACCEPTED,
+            ..Default::default()
+        };
+        self.answer(asked, None, answer.cause, &answer, after);
+    }
+
+    /// Ends an association and all its sessions. An SMF that we associate with is asked anew.
+    pub(crate) fn forget_peer(&mut self, id: PeerId) {
+        self.forget(id, None);
+    }
+
+    fn forget(&mut self, id: PeerId, owed: Option<Owed>) {
+        let Some(gone) = self.peers.remove(id) else {
+            return;
+        };
+        let address = gone.address;
+        self.part_with(id, gone, None, owed);
+        if !self.ending {
+            self.associate_anew(address);
+        }
+    }
+
+    // ===== releases that we ask for =====
+
+    /// Asks a peer to release its association; whether it has done so when the time for it is over
+    /// or not, the association ends then.
+    pub(crate) fn ask_for_release(&mut self, id: PeerId) {
+        if self.is_releasing(id) {
+            return;
+        }
+        let step = if self.takes_last_reports(id) {
+            Step::AskWithReports
+        } else {
+            Step::Ask
+        };
+        self.send_update(id, step);
+        self.expect_release(id, Releasing::Asked);
+    }
+
+    /// The node ends: a peer that takes last reports gets them, any other is forgotten.
+    pub(crate) fn end_with(&mut self, id: PeerId) {
+        if self.takes_last_reports(id) && self.config.release_grace_ms > 0 {
+            self.ask_for_release(id);
+        } else {
+            self.forget_peer(id);
+        }
+    }
+
+    fn takes_last_reports(&self, id: PeerId) -> bool {
+        let peer = self.peers.get(id);
+        peer.is_some_and(|peer| peer.features.contains(CpFunctionFeatures::EPFAR))
+    }
+
+    fn expect_release(&mut self, id: PeerId, releasing: Releasing) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        if matches!(peer.releasing, Releasing::No) {
+            let at = self.now.elapsed_ms + self.config.release_grace_ms;
+            self.timers.set(at, Timer::Release(id));
+        }
+        peer.releasing = releasing;
+    }
+
+    /// The time for a release is over.
+    pub(crate) fn release_due(&mut self, id: PeerId) {
+        if self.is_releasing(id) {
+            self.forget_peer(id);
+        }
+    }
+
+    // ===== last reports =====
+
+    /// Begins to report what each session of the peer has used, and to end it.
+    pub(crate) fn report_all(&mut self, id: PeerId) {
+        let sessions = self.peers.get(id).map(|peer| &peer.sessions);
+        let sessions = sessions.into_iter().flatten().copied().collect();
+        self.expect_release(id, Releasing::Reporting(sessions));
+        self.report_on(id);
+    }
+
+    /// Goes on with last reports, as far as the peer's answers keep up.
+    pub(crate) fn report_on(&mut self, id: PeerId) {
+        let most = self.config.limits.outstanding_requests_per_peer;
+        for _ in 0..SESSIONS_AT_ONCE {
+            let Some(peer) = self.peers.get_mut(id) else {
+                return;
+            };
+            let Releasing::Reporting(left) = &mut peer.releasing else {
+                return;
+            };
+            if !peer.waiting.is_empty() || peer.outstanding >= most {
+                return;
+            }
+            if let Some(index) = left.pop() {
+                let session = self.sessions.get(index);
+                if session.is_some_and(|session| session.peer == id) {
+                    self.end_with_report(index);
+                }
+            } else if !peer.sessions.is_empty() {
+                // The peer has gone on to establish sessions.
+                *left = peer.sessions.iter().copied().collect();
+            } else {
+                if peer.outstanding == 0 {
+                    peer.releasing = Releasing::Asked;
+                    self.send_update(id, Step::AllReported);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Ends a session, and tells the peer so, with what was used: "last one PSDBU=1, report type
+    /// USAR, or UISR if there is nothing to report" (TS 29.244, 5.18).
+    fn end_with_report(&mut self, index: SessionIndex) {
+        let now = self.now;
+        let Some((mut session, _)) = self.end_session(index) else {
+            return;
+        };
+        let installed = &session.installed;
+        let last = |urr: &mut UrrControl| {
+            let usage = installed.usage(urr.id);
+            let volume = usage.map(|usage| usage.volume()).unwrap_or_default();
+            (!urr.is_null(&volume)).then(|| urr.report(UsageReportTrigger::TEBUR, now, &volume))
+        };
+        let reports: Vec<UsageReport> = session.details.urrs.iter_mut().filter_map(last).collect();
+        let about = About {
+            peer: session.peer,
+            session: index,
+            seid: session.seid,
+            usage: true,
+        };
+        let mut messages: Vec<Vec<UsageReport>> = reports
+            .chunks(USAGE_REPORTS_PER_MESSAGE)
+            .map(<[UsageReport]>::to_vec)
+            .collect();
+        let finally = messages.pop().unwrap_or_default();
+        for usage_reports in messages {
+            let report = SessionReportRequest {
+                report_type: ReportType::USAR,
+                usage_reports,
+                ..Default::default()
+            };
+            self.send_report(about, session.cp, &report);
+        }
+        let report = SessionReportRequest {
+            report_type: if finally.is_empty() {
+                ReportType::UISR
+            } else {
+                ReportType::USAR
+            },
+            usage_reports: finally,
+            flags: Some(PfcpSrReqFlags::PSDBU),
+            ..Default::default()
+        };
+        self.send_report(about, session.cp, &report);
+    }
+}

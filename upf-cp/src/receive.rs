@@ -1,0 +1,222 @@
+//! What comes in: who may send it, what it is, whether it came before, and who takes it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pfcp::{Cause, DecodeError, Decoded, Discard, Encode as _, Message};
+
+use crate::counters::Dropped;
+use crate::event::Output;
+use crate::node::{Asked, Node};
+use crate::refusal::Refusal;
+use crate::transaction::Purpose;
+
+impl Node {
+    pub(crate) fn datagram(&mut self, from: SocketAddr, octets: &[u8]) {
+        if !self.admit(from.ip()) {
+            return;
+        }
+        let mut rest = octets;
+        for message in pfcp::messages(octets) {
+            let (own, after) = split_first(rest);
+            rest = after;
+            let digest = self.incoming.digest(from, own);
+            match message {
+                Ok(Decoded { header, message }) => {
+                    self.counters.count_received(message.message_type());
+                    let asked = Asked {
+                        from,
+                        header,
+                        digest,
+                    };
+                    if message.is_request() && self.repeated(&asked) {
+                        continue;
+                    }
+                    self.message(asked, message);
+                }
+                Err(error) => self.undecodable(from, digest, error),
+            }
+        }
+    }
+
+    /// Whether the peer has not sent too much.
+    fn admit(&mut self, from: IpAddr) -> bool {
+        let now_ms = self.now.elapsed_ms;
+        let (bucket, why) = match self.peers.at(from).first().copied() {
+            Some(peer) => match self.peers.get_mut(peer) {
+                Some(peer) => (&mut peer.bucket, Dropped::PeerRate),
+                None => return false,
+            },
+            None => (&mut self.strangers, Dropped::StrangerRate),
+        };
+        let admitted = bucket.take(now_ms);
+        if !admitted {
+            self.drop_message(why, from);
+        }
+        admitted
+    }
+
+    /// Answers a request that came before with what was answered then; not yet, if its answer is
+    /// still to come.
+    fn repeated(&mut self, asked: &Asked) -> bool {
+        if self.work.owes(asked) {
+            self.counters.duplicates += 1;
+            return true;
+        }
+        let held = self
+            .incoming
+            .find(asked.from, asked.header.sequence, asked.digest);
+        let Some((octets, after)) = held else {
+            return false;
+        };
+        self.counters.duplicates += 1;
+        self.outputs.push(Output::Send {
+            to: asked.from,
+            octets,
+            after,
+        });
+        true
+    }
+
+    fn message(&mut self, asked: Asked, message: Message) {
+        match message {
+            Message::HeartbeatRequest(request) => self.heartbeat(asked, &request),
+            Message::AssociationSetupRequest(request) => self.association_setup(asked, &request),
+            Message::AssociationUpdateRequest(request) => self.association_update(asked, &request),
+            Message::AssociationReleaseRequest(request) => {
+                self.association_release(asked, &request);
+            }
+            Message::PfdManagementRequest(_)
+            | Message::SessionSetDeletionRequest(_)
+            | Message::SessionSetModificationRequest(_) => {
+                self.unsupported(asked, message.message_type());
+            }
+            Message::SessionEstablishmentRequest(request) => self.establish(asked, &request),
+            Message::SessionModificationRequest(request) => self.modify(asked, request),
+            Message::SessionDeletionRequest(_) => self.delete(asked),
+            Message::HeartbeatResponse(_)
+            | Message::AssociationSetupResponse(_)
+            | Message::AssociationUpdateResponse(_)
+            | Message::NodeReportResponse(_)
+            | Message::SessionReportResponse(_) => self.response(asked, message),
+            Message::NodeReportRequest(_)
+            | Message::SessionReportRequest(_)
+            | Message::PfdManagementResponse(_)
+            | Message::AssociationReleaseResponse(_)
+            | Message::SessionEstablishmentResponse(_)
+            | Message::SessionModificationResponse(_)
+            | Message::SessionDeletionResponse(_) => {
+                self.drop_message(Dropped::WrongDirection, asked.from.ip());
+            }
+            Message::VersionNotSupportedResponse(_)
+            | Message::SessionSetDeletionResponse(_)
+            | Message::SessionSetModificationResponse(_) => {
+                self.drop_message(Dropped::Unmatched, asked.from.ip());
+            }
+        }
+    }
+
+    /// An answer: it belongs to a request of ours, or to none.
+    fn response(&mut self, asked: Asked, message: Message) {
+        let r#type = message.message_type();
+        let Some(pending) = self
+            .outgoing
+            .answered(asked.from, asked.header.sequence, r#type)
+        else {
+            if matches!(message, Message::AssociationSetupResponse(_)) {
+                self.answered_under_another_number(asked.from.ip());
+            }
+            self.drop_message(Dropped::Unmatched, asked.from.ip());
+            return;
+        };
+        match (pending.purpose, message) {
+            (Purpose::Heartbeat(peer), Message::HeartbeatResponse(answer)) => {
+                self.heartbeat_answered(peer, asked.header.sequence, &answer);
+            }
+            (Purpose::Associate(place), Message::AssociationSetupResponse(answer)) => {
+                self.association_answered(place, asked.from.ip(), &answer);
+            }
+            (Purpose::Update(peer, step), Message::AssociationUpdateResponse(answer)) => {
+                self.update_answered(peer, step, answer.cause);
+            }
+            (Purpose::Report(about), Message::SessionReportResponse(answer)) => {
+                self.report_answered(about, pending.parked, &answer);
+            }
+            (Purpose::NodeReport(peer), Message::NodeReportResponse(answer)) => {
+                self.node_report_answered(peer, &answer);
+            }
+            _ => {}
+        }
+    }
+
+    /// Octets that are no message: TS 29.244, 7.6.
+    fn undecodable(&mut self, from: SocketAddr, digest: u64, error: DecodeError) {
+        match error {
+            DecodeError::Discard(Discard::Short) => self.drop_message(Dropped::Short, from.ip()),
+            DecodeError::Discard(Discard::MessageType(_)) => {
+                self.drop_message(Dropped::MessageType, from.ip());
+            }
+            // An answer, which is nothing to answer.
+            DecodeError::Discard(Discard::Version(_)) => {
+                self.drop_message(Dropped::Malformed, from.ip());
+            }
+            DecodeError::Discard(Discard::SeidFlag(_)) => {
+                self.drop_message(Dropped::SeidFlag, from.ip());
+            }
+            DecodeError::Version { sequence, .. } => {
+                let answer = pfcp::VersionNotSupportedResponse::default();
+                self.send_node(from, sequence, &answer);
+            }
+            DecodeError::Message {
+                message_type,
+                header,
+                error,
+            } => {
+                self.counters.count_received(message_type);
+                let asked = Asked {
+                    from,
+                    header,
+                    digest,
+                };
+                if Message::is_request_type(message_type) {
+                    if self.repeated(&asked) {
+                        return;
+                    }
+                    let refusal = Refusal {
+                        cause: Cause(error.cause()),
+                        offending: error.offending_ie(),
+                        rule: None,
+                    };
+                    self.refuse_type(&asked, message_type, refusal);
+                } else {
+                    self.bad_response(&asked, message_type);
+                }
+            }
+        }
+    }
+
+    /// "Any error in the answer to one of our requests also ends its retransmission."
+    fn bad_response(&mut self, asked: &Asked, message_type: u8) {
+        let pending = self
+            .outgoing
+            .answered(asked.from, asked.header.sequence, message_type);
+        match pending.map(|pending| (pending.purpose, pending.parked)) {
+            Some((Purpose::Report(about), false)) => self.report_done(about.peer),
+            Some((Purpose::Update(peer, step), _)) => {
+                self.update_answered(peer, step, Cause::REQUEST_REJECTED);
+            }
+            Some((Purpose::Associate(place), _)) => self.associate_later(place),
+            Some((Purpose::Heartbeat(peer), _)) => self.heartbeat_unanswered(peer),
+            Some((Purpose::Report(_), true) | (Purpose::NodeReport(_), _)) | None => {}
+        }
+        self.drop_message(Dropped::Malformed, asked.from.ip());
+    }
+}
+
+/// The first message of a datagram, by the length that it gives, and what follows it.
+fn split_first(datagram: &[u8]) -> (&[u8], &[u8]) {
+    let length = match datagram {
+        [_, _, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
+        _ => datagram.len(),
+    };
+    datagram.split_at(length.min(datagram.len()))
+}
