@@ -262,6 +262,25 @@ impl SupportedExtensionHeadersNotification {
     }
 }
 
+/// The most elements of an Error Indication that [`ErrorIndication::subject`] looks at.
+const SUBJECT_WITHIN: usize = 16;
+
+impl ErrorIndication {
+    /// What an Error Indication is about, from its information elements alone: the first TEID
+    /// Data I and GTP-U Peer Address among the first few. Takes no memory.
+    pub fn subject(elements: &[u8]) -> Option<(u32, IpAddr)> {
+        let (mut teid, mut peer) = (None, None);
+        for element in Ies(elements).take(SUBJECT_WITHIN) {
+            match element {
+                Ie::TeidDataI(number) => _ = teid.get_or_insert(number),
+                Ie::PeerAddress(address) => _ = peer.get_or_insert(address),
+                _ => {}
+            }
+        }
+        teid.zip(peer)
+    }
+}
+
 const SPOC: u8 = 0b1;
 
 /// What the elements of a message say, the first of each counting.

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use session::plan::Installed;
+use session::rule::Action;
 use session::{Seid, SessionIndex, Teid, WorkerId};
 use smallvec::SmallVec;
 
@@ -44,6 +45,9 @@ pub(crate) struct Sessions {
     /// Who sends into a tunnel: for Error Indications.
     by_remote: FxHashMap<(IpAddr, Teid), SmallVec<[SessionIndex; 1]>>,
     gtpu_peers: GtpuPeers,
+    /// Tunnels of sessions whose peers do not know them, and whose CP functions were told so: once
+    /// until the session changes.
+    errors_told: FxHashSet<(SessionIndex, IpAddr, Teid)>,
     count: usize,
 }
 
@@ -100,6 +104,16 @@ fn remotes(session: &Session) -> impl Iterator<Item = (IpAddr, Teid)> + '_ {
     })
 }
 
+/// Whether a FAR of the session forwards into that tunnel: one that only keeps it in mind while it
+/// holds packets sends nothing.
+fn sends_to(session: &Session, remote: (IpAddr, Teid)) -> bool {
+    let fars = &session.installed.rules.fars;
+    fars.iter().any(|far| {
+        let creation = far.forwarding.and_then(|to| to.outer_header_creation);
+        far.action == Action::Forward && creation.is_some_and(|to| (to.peer, to.teid) == remote)
+    })
+}
+
 impl Sessions {
     /// A SEID for the session of that index.
     pub(crate) fn seid(index: SessionIndex, random: u64) -> Seid {
@@ -136,12 +150,17 @@ impl Sessions {
         self.by_cp.get(&(peer, cp)).copied()
     }
 
-    /// The sessions that send into a tunnel.
-    pub(crate) fn by_remote(&self, address: IpAddr, teid: Teid) -> SmallVec<[SessionIndex; 1]> {
-        self.by_remote
-            .get(&(address, teid))
-            .cloned()
-            .unwrap_or_default()
+    /// The sessions that send into a tunnel now and whose CP functions have not been told yet that
+    /// its peer does not know it; by now they are.
+    pub(crate) fn tell_error(&mut self, peer: IpAddr, teid: Teid) -> SmallVec<[SessionIndex; 1]> {
+        let there = self.by_remote.get(&(peer, teid));
+        let mut sessions = there.cloned().unwrap_or_default();
+        sessions.retain(|index| {
+            self.get(*index)
+                .is_some_and(|session| sends_to(session, (peer, teid)))
+                && self.errors_told.insert((*index, peer, teid))
+        });
+        sessions
     }
 
     /// The nodes that tunnels lead to.
@@ -221,6 +240,10 @@ impl Sessions {
             self.by_cp.remove(&key);
         }
         for remote in remotes(session) {
+            if !self.errors_told.is_empty() {
+                self.errors_told
+                    .remove(&(session.index, remote.0, remote.1));
+            }
             if let Some(there) = self.by_remote.get_mut(&remote) {
                 there.retain(|index| *index != session.index);
                 if there.is_empty() {

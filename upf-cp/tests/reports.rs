@@ -159,6 +159,25 @@ fn an_error_indication_names_the_tunnel() {
     assert_eq!(report.report_type, ReportType::ERIR);
     let tunnels = report.error_indication_report.unwrap().remote_f_teids;
     assert_eq!(tunnels, [FTeid::given(0x0101, gnb)]);
+    // The peer sends one for every packet; one report tells it.
+    let error = WorkerReport::ErrorIndication {
+        peer: gnb,
+        teid: 0x0101,
+        sender: gnb,
+    };
+    for _ in 0..50 {
+        world.report(error);
+    }
+    assert_eq!(world.requests.len(), 1);
+    // What is no longer sent there is no longer reported; a new attempt is.
+    world.modify(seid, &idle());
+    world.report(error);
+    assert_eq!(world.requests.len(), 1);
+    world.modify(seid, &activate(0x0101, "10.10.3.101"));
+    world.report(error);
+    world.report(error);
+    assert_eq!(world.requests.len(), 2);
+    world.requests.truncate(1);
     // After a handover the old tunnel is nobody's.
     world.modify(seid, &activate(0x0202, "10.10.3.102"));
     world.requests.clear();
@@ -168,6 +187,21 @@ fn an_error_indication_names_the_tunnel() {
         sender: gnb,
     });
     assert!(world.requests.is_empty());
+}
+
+/// Somebody who knows a tunnel cannot end it for its peer.
+#[test]
+fn an_error_indication_of_another_sender_is_not_believed() {
+    let mut world = World::associated();
+    let (seid, _) = world.establish(&open5gs(9));
+    world.modify(seid, &activate(0x0101, "10.10.3.101"));
+    world.report(WorkerReport::ErrorIndication {
+        peer: ip("10.10.3.101"),
+        teid: 0x0101,
+        sender: ip("10.10.3.66"),
+    });
+    assert!(world.requests.is_empty());
+    assert_eq!(world.node.counters().reports_stale, 1);
 }
 
 #[test]

@@ -28,7 +28,9 @@ impl Node {
                 self.downlink_data(session, pdr, far, qfi);
             }
             Report::Usage { session, .. } => self.check_usage(session),
-            Report::ErrorIndication { peer, teid, .. } => self.error_indication(peer, teid),
+            Report::ErrorIndication { peer, teid, sender } => {
+                self.error_indication(peer, teid, sender);
+            }
             Report::EchoSent { peer, sequence, at } => self.paths.echo_sent(peer, sequence, at),
             Report::EchoAnswered { peer, sequence, at } => self.echo_answered(peer, sequence, at),
         }
@@ -67,9 +69,15 @@ impl Node {
     }
 
     /// "Find the session whose FAR sends to (peer, TEID); report the remote F-TEID. Do not act
-    /// further; the SMF does" (TS 29.244, 5.10).
-    fn error_indication(&mut self, peer: IpAddr, teid: Teid) {
-        let sessions = self.sessions.by_remote(peer, teid);
+    /// further; the SMF does" (TS 29.244, 5.10). A peer sends one for each packet: they are told of
+    /// once. It sends it from the address that the packet was for (TS 29.281, 7.3.1): nobody else
+    /// is believed.
+    fn error_indication(&mut self, peer: IpAddr, teid: Teid, sender: IpAddr) {
+        let sessions = if sender == peer {
+            self.sessions.tell_error(peer, teid)
+        } else {
+            smallvec::SmallVec::new()
+        };
         if sessions.is_empty() {
             self.counters.reports_stale += 1;
         }

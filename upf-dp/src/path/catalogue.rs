@@ -23,10 +23,12 @@ enum Must {
     Drop(Reason),
     /// One packet of that many octets leaves.
     Pass(usize),
+    /// Dropped for that reason, and its sender told.
+    Told(Reason),
     /// Read, nothing sent.
     Consume,
 }
-use Must::{Consume, Drop, Pass};
+use Must::{Consume, Drop, Pass, Told};
 
 struct Case {
     name: &'static str,
@@ -91,12 +93,12 @@ fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
         case(
             "D02 version 0",
             raw(0x10, 255, 36, teid, &user),
-            Drop(Reason::GtpuVersion),
+            Told(Reason::GtpuVersion),
         ),
         case(
             "D02 version 2",
             raw(0x50, 255, 36, teid, &user),
-            Drop(Reason::GtpuVersion),
+            Told(Reason::GtpuVersion),
         ),
         case(
             "D02 GTP'",
@@ -195,6 +197,20 @@ fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
         case(
             "D20 length 0xffff",
             raw(0x32, 26, 8, Teid(0), &[0, 0, 0, 0, 133, 0xff, 0xff, 1]),
+            Drop(Reason::SlowPathBroken),
+        ),
+        case(
+            "D20 50 addresses",
+            raw(0x32, 26, 4 + 350, Teid(0), &{
+                let mut elements = vec![0; 4];
+                (0..50).for_each(|n| elements.extend([133, 0, 4, 10, 0, 3, n]));
+                elements
+            }),
+            Drop(Reason::SlowPathBroken),
+        ),
+        case(
+            "D20 foreign TV",
+            raw(0x32, 26, 7, Teid(0), &[0, 0, 0, 0, 99, 1, 2]),
             Drop(Reason::SlowPathBroken),
         ),
         case(
@@ -449,6 +465,7 @@ fn every_case_comes_to_what_it_must() {
         let got = match (sent, reasons.as_slice()) {
             (Some((_, frame)), []) => Pass(frame.len()),
             (None, [reason]) => Drop(*reason),
+            (Some(_), [reason]) => Told(*reason),
             (None, []) if consumed_since(&bed, consumed) == 1 => Consume,
             other => panic!("{name}: {other:?}"),
         };
@@ -513,6 +530,53 @@ fn echo_is_answered_up_to_a_rate() {
     let sent = bed.receive(0, &vec![echo(&[]); 3000]).len();
     assert_eq!(sent, 996);
     assert_eq!(bed.dropped(Reason::SlowPathRate), 3000 - 996);
+}
+
+/// D12: whose container it is decides whether its QFI counts, and the first one does.
+#[test]
+fn a_container_from_the_wrong_side_names_no_flow() {
+    let mut bed = Testbed::new(1, 8);
+    let session = bed.install(0, |rules| {
+        rules.pdrs[0].pdi.qfis = vec![session::Qfi::new(9).unwrap()];
+    });
+    let user = user_v4(session.ue, HOST, 8);
+    let with = |containers: &[[u8; 2]]| {
+        let mut tail = vec![0, 0, 0];
+        for container in containers {
+            tail.extend([0x85, 1]);
+            tail.extend(container);
+        }
+        tail.push(0);
+        tail.extend(&user);
+        raw(0x34, 255, tail.len() as u16, session.teid, &tail)
+    };
+    let [up, down, strange] = [[0x10, 9], [0, 9], [0xf0, 9]];
+    assert!(bed.one(0, &with(&[up])).is_some());
+    assert!(bed.one(0, &with(&[up, [0x10, 5]])).is_some());
+    for containers in [&[down][..], &[strange], &[[0x10, 5], up], &[down, up]] {
+        assert_eq!(bed.one(0, &with(containers)), None, "{containers:?}");
+    }
+    assert_eq!(bed.drops(), [(Reason::NoPdr, 4)]);
+}
+
+/// D02: who speaks another version is told ours, not too often, and not by way of a forged source.
+#[test]
+fn another_version_is_answered_with_ours() {
+    let mut bed = Testbed::new(1, 8);
+    let strange = raw(0x52, 255, 4, Teid(7), &[0; 4]);
+    let (_, sent) = bed.one(0, &strange).unwrap();
+    assert_eq!(sent[42..], [0x32, 3, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bed.receive(0, &vec![strange; 3000]).len(), 9);
+    assert_eq!(bed.drops(), [(Reason::GtpuVersion, 3001)]);
+    for source in [N3_ADDRESS, "224.0.0.9".parse().unwrap()] {
+        bed.pass_ms(10_000);
+        let datagram = datagram_v4(
+            source,
+            N3_ADDRESS,
+            &[0x52, 255, 0, 4, 0, 0, 0, 7, 0, 0, 0, 0],
+        );
+        assert_eq!(bed.one(0, &n3(&datagram)), None, "{source}");
+    }
 }
 
 /// D11 for headers that have to be understood: the sender is told which ones are.

@@ -43,6 +43,8 @@ pub enum Punt {
     Gtpu,
     /// A G-PDU with an extension header that has to be understood, and is not.
     UnknownExtension,
+    /// A message of another version of GTP.
+    OtherVersion,
     /// A G-PDU of no session.
     UnknownTeid,
 }

@@ -233,7 +233,8 @@ fn refused(error: ParseError, datagram: &[u8], meta: &mut Meta<'_>) -> Fate {
             meta.key = Key::Tunnel(Teid(wire::u32_at(datagram, 4).unwrap_or(0)));
             Fate::Punt(Punt::UnknownExtension)
         }
-        ParseError::Version | ParseError::ProtocolType => drop(Reason::GtpuVersion),
+        ParseError::Version => Fate::Punt(Punt::OtherVersion),
+        ParseError::ProtocolType => drop(Reason::GtpuVersion),
         ParseError::TooShort | ParseError::LengthBeyondEnd | ParseError::OptionalFieldsCut => {
             drop(Reason::GtpuLength)
         }

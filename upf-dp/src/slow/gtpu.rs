@@ -26,8 +26,9 @@ const TEID_DATA_I: u8 = 16;
 const PEER_ADDRESS: u8 = 133;
 /// Extension Header Type List (8.5): TLV with one octet of length.
 const EXTENSION_HEADER_TYPES: u8 = 141;
-/// How many information elements are looked at.
-const ELEMENTS_MAX: usize = 16;
+
+/// Version Not Supported (TS 29.060, 7.2.3).
+const VERSION_NOT_SUPPORTED: MessageType = MessageType(3);
 
 /// A message of ours: none is longer than an Error Indication with an IPv6 address.
 type Message = ArrayVec<u8, 64>;
@@ -66,9 +67,9 @@ impl<P: Packet> Path<P> {
                     .unwrap_or(BROKEN)
             }
             MessageType::ERROR_INDICATION => {
-                match error_indication(header.payload()) {
+                match gtpu::ErrorIndication::subject(header.payload()) {
                     Some((teid, peer)) => {
-                        let sender = way.source;
+                        let (teid, sender) = (Teid(teid), way.source);
                         // When the queue is full, the next one of this tunnel tells it.
                         turn.end
                             .report(Report::ErrorIndication { peer, teid, sender });
@@ -248,6 +249,25 @@ impl<P: Packet> Path<P> {
         self.tell(packet, meta, way, REASON, &message)
     }
 
+    /// Another version of GTP: its sender is told which one is spoken here, by a message of that
+    /// version with nothing in it (TS 29.060, 7.2.3; TS 29.281 has none of its own).
+    pub(super) fn other_version<O: Outlet<P>>(
+        &mut self,
+        packet: &mut P,
+        meta: &Meta<'_>,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Outcome {
+        const REASON: Reason = Reason::GtpuVersion;
+        let Some((way, _)) = way(packet.data(), meta) else {
+            return BROKEN;
+        };
+        if !self.may_be_told(way, turn) {
+            return Outcome::drop(REASON);
+        }
+        let message = message(VERSION_NOT_SUPPORTED, 0, None, &[]);
+        self.tell(packet, meta, way, REASON, &message)
+    }
+
     /// A forged source may make us talk to others: never to a group or to ourselves, and not often.
     fn may_be_told<O>(&mut self, way: Way, turn: &Turn<'_, '_, O>) -> bool {
         let own = self.links.own();
@@ -407,37 +427,4 @@ fn way<'p>(frame: &'p [u8], meta: &Meta<'_>) -> Option<(Way, &'p [u8])> {
         },
         payload,
     ))
-}
-
-/// What an Error Indication is about: the first TEID Data I and Peer Address in it.
-fn error_indication(mut elements: &[u8]) -> Option<(Teid, IpAddr)> {
-    let (mut teid, mut peer) = (None, None);
-    for _ in 0..ELEMENTS_MAX {
-        let Some((kind, rest)) = elements.split_first() else {
-            break;
-        };
-        elements = match *kind {
-            RECOVERY => rest.get(1..)?,
-            TEID_DATA_I => {
-                teid = teid.or(wire::u32_at(rest, 0).map(Teid));
-                rest.get(4..)?
-            }
-            // Another TV: its length is not known.
-            0..128 => return None,
-            EXTENSION_HEADER_TYPES => rest.get(1 + usize::from(*rest.first()?)..)?,
-            _ => {
-                let length = usize::from(wire::u16_at(rest, 0)?);
-                let value = rest.get(2..)?.get(..length)?;
-                if *kind == PEER_ADDRESS && peer.is_none() {
-                    peer = Some(match length {
-                        4 => IpAddr::from(wire::array::<4>(value, 0)?),
-                        16 => IpAddr::from(wire::array::<16>(value, 0)?),
-                        _ => return None,
-                    });
-                }
-                rest.get(2 + length..)?
-            }
-        };
-    }
-    teid.zip(peer)
 }

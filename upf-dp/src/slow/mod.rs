@@ -121,6 +121,7 @@ impl<P: Packet> Path<P> {
             Punt::Icmpv6 => self.icmpv6(packet, meta, now),
             Punt::Gtpu => Some(self.gtpu_signalling(packet, meta, turn)),
             Punt::UnknownExtension => Some(self.unknown_extension(packet, meta, turn)),
+            Punt::OtherVersion => Some(self.other_version(packet, meta, turn)),
             Punt::UnknownTeid => Some(self.unknown_teid(packet, meta, turn)),
         };
         outcome.unwrap_or(BROKEN)
