@@ -6,16 +6,17 @@
 )]
 #![forbid(unsafe_code)]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use simulator::{Flavour, capture};
+use clap::{Args, Parser, Subcommand};
+use simulator::capture;
 use test_harness::gnb::{self, GnbConfig};
 use test_harness::lab::Lab;
-use test_harness::load::{self, Load};
+use test_harness::load::{self, Load, Phase, PhaseSummary, Shape};
 use test_harness::replay;
 
 /// Drives a UPF from outside.
@@ -30,7 +31,7 @@ struct Cli {
 enum Command {
     /// Replay a GTP-U capture through `upf run` in a network namespace. Needs root.
     Replay(ReplayArguments),
-    /// Set sessions up, modify and delete them: rates and latencies.
+    /// Many sessions come, change and go: rates, answer times, memory.
     N4Load(LoadArguments),
     /// Be a gNB whose UE is a TUN interface of the kernel. Needs root.
     Gnb(GnbArguments),
@@ -48,53 +49,103 @@ struct ReplayArguments {
     plan: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FlavourArgument {
-    Simple,
-    Open5gs,
-    Free5gc,
-    SdCore,
-    Oai,
-}
-
-impl From<FlavourArgument> for Flavour {
-    fn from(flavour: FlavourArgument) -> Self {
-        match flavour {
-            FlavourArgument::Simple => Self::Simple,
-            FlavourArgument::Open5gs => Self::Open5gs,
-            FlavourArgument::Free5gc => Self::Free5gc,
-            FlavourArgument::SdCore => Self::SdCore,
-            FlavourArgument::Oai => Self::Oai,
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 struct LoadArguments {
     /// The UPF's N4 address.
     #[arg(long)]
     target: IpAddr,
-    /// The SMF's address; its port is 8805.
+    /// The SMF's address, which the UPF can send to.
     #[arg(long)]
     local: IpAddr,
-    /// Whose habits the SMF has.
-    #[arg(long, value_enum, default_value = "simple")]
-    flavour: FlavourArgument,
-    /// How many sessions.
-    #[arg(long, default_value_t = 1000)]
+    /// The UPF's port.
+    #[arg(long, default_value_t = 8805)]
+    target_port: u16,
+    /// The SMF's port; most UPFs send their own requests to 8805.
+    #[arg(long, default_value_t = 8805)]
+    local_port: u16,
+    /// What to do, in order: establish, modify, delete (as fast as possible, or @RATE a second, or
+    /// @SHARE% of the rate that the same had before), hold=SECONDS, drop (the association).
+    #[arg(long, value_delimiter = ',', default_value = "establish,modify,delete")]
+    phases: Vec<Phase>,
+    /// How often to do that.
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// Sessions that the phases work on.
+    #[arg(long, default_value_t = 10_000)]
     sessions: u32,
-    /// How many requests in flight.
-    #[arg(long, default_value_t = 32)]
+    /// Sessions that are there besides, from the beginning to the end.
+    #[arg(long, default_value_t = 0)]
+    held: u32,
+    /// Requests in flight, at most.
+    #[arg(long, default_value_t = 256)]
     window: usize,
-    /// How many modifications of each session.
+    /// PDRs of a session.
     #[arg(long, default_value_t = 2)]
-    modifications: u32,
-    /// The first UE address.
-    #[arg(long, default_value = "10.45.0.1")]
+    pdrs: u16,
+    /// FARs of a session.
+    #[arg(long, default_value_t = 2)]
+    fars: u32,
+    /// QERs of a session.
+    #[arg(long, default_value_t = 1)]
+    qers: u32,
+    /// URRs of a session.
+    #[arg(long, default_value_t = 1)]
+    urrs: u32,
+    /// The data network.
+    #[arg(long, default_value = "internet")]
+    network_instance: String,
+    /// The first UE address; the others follow.
+    #[arg(long, default_value = "10.64.0.1")]
     first_ue: Ipv4Addr,
-    /// The UPF's N3 address, for SMFs that choose TEIDs themselves.
-    #[arg(long, default_value = "10.10.3.7")]
-    n3: Ipv4Addr,
+    /// The UPF's N3 address: the SMF gives the F-TEIDs. Otherwise the UPF chooses them.
+    #[arg(long)]
+    given_f_teids: Option<Ipv4Addr>,
+    /// The gNB's address.
+    #[arg(long, default_value = "10.10.3.101")]
+    gnb: IpAddr,
+    /// How long to wait for an answer before a request is sent again, in milliseconds.
+    #[arg(long, default_value_t = 1000)]
+    t1_ms: u64,
+    /// How often a request is sent in all.
+    #[arg(long, default_value_t = 3)]
+    n1: u32,
+    /// How long a phase may take, in seconds.
+    #[arg(long, default_value_t = 120)]
+    limit_s: u64,
+    /// The UPF's process, to look at its CPU time and memory, if it runs on this machine.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl From<&LoadArguments> for Load {
+    fn from(arguments: &LoadArguments) -> Self {
+        Self {
+            local: SocketAddr::new(arguments.local, arguments.local_port),
+            target: SocketAddr::new(arguments.target, arguments.target_port),
+            shape: Shape {
+                pdrs: arguments.pdrs,
+                fars: arguments.fars,
+                qers: arguments.qers,
+                urrs: arguments.urrs,
+                network_instance: arguments.network_instance.clone(),
+                given_f_teids: arguments.given_f_teids,
+                first_ue: arguments.first_ue,
+                gnb: arguments.gnb,
+            },
+            held: arguments.held,
+            sessions: arguments.sessions,
+            window: arguments.window,
+            phases: arguments.phases.clone(),
+            rounds: arguments.rounds,
+            t1: Duration::from_millis(arguments.t1_ms),
+            n1: arguments.n1,
+            limit: Duration::from_secs(arguments.limit_s),
+            pid: arguments.pid,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -166,19 +217,13 @@ fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn n4_load(arguments: &LoadArguments) -> anyhow::Result<ExitCode> {
-    let report = load::run(&Load {
-        local: arguments.local,
-        target: arguments.target,
-        flavour: arguments.flavour.into(),
-        sessions: arguments.sessions,
-        window: arguments.window,
-        modifications: arguments.modifications,
-        first_ue: arguments.first_ue,
-        n3: arguments.n3,
-    })?;
-    println!("{}", serde_json::to_string_pretty(&report)?);
-    let is_clean = report.phases.iter().all(|phase| phase.failed == 0);
-    Ok(if is_clean {
+    let report = load::run(&arguments.into())?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(if report.phases.iter().all(PhaseSummary::is_clean) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -8,13 +8,14 @@ use anyhow::{Context, Result, ensure};
 
 /// Which workspace crates each crate may depend on. `upf-cp` and `upf-dp` never see each other.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("datagram", &[]),
     ("pfcp", &[]),
     ("gtpu", &[]),
     ("config", &[]),
     ("session", &[]),
     ("dpdk-sys", &[]),
     ("dpdk", &["dpdk-sys"]),
-    ("upf-cp", &["pfcp", "session"]),
+    ("upf-cp", &["datagram", "pfcp", "session"]),
     ("upf-dp", &["dpdk", "gtpu", "session"]),
     ("simulator", &["gtpu", "pfcp"]),
     (
@@ -31,14 +32,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "test-harness",
-        &["config", "dpdk", "gtpu", "pfcp", "simulator", "upf"],
+        &[
+            "config",
+            "datagram",
+            "dpdk",
+            "gtpu",
+            "pfcp",
+            "simulator",
+            "upf",
+        ],
     ),
     ("xtask", &[]),
 ];
 
 /// Crates that other libraries keep out of: codecs, contract and packet path know no runtime.
 const NO_TOKIO: &[&str] = &[
-    "pfcp", "gtpu", "config", "session", "dpdk", "dpdk-sys", "upf-dp",
+    "datagram", "pfcp", "gtpu", "config", "session", "dpdk", "dpdk-sys", "upf-dp",
 ];
 
 /// Where `unsafe` may stand.
