@@ -152,6 +152,8 @@ sections! {
         associate: Associate = "{}";
         /// Seconds that an SMF is given to release its association when asked to, while what its sessions used is reported; then the sessions end. 0: they end at once.
         release_grace_s: u32 = "10" in 0..=3600;
+        /// Octets of the longest datagram in which session messages to an SMF that can read it (BUNDL) go together. 0: each goes by itself.
+        bundle_octets: u32 = "1400" in 0..=65_000;
         /// How often an unanswered request is sent again (clause 6.4).
         retransmission: Retransmission = "{}";
         /// Heartbeats to associated SMFs (clause 6.2.2).
@@ -300,10 +302,18 @@ sections! {
         urrs_per_session: u32 = "100" in 1..=65_535;
         /// Buffering action rules of one session.
         bars_per_session: u32 = "16" in 1..=255;
-        /// PFCP messages handled per second and peer. Those above it are dropped and counted.
+        /// PFCP messages of all peers per second that there is time for. Beyond, establishments and modifications are refused by their priority, with the cause "congestion", and SMFs that can read it are told (LOAD, OVRL).
+        messages_per_second: u32 = "500000" in 1..=100_000_000;
+        /// PFCP messages handled per second and peer, and for all strangers together. Those above it are dropped and counted.
         messages_per_second_per_peer: u32 = "20000" in 1..=10_000_000;
         /// PFCP requests of the UPF that wait for an answer, per peer.
         outstanding_requests_per_peer: u32 = "4096" in 1..=1_048_576;
+        /// Session reports that wait for their turn, and usage reports that wait for a silent peer, per peer. Those above it are dropped and counted.
+        waiting_reports_per_peer: u32 = "65536" in 0..=16_777_216;
+        /// Answers that are kept for repeated requests, per peer. The oldest give way.
+        held_answers_per_peer: u32 = "131072" in 0..=16_777_216;
+        /// Octets of those answers, per peer.
+        held_answer_octets_per_peer: u32 = "16777216" in 0..=1_073_741_824;
         /// GTP-U peers that are supervised by Echo Requests. More than these are served all the same.
         gtpu_peers: u32 = "1024" in 0..=65_536;
     }

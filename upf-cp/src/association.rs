@@ -43,6 +43,10 @@ pub(crate) struct Association {
     pub(crate) parked: VecDeque<u32>,
     /// How far its release is.
     pub(crate) releasing: Releasing,
+    /// The number of the load that it was told of last …
+    pub(crate) told_load: Option<u32>,
+    /// … and of the overload.
+    pub(crate) told_overload: Option<u32>,
 }
 
 /// How far the release of an association is (TS 29.244, 5.18 and 6.2.8).
@@ -78,6 +82,8 @@ impl Association {
             waiting: VecDeque::new(),
             parked: VecDeque::new(),
             releasing: Releasing::No,
+            told_load: None,
+            told_overload: None,
         }
     }
 }
@@ -167,6 +173,11 @@ impl Associations {
             .map_or(&[], SmallVec::as_slice)
     }
 
+    /// The association with the node whose own address this is, where several are behind one.
+    pub(crate) fn named(&self, address: IpAddr, from: IpAddr) -> Option<PeerId> {
+        self.of(&NodeId::from(address), from)
+    }
+
     /// The association with that node, if the message comes from where the node is.
     pub(crate) fn of(&self, node: &NodeId, from: IpAddr) -> Option<PeerId> {
         self.by_node(node)
@@ -177,10 +188,16 @@ impl Associations {
         self.last += 1;
         let id = PeerId(self.last);
         self.by_node.insert(association.node_id.clone(), id);
-        self.by_address
-            .entry(association.address)
-            .or_default()
-            .push(id);
+        // Before those that only gave this address in an F-SEID: whose it is comes first.
+        let others = self.by_address.entry(association.address).or_default();
+        let own = others
+            .iter()
+            .take_while(|peer| {
+                let peer = self.peers.get(peer);
+                peer.is_some_and(|peer| peer.address == association.address)
+            })
+            .count();
+        others.insert(own, id);
         self.peers.insert(id, association);
         id
     }

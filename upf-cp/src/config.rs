@@ -41,6 +41,8 @@ pub struct NodeConfig {
     pub t1_ms: u64,
     /// How often a request is sent in all.
     pub n1: u32,
+    /// The longest datagram that several messages share; 0 sends each by itself.
+    pub bundle_octets: usize,
     /// The pause between heartbeats to an associated peer; 0 sends none.
     pub heartbeat_interval_ms: u64,
     /// How long answers are kept for requests that come again.
@@ -107,6 +109,9 @@ pub struct Limits {
     pub qers_per_session: usize,
     /// URRs of a session.
     pub urrs_per_session: usize,
+    /// Messages of all peers in a second that there is time for: beyond, requests are refused by
+    /// their priority.
+    pub messages_per_second: u32,
     /// Messages that one peer may send in a second, and that all strangers together may.
     pub messages_per_second_per_peer: u32,
     /// Session reports to one peer that may be unanswered at once.
@@ -115,6 +120,8 @@ pub struct Limits {
     pub waiting_reports_per_peer: usize,
     /// Answers that are kept for one peer.
     pub held_answers_per_peer: usize,
+    /// Octets of those answers.
+    pub held_answer_octets_per_peer: usize,
     /// GTP-U peers that are supervised.
     pub gtpu_peers: usize,
 }
@@ -128,10 +135,12 @@ impl Default for Limits {
             fars_per_session: 100,
             qers_per_session: 100,
             urrs_per_session: 100,
+            messages_per_second: 500_000,
             messages_per_second_per_peer: 20_000,
             outstanding_requests_per_peer: 4_096,
             waiting_reports_per_peer: 65_536,
-            held_answers_per_peer: 65_536,
+            held_answers_per_peer: 131_072,
+            held_answer_octets_per_peer: 16 << 20,
             gtpu_peers: 1_024,
         }
     }
@@ -156,6 +165,7 @@ impl NodeConfig {
             release_grace_ms: 10_000,
             t1_ms: 3_000,
             n1: 3,
+            bundle_octets: 1_400,
             heartbeat_interval_ms: 10_000,
             response_hold_ms: 15_000,
             limits: Limits::default(),

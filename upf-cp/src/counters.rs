@@ -23,6 +23,20 @@ pub enum Dropped {
     StrangerRate,
 }
 
+/// A bound that a request ran into: answered with "no resources available".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Associations.
+    Peers,
+    /// Sessions.
+    Sessions,
+    /// Rules of one kind in a session.
+    Rules,
+}
+
+/// How many kinds of [`Limit`] there are.
+const LIMITS: usize = 3;
+
 /// How many kinds of [`Dropped`] there are.
 const DROPPED: usize = 8;
 
@@ -39,6 +53,7 @@ pub struct Counters {
     sent: [u64; TYPES],
     causes: [u64; CAUSES],
     dropped: [u64; DROPPED],
+    limits: [u64; LIMITS],
     /// Requests that came again and got the stored answer.
     pub duplicates: u64,
     /// Our requests that were sent again.
@@ -55,6 +70,8 @@ pub struct Counters {
     pub peers_given_up: u64,
     /// Set-ups of a Node ID that is associated from another address, and may not move.
     pub takeovers_refused: u64,
+    /// Requests that were refused because more came than there is time for.
+    pub messages_shed: u64,
     /// Reports that found too many others waiting for the same peer.
     pub reports_shed: u64,
     /// Reports from workers about sessions or rules that are gone.
@@ -78,6 +95,8 @@ impl Default for Counters {
             sent: [0; TYPES],
             causes: [0; CAUSES],
             dropped: [0; DROPPED],
+            limits: [0; LIMITS],
+            messages_shed: 0,
             duplicates: 0,
             retransmissions: 0,
             timeouts: 0,
@@ -114,6 +133,10 @@ impl Counters {
     pub fn dropped(&self, why: Dropped) -> u64 {
         get(&self.dropped, why.number())
     }
+    /// Requests refused because a bound was reached.
+    pub fn limit(&self, limit: Limit) -> u64 {
+        get(&self.limits, limit.number())
+    }
     /// Every message type that was received or sent, with both numbers.
     pub fn by_type(&self) -> impl Iterator<Item = (u8, u64, u64)> + '_ {
         let both = self.received.iter().zip(&self.sent).zip(0_u8..);
@@ -137,6 +160,9 @@ impl Counters {
     pub(crate) fn count_cause(&mut self, cause: u8) {
         count(&mut self.causes, cause);
     }
+    pub(crate) fn count_limit(&mut self, limit: Limit) {
+        count(&mut self.limits, limit.number());
+    }
     pub(crate) fn count_dropped(&mut self, why: Dropped) {
         count(&mut self.dropped, why.number());
     }
@@ -158,6 +184,29 @@ fn count(counters: &mut [u64], number: u8) {
     let slot = slot(counters.len(), number);
     if let Some(counter) = counters.get_mut(slot) {
         *counter += 1;
+    }
+}
+
+impl Limit {
+    /// All bounds, in the order of their numbers.
+    pub const ALL: [Self; LIMITS] = [Self::Peers, Self::Sessions, Self::Rules];
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Peers => 0,
+            Self::Sessions => 1,
+            Self::Rules => 2,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Peers => "peers",
+            Self::Sessions => "sessions",
+            Self::Rules => "rules",
+        })
     }
 }
 

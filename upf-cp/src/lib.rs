@@ -8,7 +8,8 @@
 //!   v                                                   |
 //! node.rs             time, operators, work in slices                          work.rs
 //! receive.rs          admit, decode, find a repeated request, dispatch
-//! send.rs             encode, keep the answer, repeat the request              transaction.rs
+//! send.rs             encode, keep the answer, repeat the request       answers.rs transaction.rs
+//!                     load control, bundling                            load.rs bundle.rs
 //!   v
 //! procedure/
 //!   heartbeat.rs      who is alive, who restarted, who is gone
@@ -31,11 +32,14 @@
 //!
 //! [`Node`] owns the [`Publisher`](session::Publisher); nothing else writes the tables.
 
+mod answers;
 mod association;
+mod bundle;
 mod config;
 mod counters;
 mod event;
 mod features;
+mod load;
 mod node;
 mod paths;
 mod procedure;
@@ -52,7 +56,7 @@ mod usage;
 mod work;
 
 pub use config::{Echo, Limits, Move, NodeConfig, PFCP_PORT};
-pub use counters::{Counters, Dropped};
+pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};
 pub use features::up_function_features;
 pub use node::Node;

@@ -11,14 +11,16 @@ use session::Publisher;
 use session::neighbour::Neighbours;
 use session::topology::Topology;
 
+use crate::answers::{Incoming, Room};
 use crate::association::{Associations, PeerId};
 use crate::config::NodeConfig;
 use crate::counters::Counters;
 use crate::event::{Input, Now, Operator, Output};
+use crate::load::Load;
 use crate::paths::Paths;
 use crate::sessions::Sessions;
 use crate::timer::{Timer, Timers};
-use crate::transaction::{Bucket, Incoming, Outgoing};
+use crate::transaction::{Bucket, Outgoing};
 use crate::work::WorkQueue;
 
 /// How often old answers are forgotten and retired plans freed.
@@ -55,6 +57,7 @@ pub struct Node {
     pub(crate) failed_associations: FxHashMap<usize, u32>,
     /// The node is on its way to its end: no new association is begun.
     pub(crate) ending: bool,
+    pub(crate) load: Load,
     pub(crate) strangers: Bucket,
     pub(crate) log: Bucket,
     pub(crate) outputs: Vec<Output>,
@@ -84,11 +87,15 @@ impl Node {
         let incoming = Incoming::new(
             random.next_u64(),
             config.response_hold_ms,
-            limits.held_answers_per_peer,
+            Room {
+                answers: limits.held_answers_per_peer,
+                octets: limits.held_answer_octets_per_peer,
+            },
         );
         let mut timers = Timers::default();
         timers.set(now.elapsed_ms + HOUSEKEEPING_MS, Timer::Housekeeping);
         Self {
+            load: Load::new(limits.messages_per_second, now.elapsed_ms, now.ntp_s),
             strangers: Bucket::new(limits.messages_per_second_per_peer, now.elapsed_ms),
             log: Bucket::new(LOG_LINES_PER_SECOND, now.elapsed_ms),
             recovery_time_stamp: now.ntp_s,
@@ -127,7 +134,8 @@ impl Node {
             };
             self.due(timer);
         }
-        std::mem::take(&mut self.outputs)
+        let outputs = std::mem::take(&mut self.outputs);
+        self.bundle(outputs)
     }
 
     /// When [`Input::Tick`] is wanted at the latest: at once, while there is work that a single
@@ -181,6 +189,7 @@ impl Node {
             Timer::Path(peer) => self.path_due(peer),
             Timer::Housekeeping => {
                 self.look_for_paths();
+                self.look_at_load();
                 self.incoming.housekeeping(self.now.elapsed_ms);
                 self.publisher.reclaim();
                 self.timers

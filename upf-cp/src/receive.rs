@@ -12,11 +12,11 @@ use crate::transaction::Purpose;
 
 impl Node {
     pub(crate) fn datagram(&mut self, from: SocketAddr, octets: &[u8]) {
-        if !self.admit(from.ip()) {
-            return;
-        }
         let mut rest = octets;
         for message in pfcp::messages(octets) {
+            if !self.admit(from.ip()) {
+                return;
+            }
             let (own, after) = split_first(rest);
             rest = after;
             let digest = self.incoming.digest(from, own);
@@ -31,7 +31,9 @@ impl Node {
                     if message.is_request() && self.repeated(&asked) {
                         continue;
                     }
-                    self.message(asked, message);
+                    if !self.sheds(&asked, &message) {
+                        self.message(asked, message);
+                    }
                 }
                 Err(error) => self.undecodable(from, digest, error),
             }
@@ -49,7 +51,9 @@ impl Node {
             None => (&mut self.strangers, Dropped::StrangerRate),
         };
         let admitted = bucket.take(now_ms);
-        if !admitted {
+        if admitted {
+            self.load.count(now_ms);
+        } else {
             self.drop_message(why, from);
         }
         admitted
@@ -62,9 +66,7 @@ impl Node {
             self.counters.duplicates += 1;
             return true;
         }
-        let held = self
-            .incoming
-            .find(asked.from, asked.header.sequence, asked.digest);
+        let held = self.incoming.find(asked.from.ip(), asked.digest);
         let Some((octets, after)) = held else {
             return false;
         };
@@ -182,9 +184,8 @@ impl Node {
                         return;
                     }
                     let refusal = Refusal {
-                        cause: Cause(error.cause()),
                         offending: error.offending_ie(),
-                        rule: None,
+                        ..Refusal::new(Cause(error.cause()))
                     };
                     self.refuse_type(&asked, message_type, refusal);
                 } else {

@@ -5,6 +5,8 @@ use pfcp::{Cause, FailedRuleId};
 use session::plan::CompileError;
 use session::{Key, PublishError};
 
+use crate::counters::Limit;
+
 /// Cause, Offending IE and Failed Rule ID of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cause {cause}, offending IE {offending:?}, failed rule {rule:?}")]
@@ -15,6 +17,8 @@ pub(crate) struct Refusal {
     pub(crate) offending: Option<u16>,
     /// The first rule that failed.
     pub(crate) rule: Option<FailedRuleId>,
+    /// The bound that was reached.
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Refusal {
@@ -24,6 +28,15 @@ impl Refusal {
             cause,
             offending: None,
             rule: None,
+            limit: None,
+        }
+    }
+
+    /// A bound was reached.
+    pub(crate) const fn limit(limit: Limit) -> Self {
+        Self {
+            limit: Some(limit),
+            ..Self::new(Cause::NO_RESOURCES_AVAILABLE)
         }
     }
 
@@ -33,6 +46,7 @@ impl Refusal {
             cause,
             offending: Some(T::TYPE),
             rule: None,
+            limit: None,
         }
     }
 
@@ -42,6 +56,7 @@ impl Refusal {
             cause: Cause::RULE_CREATION_MODIFICATION_FAILURE,
             offending: Some(T::TYPE),
             rule: Some(rule),
+            limit: None,
         }
     }
 
@@ -51,16 +66,13 @@ impl Refusal {
             cause: Cause::RULE_CREATION_MODIFICATION_FAILURE,
             offending: Some(r#type),
             rule: Some(rule),
+            limit: None,
         }
     }
 
     /// The same with another cause.
     pub(crate) const fn cause(self, cause: Cause) -> Self {
-        Self {
-            cause,
-            offending: self.offending,
-            rule: self.rule,
-        }
+        Self { cause, ..self }
     }
 
     /// What the rules' compiler objects to.
@@ -104,6 +116,7 @@ impl Refusal {
             cause,
             offending: Some(offending),
             rule,
+            limit: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use pfcp::{Cause, Encode, Header};
 use session::report::Command;
 use session::{Epoch, WorkerId};
 
+use crate::association::PeerId;
 use crate::counters::Dropped;
 use crate::event::Output;
 use crate::node::{Asked, Node};
@@ -19,7 +20,7 @@ const RELEASE_RESPONSE: u8 = 10;
 impl Node {
     /// Sends an answer of a node message.
     pub(crate) fn send_node(&mut self, to: SocketAddr, sequence: u32, answer: &impl Encode) {
-        if let Some(octets) = self.encode(&Header::node(sequence), answer) {
+        if let Some(octets) = self.encode(&Header::node(sequence), answer, None) {
             self.outputs.push(Output::Send {
                 to,
                 octets,
@@ -38,16 +39,19 @@ impl Node {
         after: Option<Epoch>,
     ) {
         self.counters.count_cause(cause.0);
-        let Some(octets) = self.encode(&asked.header.answer(seid), answer) else {
+        let from = asked.from.ip();
+        let peer = self.peers.at(from).first().copied();
+        let about = peer.filter(|_| answer.is_session());
+        let Some(octets) = self.encode(&asked.header.answer(seid), answer, about) else {
             return;
         };
         // Strangers' requests change nothing: they may be handled again. Who has just released its
         // association is none.
         let released = answer.message_type() == RELEASE_RESPONSE && cause.is_accepted();
-        if released || !self.peers.at(asked.from.ip()).is_empty() {
-            let key = (asked.from, asked.header.sequence, asked.digest);
+        if released || peer.is_some() {
+            let answer = (octets.as_ref(), after);
             self.incoming
-                .hold(key, Arc::clone(&octets), after, self.now.elapsed_ms);
+                .hold(from, asked.digest, answer, self.now.elapsed_ms);
         }
         self.outputs.push(Output::Send {
             to: asked.from,
@@ -70,7 +74,11 @@ impl Node {
             sequence,
             ..Header::default()
         };
-        let Some(octets) = self.encode(&header, request) else {
+        let about = match purpose {
+            Purpose::Report(about) => Some(about.peer),
+            _ => None,
+        };
+        let Some(octets) = self.encode(&header, request, about) else {
             return;
         };
         let pending = Pending {
@@ -96,13 +104,22 @@ impl Node {
         });
     }
 
-    fn encode(&mut self, header: &Header, message: &impl Encode) -> Option<Arc<[u8]>> {
+    /// `to`: the peer that a session message goes to.
+    fn encode(
+        &mut self,
+        header: &Header,
+        message: &impl Encode,
+        to: Option<PeerId>,
+    ) -> Option<Arc<[u8]>> {
         let mut octets = Vec::with_capacity(256);
         if pfcp::encode(header, message, &mut octets).is_err() {
             self.counters.too_long += 1;
             return None;
         }
         self.counters.count_sent(message.message_type());
+        if let Some(peer) = to {
+            self.add_load(peer, &mut octets);
+        }
         Some(octets.into())
     }
 

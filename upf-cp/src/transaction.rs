@@ -1,13 +1,11 @@
-//! Reliable delivery (TS 29.244, 6.4): requests of ours until they are answered, and answers of
-//! ours for requests that come again.
+//! Reliable delivery (TS 29.244, 6.4): requests of ours until they are answered; and how many
+//! messages may come.
 
-use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hasher as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use session::{Epoch, Seid, SessionIndex};
+use session::{Seid, SessionIndex};
 
 use crate::association::PeerId;
 
@@ -173,137 +171,6 @@ pub(crate) enum Expired {
     GivenUp(Pending),
 }
 
-// ===== answers of ours =====
-
-/// The FO flag of a header (TS 29.244, 7.2.2.1).
-const FLAG_FOLLOW_ON: u8 = 4;
-
-/// An answer that is kept, and the request it belongs to.
-#[derive(Clone, Debug)]
-struct Held {
-    /// Of the whole request: a peer that restarted uses its numbers again (TS 29.244, 6.4, speaks
-    /// of retransmissions only, which are the same octets).
-    digest: u64,
-    octets: Arc<[u8]>,
-    after: Option<Epoch>,
-}
-
-type Key = (u16, u32);
-
-#[derive(Debug, Default)]
-struct Answers {
-    held: FxHashMap<Key, Held>,
-    /// Soonest to be forgotten first; an entry may have been replaced since.
-    order: VecDeque<(u64, Key, u64)>,
-}
-
-/// The answers that are kept, by peer.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    peers: FxHashMap<IpAddr, Answers>,
-    /// Keys the digests, so that they cannot be steered.
-    secret: u64,
-    hold_ms: u64,
-    capacity: usize,
-}
-
-impl Incoming {
-    pub(crate) fn new(secret: u64, hold_ms: u64, capacity: usize) -> Self {
-        Self {
-            peers: FxHashMap::default(),
-            secret,
-            hold_ms,
-            capacity,
-        }
-    }
-
-    /// What tells requests apart: where they come from, and all that they say. (A request that was
-    /// bundled may be repeated by itself: whether another one follows does not count.)
-    pub(crate) fn digest(&self, from: SocketAddr, request: &[u8]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.secret);
-        hasher.write_u16(from.port());
-        if let [flags, rest @ ..] = request {
-            hasher.write_u8(flags & !FLAG_FOLLOW_ON);
-            hasher.write(rest);
-        }
-        hasher.finish()
-    }
-
-    /// The answer that this very request has had.
-    pub(crate) fn find(
-        &self,
-        from: SocketAddr,
-        sequence: u32,
-        digest: u64,
-    ) -> Option<(Arc<[u8]>, Option<Epoch>)> {
-        let held = self
-            .peers
-            .get(&from.ip())?
-            .held
-            .get(&(from.port(), sequence))?;
-        (held.digest == digest).then(|| (Arc::clone(&held.octets), held.after))
-    }
-
-    /// Keeps an answer.
-    pub(crate) fn hold(
-        &mut self,
-        (from, sequence, digest): (SocketAddr, u32, u64),
-        octets: Arc<[u8]>,
-        after: Option<Epoch>,
-        now_ms: u64,
-    ) {
-        let answers = self.peers.entry(from.ip()).or_default();
-        answers.forget(now_ms, self.capacity.saturating_sub(1));
-        let key = (from.port(), sequence);
-        answers.held.insert(
-            key,
-            Held {
-                digest,
-                octets,
-                after,
-            },
-        );
-        answers
-            .order
-            .push_back((now_ms + self.hold_ms, key, digest));
-    }
-
-    /// Forgets all answers to a peer: it restarted.
-    pub(crate) fn clear(&mut self, peer: IpAddr) {
-        self.peers.remove(&peer);
-    }
-
-    /// Forgets what is too old.
-    pub(crate) fn housekeeping(&mut self, now_ms: u64) {
-        self.peers.retain(|_, answers| {
-            answers.forget(now_ms, usize::MAX);
-            !answers.order.is_empty()
-        });
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.peers.values().map(|answers| answers.held.len()).sum()
-    }
-}
-
-impl Answers {
-    fn forget(&mut self, now_ms: u64, most: usize) {
-        while let Some((until_ms, key, digest)) = self.order.front().copied()
-            && (until_ms <= now_ms || self.order.len() > most)
-        {
-            self.order.pop_front();
-            if self
-                .held
-                .get(&key)
-                .is_some_and(|held| held.digest == digest)
-            {
-                self.held.remove(&key);
-            }
-        }
-    }
-}
-
 // ===== rates =====
 
 /// A token bucket of messages: one second's worth at most.
@@ -339,5 +206,14 @@ impl Bucket {
             self.tokens -= 1000;
         }
         enough
+    }
+
+    pub(crate) const fn per_second(&self) -> u64 {
+        self.per_second
+    }
+
+    /// How much is left of what may come at once.
+    pub(crate) fn percent_left(&self) -> u32 {
+        u32::try_from(self.tokens / (self.per_second * 10)).unwrap_or(100)
     }
 }

@@ -7,6 +7,7 @@ use session::report::Command;
 use session::{Epoch, Key, PublishError, Publisher, SessionIndex, WorkerId};
 
 use crate::association::PeerId;
+use crate::counters::Limit;
 use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::sessions::{CpFSeid, Session};
@@ -90,8 +91,10 @@ impl Node {
         } else {
             f_seid.ipv6.map(Into::into)
         };
-        let usable =
-            |address: &std::net::IpAddr| !address.is_unspecified() && !address.is_multicast();
+        // Reports go there: not to anybody who could not be a peer.
+        let usable = |address: &std::net::IpAddr| {
+            !address.is_unspecified() && !address.is_multicast() && self.config.allows(*address)
+        };
         let address = address.filter(usable).ok_or(bad)?;
         if f_seid.seid == 0 {
             return Err(bad);
@@ -124,7 +127,7 @@ impl Node {
 /// Refuses what goes over a limit, before anything is done about it.
 pub(crate) fn check_counts(counts: &[(usize, usize)]) -> Result<(), Refusal> {
     if counts.iter().any(|(count, limit)| count > limit) {
-        return Err(Refusal::new(Cause::NO_RESOURCES_AVAILABLE));
+        return Err(Refusal::limit(Limit::Rules));
     }
     Ok(())
 }

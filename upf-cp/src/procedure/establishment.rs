@@ -9,6 +9,7 @@ use session::{Epoch, Seid, SessionIndex, WorkerId};
 
 use super::draft::{check_counts, compile, created_pdrs, network_of, publish};
 use crate::association::PeerId;
+use crate::counters::Limit;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::sessions::{CpFSeid, Session, Sessions};
@@ -59,7 +60,7 @@ impl Node {
             (request.create_qers.len(), limits.qers_per_session),
             (request.create_urrs.len(), limits.urrs_per_session),
         ])?;
-        let full = Refusal::new(Cause::NO_RESOURCES_AVAILABLE);
+        let full = Refusal::limit(Limit::Sessions);
         let replaces = usize::from(self.sessions.by_cp(peer, cp).is_some());
         let most = usize::try_from(limits.sessions).unwrap_or(usize::MAX);
         if self.sessions.len() - replaces >= most {

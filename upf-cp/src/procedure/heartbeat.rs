@@ -1,8 +1,8 @@
 //! Heartbeats (TS 29.244, 6.2.2): who is alive, who has restarted, who has been gone for too long.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use pfcp::{HeartbeatRequest, HeartbeatResponse, RecoveryTimeStamp};
+use pfcp::{HeartbeatRequest, HeartbeatResponse, RecoveryTimeStamp, SourceIpAddress};
 
 use crate::association::PeerId;
 use crate::node::{Asked, Node};
@@ -18,7 +18,15 @@ impl Node {
         };
         self.send_node(asked.from, asked.header.sequence, &answer);
         let stamp = request.recovery_time_stamp.0;
-        let Some(id) = self.peers.at(asked.from.ip()).first().copied() else {
+        let from = asked.from.ip();
+        // Behind a NAT, several peers may come from one address: then they say which they are.
+        let source = request.source_ip_address.as_ref();
+        let source = source.and_then(|source| {
+            let ipv4 = source.ipv4.map(IpAddr::V4);
+            ipv4.or(source.ipv6.map(IpAddr::V6))
+        });
+        let named = source.and_then(|source| self.peers.named(source, from));
+        let Some(id) = named.or_else(|| self.peers.at(from).first().copied()) else {
             return;
         };
         let restarted = self
@@ -39,9 +47,26 @@ impl Node {
         let to = SocketAddr::new(peer.address, self.config.peer_port);
         let request = HeartbeatRequest {
             recovery_time_stamp: RecoveryTimeStamp(self.recovery_time_stamp),
+            source_ip_address: self.source_behind_nat(),
             ..Default::default()
         };
         self.request(to, None, &request, Purpose::Heartbeat(id));
+    }
+
+    /// Our own address, where peers know us by another (TS 29.244, 6.2.2).
+    fn source_behind_nat(&self) -> Option<SourceIpAddress> {
+        let own = self.config.address;
+        let source = match own {
+            IpAddr::V4(address) => SourceIpAddress {
+                ipv4: Some(address),
+                ..Default::default()
+            },
+            IpAddr::V6(address) => SourceIpAddress {
+                ipv6: Some(address),
+                ..Default::default()
+            },
+        };
+        (own != self.config.advertise).then_some(source)
     }
 
     pub(crate) fn heartbeat_answered(

@@ -156,6 +156,9 @@ impl Node {
     }
 
     fn log_refusal(&mut self, asked: &Asked, refusal: &Refusal) {
+        if let Some(limit) = refusal.limit {
+            self.counters.count_limit(limit);
+        }
         if self.may_log() {
             tracing::warn!(from = %asked.from, %refusal, "refused a session request");
         }

@@ -10,6 +10,7 @@ use session::Epoch;
 
 use crate::association::{Association, PeerId};
 use crate::config::Move;
+use crate::counters::Limit;
 use crate::features::up_function_features;
 use crate::node::{Asked, Node};
 use crate::timer::Timer;
@@ -125,7 +126,10 @@ impl Node {
                 self.counters.takeovers_refused += 1;
                 Cause::REQUEST_REJECTED
             }
-            None if self.peers.len() >= self.config.limits.peers => Cause::NO_RESOURCES_AVAILABLE,
+            None if self.peers.len() >= self.config.limits.peers => {
+                self.counters.count_limit(Limit::Peers);
+                Cause::NO_RESOURCES_AVAILABLE
+            }
             None => Cause::REQUEST_ACCEPTED,
         }
     }
