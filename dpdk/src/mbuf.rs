@@ -203,6 +203,28 @@ impl Mbuf {
         true
     }
 
+    /// Makes the data begin `front` octets later, or earlier when negative, and be `length` octets
+    /// long; octets that are new hold what was there before. False, and nothing done, when the
+    /// buffer does not reach that far or there are several segments.
+    #[inline]
+    #[must_use = "nothing was moved when false"]
+    pub fn reframe(&mut self, front: i32, length: u16) -> bool {
+        if !self.is_contiguous() {
+            return false;
+        }
+        let raw = self.raw_mut();
+        let Ok(start) = u16::try_from(i32::from(raw.data_off).saturating_add(front)) else {
+            return false;
+        };
+        if u32::from(start).wrapping_add(length.into()) > raw.buf_len.into() {
+            return false;
+        }
+        raw.data_off = start;
+        raw.data_len = length;
+        raw.pkt_len = length.into();
+        true
+    }
+
     /// Whether the packet lies in one segment.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
@@ -296,9 +318,9 @@ impl Mbuf {
     #[inline]
     pub fn clear_flags(&mut self) {
         let raw = self.raw_mut();
+        // `tx_offload` means nothing without its flags, and lies in another cache line.
         raw.ol_flags = 0;
         raw.packet_type = 0;
-        raw.tx_offload = 0;
     }
 
     /// Has the port compute checksums while it sends.

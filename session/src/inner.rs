@@ -9,6 +9,8 @@ pub const EXTENSION_HEADERS_MAX: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub struct Inner<'a> {
     octets: &'a [u8],
+    /// The first of these, read at fixed places: all of an IPv4 header without options.
+    header: &'a [u8; 20],
     /// `true` for IPv6.
     v6: bool,
     /// The length that the packet says it has, no more than there is.
@@ -46,9 +48,14 @@ impl<'a> Inner<'a> {
     /// are left aside.
     #[inline]
     pub fn parse(octets: &'a [u8]) -> Result<Self, InnerError> {
-        let (v6, length) = match octets.first().map(|first| first >> 4) {
-            Some(4) => {
-                let header: &[u8; 20] = octets.first_chunk().ok_or(InnerError::Length)?;
+        let Some(header) = octets.first_chunk::<20>() else {
+            return Err(match octets.first() {
+                None | Some(0x40..=0x4f | 0x60..=0x6f) => InnerError::Length,
+                Some(_) => InnerError::Version,
+            });
+        };
+        let (v6, length) = match header[0] >> 4 {
+            4 => {
                 let header_length = u16::from(header[0] & 0xf) * 4;
                 let length = u16::from_be_bytes([header[2], header[3]]);
                 if header_length < 20 || length < header_length {
@@ -56,18 +63,33 @@ impl<'a> Inner<'a> {
                 }
                 (false, length)
             }
-            Some(6) => {
-                let header: &[u8; 40] = octets.first_chunk().ok_or(InnerError::Length)?;
+            6 => {
                 let length = u16::from_be_bytes([header[4], header[5]]);
                 (true, length.checked_add(40).ok_or(InnerError::Length)?)
             }
-            Some(_) => return Err(InnerError::Version),
-            None => return Err(InnerError::Length),
+            _ => return Err(InnerError::Version),
         };
         if octets.len() < usize::from(length) {
             return Err(InnerError::Length);
         }
-        Ok(Self { octets, v6, length })
+        Ok(Self {
+            octets,
+            header,
+            v6,
+            length,
+        })
+    }
+
+    /// Its first octets: an IPv4 header without options, or half of an IPv6 header.
+    #[inline]
+    pub const fn header(&self) -> &'a [u8; 20] {
+        self.header
+    }
+
+    /// Its octets, and those behind it that are none of it.
+    #[inline]
+    pub const fn octets(&self) -> &'a [u8] {
+        self.octets
     }
 
     /// The packet's own length, in octets.
@@ -85,26 +107,39 @@ impl<'a> Inner<'a> {
     /// The source address as 128 bits, IPv4 in the IPv4-mapped range.
     #[inline]
     pub(crate) fn source_bits(&self) -> u128 {
-        self.address_bits(12, 8)
+        if self.v6 {
+            return self.bits_v6(8);
+        }
+        0xffff_0000_0000 | u128::from(self.source_v4())
     }
 
     /// The destination address as 128 bits, IPv4 in the IPv4-mapped range.
     #[inline]
     pub(crate) fn destination_bits(&self) -> u128 {
-        self.address_bits(16, 24)
+        if self.v6 {
+            return self.bits_v6(24);
+        }
+        0xffff_0000_0000 | u128::from(self.destination_v4())
+    }
+
+    /// The source address of an IPv4 packet.
+    #[inline]
+    pub(crate) const fn source_v4(&self) -> u32 {
+        let [.., a, b, c, d, _, _, _, _] = *self.header;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// The destination address of an IPv4 packet.
+    #[inline]
+    pub(crate) const fn destination_v4(&self) -> u32 {
+        let [.., a, b, c, d] = *self.header;
+        u32::from_be_bytes([a, b, c, d])
     }
 
     #[inline]
-    fn address_bits(&self, v4: usize, v6: usize) -> u128 {
-        if self.v6 {
-            self.octets
-                .get(v6..)
-                .and_then(<[u8]>::first_chunk)
-                .map_or(0, |a| u128::from_be_bytes(*a))
-        } else {
-            let address = self.octets.get(v4..).and_then(<[u8]>::first_chunk);
-            0xffff_0000_0000 | u128::from(address.map_or(0, |a| u32::from_be_bytes(*a)))
-        }
+    fn bits_v6(&self, at: usize) -> u128 {
+        let octets = self.octets.get(at..).and_then(<[u8]>::first_chunk);
+        octets.map_or(0, |octets| u128::from_be_bytes(*octets))
     }
 
     /// The source address.
@@ -131,37 +166,37 @@ impl<'a> Inner<'a> {
 
     /// ToS octet or traffic class.
     #[inline]
-    pub fn tos(&self) -> u8 {
-        match (self.v6, self.octets) {
-            (false, [_, tos, ..]) => *tos,
-            (true, [first, second, ..]) => first << 4 | second >> 4,
-            _ => 0,
+    pub const fn tos(&self) -> u8 {
+        if self.v6 {
+            self.header[0] << 4 | self.header[1] >> 4
+        } else {
+            self.header[1]
         }
     }
 
     /// The flow label of an IPv6 packet.
     pub fn flow_label(&self) -> Option<u32> {
-        let [_, b, c, d] = *self.octets.first_chunk()?;
+        let [_, b, c, d, ..] = *self.header;
         self.v6.then(|| u32::from_be_bytes([0, b & 0xf, c, d]))
     }
 
     /// TTL or hop limit.
     #[inline]
-    pub fn hop_limit(&self) -> u8 {
-        self.octets
-            .get(if self.v6 { 7 } else { 8 })
-            .copied()
-            .unwrap_or(0)
+    pub const fn hop_limit(&self) -> u8 {
+        if self.v6 {
+            self.header[7]
+        } else {
+            self.header[8]
+        }
     }
 
     /// Finds the transport header; bounded work.
     pub fn transport(&self) -> Transport {
         let (mut protocol, mut at) = if self.v6 {
-            (self.octets.get(6).copied().unwrap_or(59), 40)
+            (self.header[6], 40)
         } else {
-            let fragment = self.octets.get(6..).and_then(<[u8]>::first_chunk);
-            let fragment = fragment.map_or(0, |field| u16::from_be_bytes(*field));
-            let protocol = self.octets.get(9).copied().unwrap_or(255);
+            let fragment = u16::from_be_bytes([self.header[6], self.header[7]]);
+            let protocol = self.header[9];
             if fragment & 0x1fff != 0 {
                 return Transport {
                     protocol,
@@ -169,10 +204,7 @@ impl<'a> Inner<'a> {
                     spi: None,
                 };
             }
-            (
-                protocol,
-                usize::from(self.octets.first().copied().unwrap_or(0) & 0xf) * 4,
-            )
+            (protocol, usize::from(self.header[0] & 0xf) * 4)
         };
         let octets = self
             .octets

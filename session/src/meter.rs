@@ -55,23 +55,30 @@ impl Meter {
             .store(other.downlink.arrival.load(Relaxed), Relaxed);
     }
 
-    /// Whether a packet of `octets` conforms. Takes nothing.
+    /// Whether a packet conforms. Takes nothing.
     #[inline]
     pub fn conforms(&self, direction: Direction, now: Now) -> bool {
         let bucket = self.bucket(direction);
-        let now = now.0 << FRACTION_BITS;
-        bucket.cost != u64::MAX
-            && bucket.arrival.load(Relaxed).saturating_sub(now) <= bucket.tolerance
+        bucket.lets_pass(bucket.arrival.load(Relaxed), now)
     }
 
     /// Charges a packet of `octets` that passed.
     #[inline]
     pub fn charge(&self, direction: Direction, octets: u16, now: Now) {
         let bucket = self.bucket(direction);
-        let now = now.0 << FRACTION_BITS;
-        let cost = bucket.cost.saturating_mul(u64::from(octets)) >> COST_BITS;
-        let arrival = bucket.arrival.load(Relaxed).max(now);
-        bucket.arrival.store(arrival.saturating_add(cost), Relaxed);
+        bucket.charge(bucket.arrival.load(Relaxed), octets, now);
+    }
+
+    /// Charges a packet of `octets` if it conforms, and says whether it does.
+    #[inline]
+    pub fn pass(&self, direction: Direction, octets: u16, now: Now) -> bool {
+        let bucket = self.bucket(direction);
+        let arrival = bucket.arrival.load(Relaxed);
+        let passes = bucket.lets_pass(arrival, now);
+        if passes {
+            bucket.charge(arrival, octets, now);
+        }
+        passes
     }
 
     #[inline]
@@ -84,6 +91,19 @@ impl Meter {
 }
 
 impl Bucket {
+    #[inline]
+    const fn lets_pass(&self, arrival: u64, now: Now) -> bool {
+        let ahead = arrival.saturating_sub(now.0 << FRACTION_BITS);
+        ahead <= self.tolerance && self.cost != u64::MAX
+    }
+
+    #[inline]
+    fn charge(&self, arrival: u64, octets: u16, now: Now) {
+        let cost = self.cost.saturating_mul(u64::from(octets)) >> COST_BITS;
+        let arrival = arrival.max(now.0 << FRACTION_BITS);
+        self.arrival.store(arrival.saturating_add(cost), Relaxed);
+    }
+
     fn new(kbps: u64, hz: u64, burst_ms: u32) -> Self {
         let saturate = |wide: u128| u64::try_from(wide).unwrap_or(u64::MAX);
         // hz cycles per second, kbps × 125 octets per second.

@@ -6,10 +6,12 @@
 //! written again only once every reader has passed a quiescent point (see `publish.rs`), so that a
 //! reader never pairs an old key with a new value.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use Ordering::{Acquire, Relaxed, Release};
 
+use crate::id::index;
 use crate::publish::prefetch;
 
 /// An empty slot.
@@ -32,6 +34,26 @@ struct Bucket<const W: usize, const S: usize> {
 pub(crate) struct Table<const W: usize, const S: usize> {
     buckets: Box<[Bucket<W, S>]>,
     seed: u64,
+}
+
+impl<const W: usize, const S: usize> Bucket<W, S> {
+    /// The value of `key` in this bucket. All slots are compared before one is chosen: in which a
+    /// key lies cannot be predicted.
+    #[inline]
+    fn get(&self, key: &[u64; W]) -> Option<NonZeroU32> {
+        let mut found = EMPTY;
+        for (words, value) in self.keys.iter().zip(&self.values) {
+            // Acquire: the words below are those that were written before the value.
+            let value = value.load(Acquire);
+            let differs = words
+                .iter()
+                .zip(key)
+                .fold(0, |bits, (word, key)| bits | (word.load(Relaxed) ^ key));
+            let holds = differs == 0 && value != TOMBSTONE;
+            found |= if holds { value } else { EMPTY };
+        }
+        NonZeroU32::new(found)
+    }
 }
 
 /// Why a key was not inserted.
@@ -77,7 +99,7 @@ impl<const W: usize, const S: usize> Table<W, S> {
         clippy::cast_possible_truncation,
         reason = "both halves of the product are wanted, and only the low bits of the hash"
     )]
-    fn home(&self, key: &[u64; W]) -> usize {
+    pub(crate) fn home(&self, key: &[u64; W]) -> u32 {
         let mut hash = self.seed;
         for word in key {
             let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
@@ -85,35 +107,41 @@ impl<const W: usize, const S: usize> Table<W, S> {
         }
         // The product's low bits are weak in the low key bits; mix once more.
         hash ^= hash >> 29;
-        hash as usize & (self.buckets.len() - 1)
+        (hash as usize & (self.buckets.len() - 1)) as u32
     }
 
-    /// Brings the key's bucket into the cache.
+    /// Brings a key's bucket into the cache.
     #[inline]
-    pub(crate) fn prefetch(&self, key: &[u64; W]) {
-        if let Some(bucket) = self.buckets.get(self.home(key)) {
+    pub(crate) fn prefetch(&self, home: u32) {
+        if let Some(bucket) = self.buckets.get(index(home)) {
             prefetch(bucket);
         }
     }
 
     /// The value of `key`.
     #[inline]
-    pub(crate) fn get(&self, key: &[u64; W]) -> Option<u32> {
-        let home = self.home(key);
-        for step in 0..PROBE_MAX {
-            let bucket = self.buckets.get((home + step) & (self.buckets.len() - 1))?;
-            for (words, value) in bucket.keys.iter().zip(&bucket.values) {
-                let value = value.load(Acquire);
-                let equal = words
-                    .iter()
-                    .zip(key)
-                    .all(|(word, key)| word.load(Relaxed) == *key);
-                if equal && value != EMPTY && value != TOMBSTONE {
-                    return Some(value);
-                }
-            }
-            if bucket.spilled.load(Acquire) == 0 {
-                return None;
+    pub(crate) fn get(&self, key: &[u64; W]) -> Option<NonZeroU32> {
+        self.get_at(self.home(key), key)
+    }
+
+    /// The value of `key`, whose [`home`](Self::home) is known.
+    #[inline]
+    pub(crate) fn get_at(&self, home: u32, key: &[u64; W]) -> Option<NonZeroU32> {
+        let bucket = self.buckets.get(index(home))?;
+        match bucket.get(key) {
+            None if bucket.spilled.load(Acquire) != 0 => self.get_beyond(home, key),
+            found => found,
+        }
+    }
+
+    /// Goes on in the buckets behind the key's own.
+    #[inline(never)]
+    fn get_beyond(&self, home: u32, key: &[u64; W]) -> Option<NonZeroU32> {
+        for step in 1..PROBE_MAX {
+            let bucket = self.bucket(index(home) + step);
+            let found = bucket.get(key);
+            if found.is_some() || bucket.spilled.load(Acquire) == 0 {
+                return found;
             }
         }
         None
@@ -124,7 +152,7 @@ impl<const W: usize, const S: usize> Table<W, S> {
         if self.get(key).is_some() {
             return Err(InsertError::Taken);
         }
-        let home = self.home(key);
+        let home = index(self.home(key));
         for step in 0..PROBE_MAX {
             let bucket = self.bucket(home + step);
             let free = bucket
@@ -151,7 +179,7 @@ impl<const W: usize, const S: usize> Table<W, S> {
     /// Removes a key; its slot is to be given to [`free`](Self::free) after a grace period. For the
     /// one writer.
     pub(crate) fn remove(&self, key: &[u64; W]) -> Option<Freed> {
-        let home = self.home(key);
+        let home = index(self.home(key));
         for step in 0..PROBE_MAX {
             let index = (home + step) & (self.buckets.len() - 1);
             let bucket = self.bucket(index);
@@ -228,7 +256,10 @@ mod tests {
             }
         }
         for key in 0..3000 {
-            assert_eq!(table.get(&[key]), model.get(&key).copied());
+            assert_eq!(
+                table.get(&[key]).map(NonZeroU32::get),
+                model.get(&key).copied()
+            );
         }
     }
 
@@ -252,6 +283,9 @@ mod tests {
         assert_eq!(table.get(&[1]), None);
         table.insert(&[2], 2).unwrap();
         table.free(freed);
-        assert_eq!((table.get(&[1]), table.get(&[2])), (None, Some(2)));
+        assert_eq!(
+            (table.get(&[1]), table.get(&[2])),
+            (None, NonZeroU32::new(2))
+        );
     }
 }

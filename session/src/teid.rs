@@ -2,6 +2,7 @@
 //! so that neighbours cannot be guessed (TS 33.513, TEID uniqueness; TS 29.281, 5.1).
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use Ordering::{Acquire, Release};
@@ -81,25 +82,31 @@ impl ChosenTeids {
         }
     }
 
+    /// Where a TEID's entry would be.
     #[inline]
-    fn position(&self, teid: Teid) -> u32 {
+    pub(crate) const fn position(&self, teid: Teid) -> u32 {
         self.scrambler.unscramble(teid.0) & (CHOSEN_MAX - 1)
     }
 
-    /// Brings the TEID's entry into the cache.
+    /// Brings an entry into the cache; `false` when there is none at that position.
     #[inline]
-    pub(crate) fn prefetch(&self, teid: Teid) {
-        if let Some(entry) = self.entries.get(index(self.position(teid))) {
-            prefetch(entry);
-        }
+    pub(crate) fn prefetch(&self, position: u32) -> bool {
+        let entry = self.entries.get(index(position));
+        entry.map(prefetch).is_some()
     }
 
     /// The handle of a TEID that is in use, if this UPF chose it.
     #[inline]
-    pub(crate) fn get(&self, teid: Teid) -> Option<u32> {
-        let entry = self.entries.get(index(self.position(teid)))?.load(Acquire);
+    pub(crate) fn get(&self, teid: Teid) -> Option<NonZeroU32> {
+        self.get_at(self.position(teid), teid)
+    }
+
+    /// The handle of a TEID whose [`position`](Self::position) is known.
+    #[inline]
+    pub(crate) fn get_at(&self, position: u32, teid: Teid) -> Option<NonZeroU32> {
+        let entry = self.entries.get(index(position))?.load(Acquire);
         let handle = u32::try_from(entry & u64::from(u32::MAX)).unwrap_or(0);
-        (entry >> 32 == u64::from(teid.0) && handle != 0).then_some(handle)
+        NonZeroU32::new(handle).filter(|_| entry >> 32 == u64::from(teid.0))
     }
 
     /// Points a TEID at a handle; 0 withdraws it. For the one writer.
@@ -203,13 +210,19 @@ mod tests {
         let second = allocator.allocate(WorkerId(0)).unwrap();
         assert_eq!(allocator.allocate(WorkerId(0)), None);
         table.set(first, 77);
-        assert_eq!((table.get(first), table.get(second)), (Some(77), None));
+        assert_eq!(
+            (table.get(first), table.get(second)),
+            (NonZeroU32::new(77), None)
+        );
         table.set(first, 0);
         allocator.release(first);
         let third = allocator.allocate(WorkerId(0)).unwrap();
         table.set(third, 78);
         assert_ne!(third, first);
-        assert_eq!((table.get(first), table.get(third)), (None, Some(78)));
+        assert_eq!(
+            (table.get(first), table.get(third)),
+            (None, NonZeroU32::new(78))
+        );
     }
 
     #[test]

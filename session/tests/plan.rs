@@ -252,7 +252,7 @@ fn planned(plan: &Plan, layout: &[(Key, u8)], ingress: Ingress, arrival: &Arriva
         Act::GateClosed => Verdict::GateClosed(step.pdr),
         Act::NoTunnel => Verdict::NoTunnel(step.pdr),
         Act::NoRoute => Verdict::NoRoute(step.pdr),
-        Act::Tunnel { next_hop } => Verdict::Tunnel(step.pdr, next_hop),
+        Act::Tunnel { next_hop, .. } => Verdict::Tunnel(step.pdr, next_hop),
         Act::Route { vrf } => Verdict::Route(step.pdr, vrf),
         Act::Buffer { .. } => Verdict::Buffer(step.pdr),
     }
@@ -355,7 +355,7 @@ fn the_outer_header_is_ready_made() {
     let compiled = Installed::default()
         .compile(downlink_session(), &context(), |_| false)
         .unwrap();
-    let step = &compiled.plan.steps()[0];
+    let step = compiled.plan.steps().next().unwrap();
     let header = step.encapsulation.octets();
     assert_eq!(header.len(), 44);
     let (ip, rest) = etherparse::Ipv4Header::from_slice(header).unwrap();
@@ -405,7 +405,14 @@ fn meters_and_counters_go_on_through_a_modification() {
     let first = Installed::default()
         .compile(rules.clone(), &context(), |_| false)
         .unwrap();
-    first.plan.steps()[0].usages[0].count(session::rule::Direction::Downlink, 100);
+    first
+        .plan
+        .steps()
+        .next()
+        .unwrap()
+        .usage()
+        .unwrap()
+        .count(session::rule::Direction::Downlink, 100);
     rules.fars[0].action = Action::Drop;
     let second = first
         .installed

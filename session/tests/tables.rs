@@ -251,7 +251,7 @@ fn readers_never_see_a_torn_or_foreign_plan() {
                             };
                             let [.., low] = plan.seid.0.to_be_bytes();
                             assert_eq!(u32::from(low), n, "the plan of another key");
-                            assert_eq!(plan.steps().len(), 2);
+                            assert_eq!(plan.steps().count(), 2);
                             found += 1;
                         }
                     }

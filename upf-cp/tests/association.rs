@@ -259,8 +259,9 @@ fn used() -> World {
     let (index, rules) = world.node.sessions().next().unwrap();
     assert_eq!(rules.ue.ipv4, Some(ue(9)));
     let snapshot = world.readers[0].snapshot();
-    let steps = snapshot.session(index).unwrap().steps();
-    let usage = steps.iter().find_map(|step| step.usages.first()).unwrap();
+    let plan = snapshot.session(index).unwrap();
+    let usage = plan.steps().find_map(session::plan::Step::usage);
+    let usage = usage.unwrap();
     usage.count(Direction::Downlink, 1_000);
     world
 }

@@ -186,7 +186,7 @@ impl Run {
             for (index, rules) in &sessions {
                 let plan = snapshot.session(*index).expect("in force");
                 assert_eq!(
-                    (plan.seid, plan.steps().len()),
+                    (plan.seid, plan.steps().count()),
                     (rules.seid, rules.pdrs.len())
                 );
                 for tunnel in rules.pdrs.iter().filter_map(|pdr| pdr.pdi.local_f_teid) {

@@ -249,11 +249,8 @@ fn measured(urr: pfcp::CreateUrr) -> (World, u64, Arc<Usage>) {
 fn usage(world: &mut World) -> Arc<Usage> {
     let index = index(world);
     let plan = world.readers[0].snapshot().session(index).unwrap();
-    plan.steps()
-        .iter()
-        .find_map(|step| step.usages.first())
-        .cloned()
-        .unwrap()
+    let usage = plan.steps().flat_map(session::plan::Step::usages).next();
+    Arc::clone(usage.unwrap().1)
 }
 
 /// Counts packets as a worker does, and tells the node when it is to be told.

@@ -116,14 +116,10 @@ fn free5gc_chooses_f_teids_and_forwards_before_it_knows_where() {
     let index = world.node.sessions().next().unwrap().0;
     let snapshot = world.readers[0].snapshot();
     let plan = snapshot.session(index).unwrap();
-    let step = plan
-        .steps()
-        .iter()
-        .find(|step| step.pdr == PdrId(2))
-        .unwrap();
+    let step = plan.steps().find(|step| step.pdr == PdrId(2)).unwrap();
     assert_eq!(step.act, session::plan::Act::NoTunnel);
     assert_eq!(
-        (step.meters.len(), step.usages.len(), step.qfi),
+        (step.meters().count(), step.usages().count(), step.qfi),
         (1, 2, Qfi::new(1))
     );
     let tunnel = pdr_of(&world, seid, 1).pdi.local_f_teid.unwrap();
@@ -350,11 +346,7 @@ fn indirect_forwarding_goes_from_access_to_access() {
     let index = world.node.sessions().next().unwrap().0;
     let snapshot = world.readers[0].snapshot();
     let plan = snapshot.session(index).unwrap();
-    let step = plan
-        .steps()
-        .iter()
-        .find(|step| step.pdr == PdrId(5))
-        .unwrap();
+    let step = plan.steps().find(|step| step.pdr == PdrId(5)).unwrap();
     assert_eq!(step.tunnel(), Some((session::Teid(9), ip("10.10.3.102"))));
     assert_eq!(
         (step.direction, step.check_source),

@@ -13,7 +13,7 @@
 //! | step | file | what |
 //! |---|---|---|
 //! | receive | `worker.rs` | a burst of up to 64 from each queue, and from each worker that hands over; one quiescent point and one reading of the time stamp counter for a turn |
-//! | parse | `path/parse.rs` | Ethernet, VLAN, outer IP, UDP, GTP-U; on N6 the IP header is the user's. Everything for the UPF itself is punted |
+//! | parse | `path/parse/` | Ethernet, VLAN, outer IP, UDP, GTP-U; on N6 the IP header is the user's. Everything for the UPF itself is punted |
 //! | look up | `path/look_up.rs` | key → session → entrance, all packets of the burst at once, each loop prefetching for the next; sessions of other workers are handed over |
 //! | classify | `path/classify.rs` | the first PDR that matches; source check, our own addresses, martians, hop limit, source routes |
 //! | order | `path/order.rs` | no packet overtakes those that its session still holds |

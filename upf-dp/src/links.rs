@@ -272,22 +272,22 @@ impl Segment {
     }
 
     #[inline]
-    pub(crate) fn local_v4(&self, address: u32) -> Option<Local> {
+    pub(crate) fn local_v4(&self, address: u32) -> Option<&Local> {
         self.v4
             .iter()
             .find(|(own, _)| *own == address)
-            .map(|(_, local)| *local)
+            .map(|(_, local)| local)
     }
 
     #[inline]
-    pub(crate) fn local_v6(&self, address: u128) -> Option<Local> {
+    pub(crate) fn local_v6(&self, address: u128) -> Option<&Local> {
         self.v6
             .iter()
             .find(|(own, _)| *own == address)
-            .map(|(_, local)| *local)
+            .map(|(_, local)| local)
     }
 
-    pub(crate) fn local(&self, address: IpAddr) -> Option<Local> {
+    pub(crate) fn local(&self, address: IpAddr) -> Option<&Local> {
         match address {
             IpAddr::V4(address) => self.local_v4(address.to_bits()),
             IpAddr::V6(address) => self.local_v6(address.to_bits()),
@@ -419,7 +419,7 @@ impl InterfaceLink {
 impl EthernetHeader {
     /// How long it is, EtherType included.
     #[inline]
-    pub(crate) const fn length(self) -> usize {
+    pub(crate) const fn length(self) -> u16 {
         if self.vlan.is_some() { 18 } else { 14 }
     }
 

@@ -19,12 +19,13 @@ pub trait Packet {
     /// Makes the frame longer at its end; the new octets hold anything.
     #[must_use = "nothing was done when false"]
     fn append(&mut self, octets: usize) -> bool;
-    /// Cuts octets off the front.
-    #[must_use = "nothing was done when false"]
-    fn trim_front(&mut self, octets: usize) -> bool;
     /// Cuts octets off the end.
     #[must_use = "nothing was done when false"]
     fn trim_back(&mut self, octets: usize) -> bool;
+    /// Makes the frame begin `front` octets later, or earlier when negative, and be `length` octets
+    /// long; new octets hold anything.
+    #[must_use = "nothing was done when false"]
+    fn reframe(&mut self, front: i32, length: u16) -> bool;
     /// Whether [`data`](Self::data) is the whole frame.
     fn is_whole(&self) -> bool {
         true
@@ -68,12 +69,12 @@ impl Packet for dpdk::Mbuf {
         self.append(octets).is_some()
     }
     #[inline]
-    fn trim_front(&mut self, octets: usize) -> bool {
-        self.trim_front(octets)
-    }
-    #[inline]
     fn trim_back(&mut self, octets: usize) -> bool {
         self.trim_back(octets)
+    }
+    #[inline]
+    fn reframe(&mut self, front: i32, length: u16) -> bool {
+        self.reframe(front, length)
     }
     #[inline]
     fn is_whole(&self) -> bool {
@@ -170,16 +171,24 @@ impl Packet for TestPacket {
         self.buffer.resize(length, 0xa5);
         true
     }
-    fn trim_front(&mut self, octets: usize) -> bool {
-        let fits = octets <= self.data().len();
-        self.start += if fits { octets } else { 0 };
-        fits
-    }
     fn trim_back(&mut self, octets: usize) -> bool {
         let fits = octets <= self.data().len();
         let length = self.buffer.len() - if fits { octets } else { 0 };
         self.buffer.truncate(length);
         fits
+    }
+    fn reframe(&mut self, front: i32, length: u16) -> bool {
+        let start = i32::try_from(self.start)
+            .ok()
+            .and_then(|start| usize::try_from(start + front).ok());
+        match start.map(|start| (start, start + usize::from(length))) {
+            Some((start, end)) if end <= LENGTH_MAX => {
+                self.buffer.resize(end, 0xa5);
+                self.start = start;
+                true
+            }
+            _ => false,
+        }
     }
     fn stripped_vlan(&self) -> Option<u16> {
         self.stripped_vlan

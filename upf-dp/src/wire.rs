@@ -71,8 +71,13 @@ pub(crate) fn fold(sum: u64) -> u16 {
 /// Whether an IPv4 header's checksum is right.
 #[inline]
 pub(crate) fn ipv4_header_is_right(header: &[u8; 20]) -> bool {
-    let word = |at: usize| u64::from(u32_at(header, at).unwrap_or(0));
-    fold(word(0) + word(4) + word(8) + word(12) + word(16)) == 0xffff
+    let (words, _) = header.as_chunks();
+    let sum: u64 = words
+        .iter()
+        .map(|word| u64::from(u32::from_be_bytes(*word)))
+        .sum();
+    // A ones' complement sum is the remainder of a division by 0xffff, and 0xffff stands for 0.
+    sum != 0 && sum.is_multiple_of(0xffff)
 }
 
 /// Writes an IPv4 header's checksum; `header` is the whole of it.

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::encapsulation::Marking;
 use super::filter::Filter;
 use super::layout::Layout;
-use super::{Act, Encapsulation, Entry, Matcher, Plan, Step, UeMatch};
+use super::{Act, Encapsulation, Entry, FirstMatches, HAS_V4, Matcher, Plan, Step, Steps, UeMatch};
 use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
 use crate::meter::Meter;
 use crate::rule::{
@@ -20,6 +18,14 @@ use crate::usage::Usage;
 
 /// The most PDRs a session may have.
 pub(super) const PDRS_MAX: usize = 255;
+
+/// The place of an entrance that is not there.
+const NO_ENTRY: Entry = Entry {
+    interface: None,
+    first: 0,
+    count: 0,
+    first_matches: FirstMatches::Asked,
+};
 
 /// What a compilation needs to know besides the rules.
 #[derive(Clone, Copy, Debug)]
@@ -207,41 +213,45 @@ impl Installed {
             .ue
             .ipv6
             .map_or((0, 0), |prefix| value_and_mask(prefix.into()));
+        let mut entries = self.entries(&order, &matchers);
         Ok(Plan {
             session: context.session,
             owner: context.owner,
             buffer_packets: self.buffer_packets(context),
-            ue_v4: rules.ue.ipv4.map_or(0, crate::sdf::bits_v4),
+            ue_v4: rules
+                .ue
+                .ipv4
+                .map_or(0, |address| HAS_V4 | u64::from(address.to_bits())),
             ue_v6,
             ue_v6_mask,
-            entries: self.entries(&order, &matchers),
+            entries: std::array::from_fn(|_| entries.next().unwrap_or(NO_ENTRY)),
+            more_entries: entries.collect(),
             matchers: matchers.into(),
-            steps: steps.into(),
+            steps: Steps::new(steps),
             filters: filters.into(),
-            urrs: self.usages.clone().into(),
             seid: rules.seid,
         })
     }
 
-    fn entries(&self, order: &[&Pdr], matchers: &[Matcher]) -> SmallVec<[Entry; 4]> {
+    fn entries(&self, order: &[&Pdr], matchers: &[Matcher]) -> impl Iterator<Item = Entry> {
         let interface = |number| {
             self.layout
                 .tunnel(number)
                 .map(|tunnel: LocalFTeid| tunnel.interface)
         };
-        (0..self.layout.entrances())
-            .map(|number| {
-                let of = |pdr: &&&Pdr| self.layout.entrance(pdr) == number;
-                let first = order.iter().take_while(|pdr| !of(pdr)).count();
-                let count = order.iter().filter(of).count();
-                Entry {
-                    interface: interface(number),
-                    first: u8::try_from(first).unwrap_or(u8::MAX),
-                    count: u8::try_from(count).unwrap_or(u8::MAX),
-                    unconditional: matchers.get(first).is_some_and(Matcher::is_unconditional),
-                }
-            })
-            .collect()
+        (0..self.layout.entrances()).map(move |number| {
+            let of = |pdr: &&&Pdr| self.layout.entrance(pdr) == number;
+            let first = order.iter().take_while(|pdr| !of(pdr)).count();
+            let count = order.iter().filter(of).count();
+            Entry {
+                interface: interface(number),
+                first: u8::try_from(first).unwrap_or(u8::MAX),
+                count: u8::try_from(count).unwrap_or(u8::MAX),
+                first_matches: matchers.get(first).map_or(FirstMatches::Asked, |first| {
+                    first.at_a_glance(&self.rules.ue)
+                }),
+            }
+        })
     }
 
     fn matcher(&self, pdr: &Pdr, filters: &mut Vec<Filter>) -> Result<Matcher, CompileError> {
@@ -285,10 +295,11 @@ impl Installed {
             })
             .collect::<Result<_, _>>()?;
         let usages = pdr.urrs.iter().map(|id| {
-            self.usage(*id)
-                .map(Arc::clone)
-                .ok_or(CompileError::NoUrr(pdr.id, *id))
+            let usage = self.usage(*id).map(Arc::clone);
+            let usage = usage.ok_or(CompileError::NoUrr(pdr.id, *id))?;
+            Ok((*id, usage))
         });
+        let usages = usages.collect::<Result<Vec<_>, _>>()?;
         let meters = pdr.qers.iter().filter_map(|id| {
             self.meters
                 .iter()
@@ -297,28 +308,23 @@ impl Installed {
         });
         let direction = direction(pdr, far);
         let destination = far.forwarding.map(|forwarding| forwarding.destination);
-        let qfi = qers.iter().find_map(|qer| qer.qfi);
-        Ok(Step {
-            meters: meters.collect(),
-            usages: usages.collect::<Result<_, _>>()?,
-            act: if gate(&qers, direction) == Gate::Closed {
-                Act::GateClosed
-            } else {
-                act(far)?
-            },
-            pdr: pdr.id,
-            direction,
-            check_source: pdr.pdi.source_interface == SourceInterface::Access
-                && !rules.ue.is_empty()
-                && !matches!(
-                    destination,
-                    Some(DestinationInterface::Access | DestinationInterface::CpFunction)
-                ),
-            removal: pdr.outer_header_removal,
-            encapsulation: encapsulation(far, &qers, direction),
-            far: far.id,
-            qfi,
-        })
+        let mut step = Step::new(pdr.id, far.id).with(meters, usages);
+        step.act = if gate(&qers, direction) == Gate::Closed {
+            Act::GateClosed
+        } else {
+            act(far)?
+        };
+        step.direction = direction;
+        step.check_source = pdr.pdi.source_interface == SourceInterface::Access
+            && !rules.ue.is_empty()
+            && !matches!(
+                destination,
+                Some(DestinationInterface::Access | DestinationInterface::CpFunction)
+            );
+        step.removal = pdr.outer_header_removal;
+        step.encapsulation = encapsulation(far, &qers, direction);
+        step.qfi = qers.iter().find_map(|qer| qer.qfi);
+        Ok(step)
     }
 
     /// The largest that a BAR suggests, else the default.
@@ -334,8 +340,19 @@ impl Installed {
 }
 
 impl Matcher {
-    const fn is_unconditional(&self) -> bool {
-        self.any_qfi && self.filters == 0 && self.ue.is_none()
+    /// How little it takes to know that it matches, in a session with these UE addresses.
+    fn at_a_glance(&self, all: &UeAddress) -> FirstMatches {
+        match self.ue {
+            _ if !self.any_qfi || self.filters > 0 => FirstMatches::Asked,
+            None => FirstMatches::Always,
+            Some(ue) if (ue.v4, ue.v6) != (all.ipv4.is_some(), all.ipv6.is_some()) => {
+                FirstMatches::Asked
+            }
+            Some(UeMatch {
+                is_source: true, ..
+            }) => FirstMatches::FromUe,
+            Some(_) => FirstMatches::ToUe,
+        }
     }
 }
 
@@ -367,7 +384,10 @@ fn act(far: &Far) -> Result<Act, CompileError> {
         (Action::Forward, Some(to)) => match (to.outer_header_creation, to.destination) {
             (Some(creation), _) => creation
                 .next_hop
-                .map_or(Act::NoRoute, |next_hop| Act::Tunnel { next_hop }),
+                .map_or(Act::NoRoute, |next_hop| Act::Tunnel {
+                    next_hop,
+                    interface: creation.interface,
+                }),
             (None, DestinationInterface::Access | DestinationInterface::CpFunction) => {
                 Act::NoTunnel
             }

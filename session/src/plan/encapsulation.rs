@@ -24,16 +24,17 @@ pub(super) struct Marking {
 
 /// An outer header as octets, with lengths of 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Encapsulation {
-    octets: [u8; 64],
     length: u8,
+    octets: [u8; 64],
 }
 
 impl Default for Encapsulation {
     fn default() -> Self {
         Self {
-            octets: [0; 64],
             length: 0,
+            octets: [0; 64],
         }
     }
 }
@@ -85,10 +86,18 @@ impl Encapsulation {
             .unwrap_or_default()
     }
 
+    /// How long the header is.
+    #[inline]
+    pub const fn length(&self) -> u16 {
+        // Lossless, and `From` is not const.
+        u16::from_be_bytes([0, self.length])
+    }
+
     /// Its last octet, which lies in another cache line than what comes before it in a step.
     #[inline]
     pub(super) const fn last(&self) -> &u8 {
-        &self.length
+        let [.., last] = &self.octets;
+        last
     }
 
     /// Whether the outer header is IPv6.

@@ -9,56 +9,59 @@ mod compile;
 mod encapsulation;
 mod filter;
 mod layout;
-
-use std::sync::Arc;
-
-use smallvec::SmallVec;
+mod step;
 
 pub use compile::{CompileError, Compiled, Context, Installed, ue_of};
 pub use encapsulation::Encapsulation;
 use filter::Filter;
 pub use layout::Layout;
+pub use step::{Act, Step};
 
-use crate::id::{
-    FarId, InterfaceId, NextHopId, PdrId, Qfi, Seid, SessionIndex, Teid, UrrId, WorkerId,
-};
+use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId};
 use crate::inner::Inner;
-use crate::meter::Meter;
 use crate::publish::prefetch;
-use crate::rule::{Direction, OuterHeaderRemoval};
 use crate::tables::EntryId;
-use crate::usage::Usage;
 
-/// A session as its worker sees it. The first two cache lines hold all that IPv4 packets need.
+/// A session as its worker sees it: a line of its own, then the first steps. IPv4 packets of a
+/// session with a PDR each way need no more.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Plan {
-    steps: Box<[Step]>,
-    matchers: Box<[Matcher]>,
-    entries: SmallVec<[Entry; 4]>,
     /// Where it is in the tables.
     pub session: SessionIndex,
-    /// The worker that owns it.
-    pub owner: WorkerId,
     /// The most packets that it may hold while buffering.
     pub buffer_packets: u16,
-    /// Our SEID.
-    pub seid: Seid,
-    /// The UE's IPv4 address as bits in the IPv4-mapped range; 0 for none.
-    ue_v4: u128,
+    /// The worker that owns it.
+    pub owner: WorkerId,
+    /// The UE's IPv4 address with [`HAS_V4`]; 0 for none.
+    ue_v4: u64,
+    /// The first entrances; those that are not there have no PDR.
+    entries: [Entry; 4],
+    more_entries: Box<[Entry]>,
+    steps: Steps,
+    matchers: Box<[Matcher]>,
     filters: Box<[Filter]>,
-    /// What only reports and explanations need.
-    urrs: Box<[(UrrId, Arc<Usage>)]>,
     /// The UE's IPv6 prefix, its host bits 0.
     ue_v6: u128,
     /// The mask of the prefix; 0 for none.
     ue_v6_mask: u128,
+    /// Our SEID.
+    pub seid: Seid,
 }
 
-// What comes first is one line, and what follows up to the IPv6 prefix another.
-const _: () = assert!(std::mem::offset_of!(Plan, ue_v6) <= 128);
-const _: () =
-    assert!(std::mem::offset_of!(Step, encapsulation) + size_of::<Encapsulation>() <= 128);
+const _: () = assert!(std::mem::offset_of!(Plan, steps) == 64);
+
+/// Tells an IPv4 address from none.
+const HAS_V4: u64 = 1 << 32;
+
+/// The steps of all entrances. The first two, which is all that most sessions have, lie in the
+/// plan itself.
+#[derive(Debug)]
+#[repr(C)]
+struct Steps {
+    near: [Step; 2],
+    far: Box<[Step]>,
+}
 
 /// A way into the session: the PDRs of one F-TEID, or of the core side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +70,21 @@ pub struct Entry {
     pub interface: Option<InterfaceId>,
     first: u8,
     count: u8,
-    /// The first PDR matches whatever comes.
-    unconditional: bool,
+    /// When the first PDR matches.
+    first_matches: FirstMatches,
+}
+
+/// What decides, at a glance, that the first PDR of an entrance matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FirstMatches {
+    /// Nothing has to.
+    Always,
+    /// The packet's source is the UE's.
+    FromUe,
+    /// The packet's destination is the UE's.
+    ToUe,
+    /// Its matcher.
+    Asked,
 }
 
 /// What a PDR matches, beyond its entry.
@@ -94,60 +110,6 @@ struct UeMatch {
     v6: bool,
 }
 
-/// What happens to a packet that a PDR matched.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub struct Step {
-    /// The policers of its QERs: all have to agree.
-    pub meters: SmallVec<[Arc<Meter>; 1]>,
-    /// The counters of its URRs.
-    pub usages: SmallVec<[Arc<Usage>; 1]>,
-    /// What to do.
-    pub act: Act,
-    /// The PDR.
-    pub pdr: PdrId,
-    /// Uplink or downlink, for gates, rates and volumes.
-    pub direction: Direction,
-    /// The source address has to be the UE's.
-    pub check_source: bool,
-    /// The outer header to take off.
-    pub removal: Option<OuterHeaderRemoval>,
-    /// The outer header to put in front, for [`Act::Tunnel`].
-    pub encapsulation: Encapsulation,
-    /// The FAR, for buffering and explanations.
-    pub far: FarId,
-    /// The QFI its QERs mark with.
-    pub qfi: Option<Qfi>,
-}
-
-/// Apply Action and destination in one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// The FAR says DROP.
-    Drop,
-    /// A QER's gate is closed.
-    GateClosed,
-    /// The FAR forwards to Access but has no outer header to create yet.
-    NoTunnel,
-    /// No route leads to the tunnel's peer.
-    NoRoute,
-    /// Into a tunnel: put [`Step::encapsulation`] in front and send it to the next hop.
-    Tunnel {
-        /// Where the Ethernet frame goes.
-        next_hop: NextHopId,
-    },
-    /// Out on N6, routed in this VRF.
-    Route {
-        /// The VRF.
-        vrf: InterfaceId,
-    },
-    /// Hold the packet.
-    Buffer {
-        /// Tell the control side of the first one held.
-        notify: bool,
-    },
-}
-
 /// A packet as the plan sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
@@ -158,60 +120,82 @@ pub struct Arrival<'a> {
 }
 
 impl Plan {
-    /// Starts loading what an IPv4 packet will read of it.
+    /// Starts loading what a packet that comes in by `entry` will likely read of it.
     #[inline]
-    pub(crate) fn prefetch_lines(&self) {
+    pub(crate) fn prefetch_lines(&self, entry: EntryId) {
         prefetch(self);
-        prefetch(&self.ue_v4);
+        if let Some(step) = self.steps.near.get(usize::from(entry.0)) {
+            // From the core the way leads into a tunnel.
+            step.prefetch(entry == EntryId(0));
+        }
     }
 
     /// The entrance of that number, if the session (still) has it.
     #[inline]
     pub fn entry(&self, entry: EntryId) -> Option<Entry> {
-        self.entries
-            .get(usize::from(entry.0))
-            .copied()
-            .filter(|entry| entry.count > 0)
+        let number = usize::from(entry.0);
+        let found = self.entries.get(number).or_else(|| {
+            let beyond = number.checked_sub(self.entries.len())?;
+            self.more_entries.get(beyond)
+        });
+        found.copied().filter(|entry| entry.count > 0)
     }
 
-    /// Starts loading what [`classify`](Self::classify) will read.
+    /// Starts loading what comes after the plan itself: counters, or else the entrance's rules.
     #[inline]
     pub fn prefetch(&self, entry: Entry) {
-        let first = usize::from(entry.first);
-        if let Some(step) = self.steps.get(first) {
-            prefetch(step);
-            prefetch(step.encapsulation.last());
+        match self.steps.near.get(usize::from(entry.first)) {
+            Some(step) => step.prefetch_counters(),
+            None => self.prefetch_far(entry),
         }
-        if !entry.unconditional
-            && let Some(matcher) = self.matchers.get(first)
-        {
+    }
+
+    #[inline(never)]
+    fn prefetch_far(&self, entry: Entry) {
+        if let Some(step) = self.step(entry.first.into()) {
+            step.prefetch(entry.interface.is_none());
+        }
+        if let Some(matcher) = self.matchers.get(usize::from(entry.first)) {
             prefetch(matcher);
         }
     }
 
-    /// Starts loading what the likeliest PDR of the entrance polices and counts by; its
-    /// [`prefetch`](Self::prefetch) has to have come before.
     #[inline]
-    pub fn prefetch_counters(&self, entry: Entry) {
-        if let Some(step) = self.steps.get(usize::from(entry.first)) {
-            step.prefetch();
-        }
+    fn step(&self, number: usize) -> Option<&Step> {
+        let near = self.steps.near.get(number);
+        near.or_else(|| {
+            self.steps
+                .far
+                .get(number.checked_sub(self.steps.near.len())?)
+        })
     }
 
     /// The first PDR of the entrance, by precedence, that the packet matches (TS 29.244, 5.2.1).
     #[inline]
     pub fn classify(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<&Step> {
         let first = usize::from(entry.first);
-        if entry.unconditional {
-            return self.steps.get(first);
+        let matches = match entry.first_matches {
+            FirstMatches::Always => true,
+            FirstMatches::FromUe => self.source_is_ue(&arrival.inner),
+            FirstMatches::ToUe => self.destination_is_ue(&arrival.inner),
+            FirstMatches::Asked => false,
+        };
+        if matches {
+            return self.step(first);
         }
+        self.search(entry, arrival)
+    }
+
+    #[inline(never)]
+    fn search(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<&Step> {
+        let first = usize::from(entry.first);
         let range = first..first + usize::from(entry.count);
         let position = self
             .matchers
             .get(range)?
             .iter()
             .position(|matcher| self.matches(matcher, arrival))?;
-        self.steps.get(first + position)
+        self.step(first + position)
     }
 
     fn matches(&self, matcher: &Matcher, arrival: &Arrival<'_>) -> bool {
@@ -224,16 +208,13 @@ impl Plan {
     }
 
     fn ue_matches(&self, ue: UeMatch, arrival: &Arrival<'_>) -> bool {
-        let bits = if ue.is_source {
-            arrival.inner.source_bits()
-        } else {
-            arrival.inner.destination_bits()
-        };
-        if arrival.inner.is_v6() {
-            ue.v6 && bits & self.ue_v6_mask == self.ue_v6
-        } else {
-            ue.v4 && bits == self.ue_v4
-        }
+        let family = if arrival.inner.is_v6() { ue.v6 } else { ue.v4 };
+        family
+            && if ue.is_source {
+                self.source_is_ue(&arrival.inner)
+            } else {
+                self.destination_is_ue(&arrival.inner)
+            }
     }
 
     #[inline(never)]
@@ -253,42 +234,45 @@ impl Plan {
     /// intermediate UPF's) has nothing to compare with.
     #[inline]
     pub fn source_is_ue(&self, inner: &Inner<'_>) -> bool {
-        let bits = inner.source_bits();
         if inner.is_v6() {
-            self.ue_v6_mask != 0 && bits & self.ue_v6_mask == self.ue_v6
+            self.prefix_has(inner.source_bits())
         } else {
-            bits == self.ue_v4
+            self.ue_v4 == HAS_V4 | u64::from(inner.source_v4())
         }
+    }
+
+    /// Whether the packet's destination is the UE's own.
+    #[inline]
+    fn destination_is_ue(&self, inner: &Inner<'_>) -> bool {
+        if inner.is_v6() {
+            self.prefix_has(inner.destination_bits())
+        } else {
+            self.ue_v4 == HAS_V4 | u64::from(inner.destination_v4())
+        }
+    }
+
+    #[inline(never)]
+    fn prefix_has(&self, address: u128) -> bool {
+        self.ue_v6_mask != 0 && address & self.ue_v6_mask == self.ue_v6
     }
 
     /// The steps, for explanations and statistics.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
-    /// The URR that a counter belongs to.
-    pub fn urr_of(&self, usage: &Arc<Usage>) -> Option<UrrId> {
-        self.urrs
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps
+            .near
             .iter()
-            .find(|(_, other)| Arc::ptr_eq(usage, other))
-            .map(|(urr, _)| *urr)
+            .chain(&self.steps.far)
+            .take(self.matchers.len())
     }
 }
 
-impl Step {
-    /// Starts loading what policing and counting will touch.
-    #[inline]
-    pub fn prefetch(&self) {
-        if let Some(meter) = self.meters.first() {
-            prefetch(&**meter);
+impl Steps {
+    fn new(steps: Vec<Step>) -> Self {
+        let mut steps = steps.into_iter();
+        let none = || Step::new(PdrId(0), FarId(0));
+        Self {
+            near: std::array::from_fn(|_| steps.next().unwrap_or_else(none)),
+            far: steps.collect(),
         }
-        if let Some(usage) = self.usages.first() {
-            prefetch(&**usage);
-        }
-    }
-
-    /// The peer's TEID and address of [`Act::Tunnel`], for end markers and explanations.
-    pub const fn tunnel(&self) -> Option<(Teid, std::net::IpAddr)> {
-        self.encapsulation.peer()
     }
 }

@@ -4,6 +4,7 @@
 //! [`Publisher`]. A reader takes a [`Snapshot`] once per burst: that is its quiescent point.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -46,23 +47,33 @@ pub struct EntryId(pub u8);
 
 /// Where a packet's key leads: a session and the entrance it came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handle(u32);
+pub struct Handle(NonZeroU32);
 
 impl Handle {
-    fn new(session: SessionIndex, entry: EntryId) -> Self {
-        Self(session.0 << 8 | u32::from(entry.0))
+    /// A handle as the tables hold it; never 0, since no session has that index.
+    fn word(session: SessionIndex, entry: EntryId) -> u32 {
+        session.0 << 8 | u32::from(entry.0)
     }
     /// The session.
     #[inline]
     pub const fn session(self) -> SessionIndex {
-        SessionIndex(self.0 >> 8)
+        SessionIndex(self.0.get() >> 8)
     }
     /// The entrance.
     #[inline]
     pub const fn entry(self) -> EntryId {
-        let [.., entry] = self.0.to_be_bytes();
+        let [.., entry] = self.0.get().to_be_bytes();
         EntryId(entry)
     }
+}
+
+/// Where in its table a key belongs: what the first pass over a burst worked out for the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place(u32);
+
+impl Place {
+    /// Before it was worked out.
+    pub const NONE: Self = Self(0);
 }
 
 /// What a packet is looked up by.
@@ -150,11 +161,11 @@ impl Tables {
         ]
     }
 
-    fn insert(&self, key: Key, handle: Handle) -> Result<(), InsertError> {
+    fn insert(&self, key: Key, handle: u32) -> Result<(), InsertError> {
         match key {
-            Key::Tunnel(tunnel) => self.given.insert(&tunnel_key(tunnel), handle.0),
-            Key::Ipv4(vrf, address) => self.ipv4.insert(&ipv4_key(vrf, address), handle.0),
-            Key::Ipv6(vrf, prefix) => self.ipv6.insert(&Self::ipv6_key(vrf, prefix), handle.0),
+            Key::Tunnel(tunnel) => self.given.insert(&tunnel_key(tunnel), handle),
+            Key::Ipv4(vrf, address) => self.ipv4.insert(&ipv4_key(vrf, address), handle),
+            Key::Ipv6(vrf, prefix) => self.ipv6.insert(&Self::ipv6_key(vrf, prefix), handle),
         }
     }
 }
@@ -203,41 +214,60 @@ pub struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// First pass over a burst: starts loading what [`tunnel`](Self::tunnel) will read.
+    /// First pass over a burst: where [`tunnel_at`](Self::tunnel_at) will look. Starts loading it.
     #[inline]
-    pub fn prefetch_tunnel(&self, tunnel: LocalFTeid) {
-        self.tables.chosen.prefetch(tunnel.teid);
+    pub fn place_of_tunnel(&self, tunnel: LocalFTeid) -> Place {
+        let position = self.tables.chosen.position(tunnel.teid);
+        if !self.tables.chosen.prefetch(position) {
+            // Too high to be one of ours: an SMF's choice.
+            self.tables
+                .given
+                .prefetch(self.tables.given.home(&tunnel_key(tunnel)));
+        }
+        Place(position)
     }
 
     /// Second pass: the session that a local F-TEID belongs to. The caller has to compare the
     /// interface with that of the plan's entry, see [`Plan::entry`].
     #[inline]
-    pub fn tunnel(&self, tunnel: LocalFTeid) -> Option<Handle> {
-        let chosen = self.tables.chosen.get(tunnel.teid);
+    pub fn tunnel_at(&self, place: Place, tunnel: LocalFTeid) -> Option<Handle> {
+        let chosen = self.tables.chosen.get_at(place.0, tunnel.teid);
         chosen
             .or_else(|| self.tables.given.get(&tunnel_key(tunnel)))
             .map(Handle)
     }
 
-    /// First pass: starts loading what [`ipv4`](Self::ipv4) will read.
+    /// Both passes for a single tunnel.
+    pub fn tunnel(&self, tunnel: LocalFTeid) -> Option<Handle> {
+        self.tunnel_at(self.place_of_tunnel(tunnel), tunnel)
+    }
+
+    /// First pass: where [`ipv4_at`](Self::ipv4_at) will look. Starts loading it.
     #[inline]
-    pub fn prefetch_ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) {
-        self.tables.ipv4.prefetch(&ipv4_key(vrf, address));
+    pub fn place_of_ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) -> Place {
+        let home = self.tables.ipv4.home(&ipv4_key(vrf, address));
+        self.tables.ipv4.prefetch(home);
+        Place(home)
     }
 
     /// Second pass: the session of a UE's IPv4 address.
     #[inline]
+    pub fn ipv4_at(&self, place: Place, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle> {
+        let key = ipv4_key(vrf, address);
+        self.tables.ipv4.get_at(place.0, &key).map(Handle)
+    }
+
+    /// Both passes for a single address.
     pub fn ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle> {
-        self.tables.ipv4.get(&ipv4_key(vrf, address)).map(Handle)
+        self.ipv4_at(self.place_of_ipv4(vrf, address), vrf, address)
     }
 
     /// First pass: starts loading what [`ipv6`](Self::ipv6) will read (for a /64).
     #[inline]
     pub fn prefetch_ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) {
         let [high, _] = halves(address.to_bits());
-        self.tables
-            .ipv6
-            .prefetch(&[high, 0, u64::from(vrf.0) << 8 | 64]);
+        let key = [high, 0, u64::from(vrf.0) << 8 | 64];
+        self.tables.ipv6.prefetch(self.tables.ipv6.home(&key));
     }
 
     /// Second pass: the session whose IPv6 prefix holds the address; the longest prefix wins.
@@ -273,15 +303,15 @@ impl<'a> Snapshot<'a> {
     /// Third pass: the plan of a session; starts loading it. `None` while the session goes.
     #[inline]
     pub fn plan(&self, handle: Handle) -> Option<&'a Plan> {
-        self.session(handle.session())
+        let plan = self.session(handle.session())?;
+        plan.prefetch_lines(handle.entry());
+        Some(plan)
     }
 
     /// The plan of a session, by its index.
     #[inline]
     pub fn session(&self, session: SessionIndex) -> Option<&'a Plan> {
-        let plan = self.tables.plans.get(index(session.0))?.read(self.guard)?;
-        plan.prefetch_lines();
-        Some(plan)
+        self.tables.plans.get(index(session.0))?.read(self.guard)
     }
 
     /// The worker that owns the session of a TEID, if the UPF chose that TEID; found without a

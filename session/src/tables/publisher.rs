@@ -174,9 +174,9 @@ impl Publisher {
     }
 
     fn add(&mut self, session: SessionIndex, new: NewKey) -> Result<(), InsertError> {
-        let handle = Handle::new(session, new.entry);
+        let handle = Handle::word(session, new.entry);
         match new.key {
-            Key::Tunnel(tunnel) if new.chosen => self.tables.chosen.set(tunnel.teid, handle.0),
+            Key::Tunnel(tunnel) if new.chosen => self.tables.chosen.set(tunnel.teid, handle),
             Key::Tunnel(tunnel) => {
                 if self.tables.chosen.get(tunnel.teid).is_some() {
                     return Err(InsertError::Taken);

@@ -330,7 +330,7 @@ fn end_markers(
             continue;
         };
         let moved = is.is_none_or(|is| (is.peer, is.teid) != (was.peer, was.teid));
-        let step = compiled.plan.steps().iter().find(|step| step.far == *far);
+        let step = compiled.plan.steps().find(|step| step.far == *far);
         let (true, Some(step), Some(next_hop)) = (moved, step, was.next_hop) else {
             continue;
         };

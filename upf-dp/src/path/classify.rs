@@ -30,7 +30,7 @@ pub(super) fn classify<'a>(
     };
     let step = plan.classify(entry, &arrival).ok_or(Reason::NoPdr)?;
     meta.step = Some(step);
-    check(own, plan, entry, step, &inner, user)?;
+    check(own, plan, entry, step, &inner)?;
     Ok(step)
 }
 
@@ -41,20 +41,20 @@ fn check(
     entry: Entry,
     step: &Step,
     inner: &Inner<'_>,
-    user: &[u8],
 ) -> Result<(), Reason> {
-    if step.check_source && !plan.source_is_ue(inner) {
+    let from_core = entry.interface.is_none();
+    let source_is_ue = plan.source_is_ue(inner);
+    if step.check_source && !source_is_ue {
         return Err(Reason::SourceSpoofed);
     }
-    let from_core = entry.interface.is_none();
     let routed = is_routed(entry, step);
     if inner.is_v6() {
-        check_v6(own, user, from_core, routed)?;
+        check_v6(own, inner, from_core, routed)?;
     } else {
-        check_v4(own, user, from_core, routed)?;
+        check_v4(own, inner, from_core, routed)?;
     }
     // A UE that sends to itself from outside.
-    if from_core && plan.source_is_ue(inner) {
+    if from_core && source_is_ue {
         return Err(Reason::MartianSource);
     }
     Ok(())
@@ -68,13 +68,13 @@ pub(super) fn is_routed(entry: Entry, step: &Step) -> bool {
 }
 
 #[inline]
-fn check_v4(own: &OwnAddresses, user: &[u8], core: bool, routed: bool) -> Result<(), Reason> {
-    let header: &[u8; 20] = user.first_chunk().ok_or(Reason::UserPacket)?;
+fn check_v4(own: &OwnAddresses, inner: &Inner<'_>, core: bool, routed: bool) -> Result<(), Reason> {
+    let header = inner.header();
     let destination = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
     if own.has_v4(destination) {
         return Err(Reason::ToOwnAddress);
     }
-    if header[0] & 0xf > 5 && has_source_route(user) {
+    if header[0] & 0xf > 5 && has_source_route(inner.octets()) {
         return Err(Reason::SourceRoute);
     }
     if !routed {
@@ -100,8 +100,8 @@ fn check_v4(own: &OwnAddresses, user: &[u8], core: bool, routed: bool) -> Result
 }
 
 #[inline]
-fn check_v6(own: &OwnAddresses, user: &[u8], core: bool, routed: bool) -> Result<(), Reason> {
-    let header: &[u8; 40] = user.first_chunk().ok_or(Reason::UserPacket)?;
+fn check_v6(own: &OwnAddresses, inner: &Inner<'_>, core: bool, routed: bool) -> Result<(), Reason> {
+    let header: &[u8; 40] = inner.octets().first_chunk().ok_or(Reason::UserPacket)?;
     let address = |at: usize| wire::array(header, at).map_or(0, u128::from_be_bytes);
     let (source, destination) = (address(8), address(24));
     if own.has_v6(destination) {

@@ -6,10 +6,16 @@ use session::report::{Report, WorkerEnd};
 /// Fifth stage: how much? Only what passed is counted.
 #[inline]
 pub(super) fn count(plan: &Plan, step: &Step, octets: u16, end: &mut WorkerEnd) {
-    for usage in &step.usages {
-        if usage.count(step.direction, octets) {
-            alarm(plan, step, end);
+    let mut due = step
+        .usage()
+        .is_some_and(|usage| usage.count(step.direction, octets));
+    if step.has_more() {
+        for (_, usage) in step.usages().skip(1) {
+            due |= usage.count(step.direction, octets);
         }
+    }
+    if due {
+        alarm(plan, step, end);
     }
 }
 
@@ -17,10 +23,7 @@ pub(super) fn count(plan: &Plan, step: &Step, octets: u16, end: &mut WorkerEnd) 
 /// next packet tries again.
 #[cold]
 fn alarm(plan: &Plan, step: &Step, end: &mut WorkerEnd) {
-    for usage in &step.usages {
-        let Some(urr) = plan.urr_of(usage) else {
-            continue;
-        };
+    for (urr, usage) in step.usages() {
         if usage.is_due()
             && end.report(Report::Usage {
                 session: plan.session,

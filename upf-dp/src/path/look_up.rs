@@ -13,16 +13,14 @@ use crate::wire;
 
 /// Starts loading what [`look_up`] reads first. Called by the first stage, packet by packet.
 #[inline]
-pub(super) fn prefetch<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &Meta<'_>) {
+pub(super) fn seek<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_>) {
+    let interface = meta.interface;
     match meta.key {
         Key::None => {}
-        Key::Tunnel(teid) => {
-            view.prefetch_tunnel(LocalFTeid {
-                teid,
-                interface: meta.interface,
-            });
+        Key::Tunnel(teid) => meta.place = view.place_of_tunnel(LocalFTeid { teid, interface }),
+        Key::Ipv4(address) => {
+            meta.place = view.place_of_ipv4(interface, Ipv4Addr::from_bits(address));
         }
-        Key::Ipv4(address) => view.prefetch_ipv4(meta.interface, Ipv4Addr::from_bits(address)),
         Key::Ipv6 => view.prefetch_ipv6(meta.interface, destination(packet, meta)),
     }
 }
@@ -46,14 +44,9 @@ pub(super) fn look_up<'a, P: Packet>(
             meta.plan = view.plan(handle);
         }
     }
-    for meta in &mut *metas {
+    for meta in metas {
         if meta.is_pending() {
             enter(worker, meta);
-        }
-    }
-    for meta in metas {
-        if let (Some(plan), Some(entry)) = (meta.plan, meta.entry) {
-            plan.prefetch_counters(entry);
         }
     }
 }
@@ -63,11 +56,11 @@ fn find<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_>) {
     let interface = meta.interface;
     let (handle, otherwise) = match meta.key {
         Key::Tunnel(teid) => {
-            let handle = view.tunnel(LocalFTeid { teid, interface });
+            let handle = view.tunnel_at(meta.place, LocalFTeid { teid, interface });
             (handle, Fate::Punt(Punt::UnknownTeid))
         }
         Key::Ipv4(address) => {
-            let handle = view.ipv4(interface, Ipv4Addr::from_bits(address));
+            let handle = view.ipv4_at(meta.place, interface, Ipv4Addr::from_bits(address));
             (handle, Fate::Drop(Reason::UnknownUe))
         }
         Key::Ipv6 => {

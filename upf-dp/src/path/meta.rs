@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use session::plan::{Entry, Plan, Step};
-use session::tables::Handle;
+use session::tables::{Handle, Place};
 use session::{InterfaceId, NextHopId, Qfi, Teid, WorkerId};
 
 use crate::packet::BURST;
@@ -87,6 +87,8 @@ pub struct Meta<'a> {
     pub user_at: u16,
     /// How long the user packet is.
     pub user_length: u16,
+    /// Where its key is looked for.
+    pub place: Place,
     /// Where its key leads.
     pub handle: Option<Handle>,
     /// The entrance of its session.
@@ -96,6 +98,9 @@ pub struct Meta<'a> {
     /// What is done with it.
     pub step: Option<&'a Step>,
 }
+
+// All that is known of a packet is one cache line.
+const _: () = assert!(size_of::<Meta<'_>>() <= 64);
 
 impl Meta<'_> {
     /// A packet that was just received.
@@ -113,6 +118,7 @@ impl Meta<'_> {
             tunnel_at: 0,
             user_at: 0,
             user_length: 0,
+            place: Place::NONE,
             handle: None,
             entry: None,
             plan: None,

@@ -2,6 +2,7 @@
 
 use session::meter::Now;
 use session::plan::{Act, Step};
+use session::usage::Usage;
 
 use crate::reason::Reason;
 
@@ -28,18 +29,29 @@ pub(super) fn police(step: &Step, octets: u16, now: Now) -> Result<Leave, Reason
         Act::NoTunnel => return Err(Reason::NoTunnel),
         Act::NoRoute => return Err(Reason::NoRoute),
     }
-    if step.usages.iter().any(|usage| usage.is_exhausted()) {
+    if step.has_more() {
+        return police_all(step, octets, now);
+    }
+    if step.usage().is_some_and(Usage::is_exhausted) {
         return Err(Reason::QuotaExhausted);
     }
-    if !step
-        .meters
-        .iter()
-        .all(|meter| meter.conforms(step.direction, now))
-    {
+    match step.meter() {
+        Some(meter) if !meter.pass(step.direction, octets, now) => Err(Reason::RateExceeded),
+        _ => Ok(Leave::Go),
+    }
+}
+
+#[inline(never)]
+fn police_all(step: &Step, octets: u16, now: Now) -> Result<Leave, Reason> {
+    let direction = step.direction;
+    if step.usages().any(|(_, usage)| usage.is_exhausted()) {
+        return Err(Reason::QuotaExhausted);
+    }
+    if !step.meters().all(|meter| meter.conforms(direction, now)) {
         return Err(Reason::RateExceeded);
     }
-    for meter in &step.meters {
-        meter.charge(step.direction, octets, now);
+    for meter in step.meters() {
+        meter.charge(direction, octets, now);
     }
     Ok(Leave::Go)
 }

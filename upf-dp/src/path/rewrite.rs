@@ -38,7 +38,16 @@ impl Exits<'_> {
         step: &Step,
     ) -> Result<Fate, Reason> {
         match step.act {
-            Act::Tunnel { next_hop } => self.tunnel(packet, meta, entry, step, next_hop),
+            Act::Tunnel {
+                next_hop,
+                interface,
+            } => self.tunnel(
+                packet,
+                meta,
+                is_routed(entry, step),
+                step,
+                (next_hop, interface),
+            ),
             Act::Route { vrf } => self.onto_network(packet, meta, vrf),
             _ => Err(Reason::Undecided),
         }
@@ -50,26 +59,34 @@ impl Exits<'_> {
         &mut self,
         packet: &mut P,
         meta: &Meta<'_>,
-        entry: Entry,
+        routed: bool,
         step: &Step,
-        next_hop: NextHopId,
+        (next_hop, interface): (NextHopId, InterfaceId),
     ) -> Result<Fate, Reason> {
-        let hop = self.neighbours.hop(next_hop).ok_or(Reason::NoRoute)?;
-        let link = self.links.interface(hop.interface).ok_or(Reason::NoRoute)?;
-        let outer = step.encapsulation.octets().len();
-        if outer + usize::from(meta.user_length) > usize::from(link.mtu) {
+        let link = self.links.interface(interface).ok_or(Reason::NoRoute)?;
+        let (outer, ethernet) = (step.encapsulation.length(), link.ethernet.length());
+        let length = meta.user_length.saturating_add(outer);
+        if length > link.mtu {
             return Err(Reason::TooBig);
         }
         let source_port = entropy(meta.user(packet.data()));
-        let ethernet = link.ethernet.length();
-        let start = ethernet + outer;
-        cut(packet, meta, start)?;
+        reframe(
+            packet,
+            meta,
+            ethernet + outer,
+            length.saturating_add(ethernet),
+        )?;
         let frame = packet.data_mut();
-        if is_routed(entry, step) {
-            count_down(frame.get_mut(start..).unwrap_or_default()).ok_or(Reason::UserPacket)?;
+        let (header, tunnel) = frame
+            .split_at_mut_checked(usize::from(ethernet))
+            .ok_or(Reason::Undecided)?;
+        let v6 = step.encapsulation.is_v6();
+        let fate = self.address(header, link, next_hop, v6)?;
+        if routed {
+            let user = tunnel.get_mut(usize::from(outer)..).unwrap_or_default();
+            count_down(user).ok_or(Reason::UserPacket)?;
         }
         *self.identification = self.identification.wrapping_add(1);
-        let tunnel = frame.get_mut(ethernet..).unwrap_or_default();
         let written = put_outer(
             tunnel,
             &step.encapsulation,
@@ -77,13 +94,7 @@ impl Exits<'_> {
             *self.identification,
         );
         written.ok_or(Reason::Undecided)?;
-        let v6 = step.encapsulation.is_v6();
-        self.address(
-            frame,
-            link,
-            next_hop,
-            if v6 { wire::IPV6 } else { wire::IPV4 },
-        )
+        Ok(fate)
     }
 
     /// Uplink: out on N6.
@@ -98,31 +109,45 @@ impl Exits<'_> {
         if meta.user_length > link.mtu {
             return Err(Reason::TooBig);
         }
-        let user = meta.user(packet.data());
+        let ethernet = link.ethernet.length();
+        reframe(
+            packet,
+            meta,
+            ethernet,
+            meta.user_length.saturating_add(ethernet),
+        )?;
+        let (header, user) = packet
+            .data_mut()
+            .split_at_mut_checked(usize::from(ethernet))
+            .ok_or(Reason::Undecided)?;
         let v6 = user.first().is_some_and(|first| first >> 4 == 6);
-        let next_hop = if v6 {
+        let next_hop = self.next_hop(link, vrf, user, v6)?;
+        count_down(user).ok_or(Reason::UserPacket)?;
+        self.address(header, link, next_hop, v6)
+    }
+
+    /// The neighbour on the way to the packet's destination.
+    #[inline]
+    fn next_hop(
+        &mut self,
+        link: &InterfaceLink,
+        vrf: InterfaceId,
+        user: &[u8],
+        v6: bool,
+    ) -> Result<NextHopId, Reason> {
+        if v6 {
             let to = wire::array(user, 24).map_or(0, u128::from_be_bytes);
             match link.route_v6(to).ok_or(Reason::NoRoute)? {
-                Target::Via(next_hop) => next_hop,
-                Target::OnLink => self.on_link(vrf, Ipv6Addr::from_bits(to).into())?,
+                Target::Via(next_hop) => Ok(next_hop),
+                Target::OnLink => self.on_link(vrf, Ipv6Addr::from_bits(to).into()),
             }
         } else {
             let to = wire::u32_at(user, 16).unwrap_or(0);
             match link.route_v4(to).ok_or(Reason::NoRoute)? {
-                Target::Via(next_hop) => next_hop,
-                Target::OnLink => self.on_link(vrf, Ipv4Addr::from_bits(to).into())?,
+                Target::Via(next_hop) => Ok(next_hop),
+                Target::OnLink => self.on_link(vrf, Ipv4Addr::from_bits(to).into()),
             }
-        };
-        let ethernet = link.ethernet.length();
-        cut(packet, meta, ethernet)?;
-        let frame = packet.data_mut();
-        count_down(frame.get_mut(ethernet..).unwrap_or_default()).ok_or(Reason::UserPacket)?;
-        self.address(
-            frame,
-            link,
-            next_hop,
-            if v6 { wire::IPV6 } else { wire::IPV4 },
-        )
+        }
     }
 
     /// Writes the Ethernet header.
@@ -132,8 +157,9 @@ impl Exits<'_> {
         frame: &mut [u8],
         link: &InterfaceLink,
         next_hop: NextHopId,
-        ether_type: u16,
+        v6: bool,
     ) -> Result<Fate, Reason> {
+        let ether_type = if v6 { wire::IPV6 } else { wire::IPV4 };
         let mac = self.neighbours.ethernet(next_hop);
         let written = link
             .ethernet
@@ -161,22 +187,16 @@ impl Exits<'_> {
     }
 }
 
-/// Leaves `front` octets before the user packet, and none behind it.
+/// Leaves `front` octets before the user packet, and none behind it: `length` in all.
 #[inline]
-fn cut<P: Packet>(packet: &mut P, meta: &Meta<'_>, front: usize) -> Result<(), Reason> {
+fn reframe<P: Packet>(
+    packet: &mut P,
+    meta: &Meta<'_>,
+    front: u16,
+    length: u16,
+) -> Result<(), Reason> {
     packet.forget_offloads();
-    let user_at = usize::from(meta.user_at);
-    let end = user_at + usize::from(meta.user_length);
-    let surplus = packet.data().len().saturating_sub(end);
-    if surplus > 0 && !packet.trim_back(surplus) {
-        return Err(Reason::Scattered);
-    }
-    let fits = if front > user_at {
-        packet.prepend(front - user_at)
-    } else {
-        packet.trim_front(user_at - front)
-    };
-    if fits {
+    if packet.reframe(i32::from(meta.user_at) - i32::from(front), length) {
         Ok(())
     } else {
         Err(Reason::NoHeadroom)

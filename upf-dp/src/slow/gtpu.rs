@@ -157,7 +157,7 @@ impl<P: Packet> Path<P> {
             return BROKEN;
         };
         let step = plan.classify(entry, &Arrival { inner, qfi });
-        let Some((step, Act::Tunnel { next_hop })) = step.map(|step| (step, step.act)) else {
+        let Some((step, Act::Tunnel { next_hop, .. })) = step.map(|step| (step, step.act)) else {
             return Outcome::Consumed;
         };
         self.pass_end_marker(packet, &step.encapsulation, next_hop)
@@ -172,7 +172,7 @@ impl<P: Packet> Path<P> {
     ) -> Option<Outcome> {
         let hop = self.neighbours.hop(next_hop)?;
         let link = self.links.interface(hop.interface)?;
-        let ethernet = link.ethernet.length();
+        let ethernet = usize::from(link.ethernet.length());
         packet.forget_offloads();
         if !packet.resize(ethernet + tunnel.octets().len()) {
             return None;

@@ -23,7 +23,7 @@ impl<P: Packet> Path<P> {
         let hop = self.neighbours.hop(next_hop)?;
         let link = self.links.interface(hop.interface)?;
         let mut packet = turn.out.buffer()?;
-        let start = link.ethernet.length();
+        let start = usize::from(link.ethernet.length());
         if !packet.resize(start + length) {
             return None;
         }

@@ -220,7 +220,7 @@ fn framed<'p, P: Packet>(
     ether_type: u16,
     length: usize,
 ) -> Option<&'p mut [u8]> {
-    let ethernet = link.ethernet.length();
+    let ethernet = usize::from(link.ethernet.length());
     if !packet.resize(ethernet + length) {
         return None;
     }

@@ -193,11 +193,7 @@ fn end_markers_follow_the_old_tunnel() {
         |_| true,
     );
     let plan = plan.unwrap().plan;
-    let step = plan
-        .steps()
-        .iter()
-        .find(|step| step.pdr == PdrId(2))
-        .unwrap();
+    let step = plan.steps().find(|step| step.pdr == PdrId(2)).unwrap();
     let tunnel = step.encapsulation;
     let next_hop = bed.name(N3, IpAddr::V4(GNB), None);
     bed.workers[0]

@@ -1,65 +1,26 @@
-//! Parse: Ethernet, VLAN, the outer IP header, UDP, GTP-U. On N6 the outer IP header is the user's.
-//!
-//! What is for the UPF itself is punted to the slow path. The UDP checksum of a G-PDU is not
-//! looked at: what it covers beyond the headers is the user packet, which has its own.
+//! Any frame: with or without a VLAN tag, IPv4 options, IPv6 extension headers.
 
 use gtpu::{ParseError, PduType};
-use session::tables::Snapshot;
 use session::{Qfi, Teid};
 
-use super::look_up;
-use super::meta::{Fate, Key, Meta, Punt};
 use crate::links::{Links, Local, Segment};
-use crate::packet::Packet;
+use crate::path::meta::{Fate, Key, Meta, Punt};
 use crate::reason::Reason;
 use crate::wire;
 
 /// How many IPv6 extension headers in front of UDP are walked.
 const EXTENSION_HEADERS_MAX: usize = 4;
 
-/// First stage: where is the user packet, and what is it looked up by?
-#[inline(never)]
-pub(super) fn parse<P: Packet>(
-    links: &Links,
-    view: Snapshot<'_>,
-    packets: &mut [P],
-    metas: &mut [Meta<'_>],
-) {
-    for packet in &*packets {
-        packet.prefetch();
-    }
-    for (packet, meta) in packets.iter_mut().zip(metas) {
-        if let Some(vlan) = packet.stripped_vlan() {
-            put_back(packet, vlan);
-        }
-        if !packet.is_whole() {
-            meta.fate = Fate::Drop(Reason::Scattered);
-        } else if let Err(fate) = frame(links, packet.data(), meta) {
-            meta.fate = fate;
-        } else {
-            look_up::prefetch(view, packet, meta);
-        }
-    }
-}
-
-/// Puts a VLAN header back that the port took off, so that there is one way to see it.
-#[cold]
-fn put_back<P: Packet>(packet: &mut P, vlan: u16) {
-    packet.forget_offloads();
-    if packet.data().len() >= 12 && packet.prepend(4) {
-        let frame = packet.data_mut();
-        frame.copy_within(4..16, 0);
-        let ([a, b], [c, d]) = (wire::VLAN.to_be_bytes(), vlan.to_be_bytes());
-        let _ = wire::put(frame, 12, [a, b, c, d]);
-    }
-}
-
 const fn drop(reason: Reason) -> Fate {
     Fate::Drop(reason)
 }
 
-#[inline]
-fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
+/// Where the user packet is and what it is looked up by.
+///
+/// # Errors
+/// What becomes of the frame when it goes no further.
+#[inline(never)]
+pub(super) fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
     let header: &[u8; 14] = frame.first_chunk().ok_or(drop(Reason::Truncated))?;
     let (port, mut segment) = links.untagged(meta.port).ok_or(drop(Reason::UnknownVlan))?;
     let [to @ .., _, _, _, _, _, _, high, low] = *header;
@@ -134,7 +95,7 @@ fn ipv4(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
     }
     let payload = packet.get(header_length..).unwrap_or_default();
     match header[9] {
-        wire::UDP => udp(local, payload, at + header_length, meta),
+        wire::UDP => udp(*local, payload, at + header_length, meta),
         wire::ICMP => Err(Fate::Punt(Punt::Icmp)),
         _ => Err(drop(Reason::UnexpectedProtocol)),
     }
@@ -168,7 +129,7 @@ fn ipv6(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
     };
     match protocol {
         wire::UDP => udp(
-            local,
+            *local,
             packet.get(start..).unwrap_or_default(),
             at + start,
             meta,
@@ -198,7 +159,12 @@ fn after_extension_headers(packet: &[u8], first: u8) -> Result<(u8, usize), Fate
 
 /// `datagram` starts with the UDP header and ends with the IP packet; `at` is its place.
 #[inline]
-fn udp(local: Local, datagram: &[u8], at: usize, meta: &mut Meta<'_>) -> Result<(), Fate> {
+pub(super) fn udp(
+    local: Local,
+    datagram: &[u8],
+    at: usize,
+    meta: &mut Meta<'_>,
+) -> Result<(), Fate> {
     let header: &[u8; 8] = datagram.first_chunk().ok_or(drop(Reason::Truncated))?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     let payload = datagram.get(8..length).ok_or(drop(Reason::OuterHeader))?;
