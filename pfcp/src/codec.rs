@@ -36,7 +36,7 @@ impl fmt::Display for Decoded {
 /// # Errors
 /// When there is no message to read: the error says what to answer, if anything.
 pub fn decode(datagram: &[u8]) -> Result<Decoded, DecodeError> {
-    decode_one(datagram).0
+    decode_one(&mut { datagram })
 }
 
 /// Reads all messages of a datagram (TS 29.244, 6.5): each is answered on its own.
@@ -58,27 +58,21 @@ impl Iterator for Bundle<'_> {
     type Item = Result<Decoded, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let datagram = self.rest.take()?;
-        let (result, rest) = decode_one(datagram);
+        let mut rest = self.rest.take()?;
         self.left -= 1;
+        let result = Some(decode_one(&mut rest));
         // A FO flag with nothing behind the message is the peer's slip, not a message.
-        self.rest = rest.filter(|rest| !rest.is_empty() && self.left > 0);
-        Some(result)
+        self.rest = (!rest.is_empty() && self.left > 0).then_some(rest);
+        result
     }
 }
 
-/// Reads the first message, and gives what follows it if its header says that there is more.
-fn decode_one(datagram: &[u8]) -> (Result<Decoded, DecodeError>, Option<&[u8]>) {
-    let received = match accept(datagram) {
-        Ok(received) => received,
-        Err(error) => return (Err(error), None),
-    };
-    let Received {
-        message_type,
-        header,
-        rest,
-        ..
-    } = received;
+/// Reads the first message of `rest`, and leaves there what follows it: nothing, unless its header
+/// says that there is more.
+fn decode_one(rest: &mut &[u8]) -> Result<Decoded, DecodeError> {
+    let datagram = std::mem::take(rest);
+    let received = accept(datagram)?;
+    let (message_type, header) = (received.message_type, received.header);
     let refuse = |error| DecodeError::Message {
         message_type,
         header,
@@ -86,20 +80,28 @@ fn decode_one(datagram: &[u8]) -> (Result<Decoded, DecodeError>, Option<&[u8]>) 
     };
     let split = usize::try_from(received.claims)
         .ok()
-        .and_then(|length| rest.split_at_checked(length));
-    let Some((octets, rest)) = split else {
-        return (Err(refuse(Fault::Length.into())), None);
+        .and_then(|length| received.rest.split_at_checked(length));
+    let Some((octets, behind)) = split else {
+        return Err(refuse(Fault::Length.into()));
     };
-    // "If the length of the message differs from that of the datagram": 7.6.4.
-    if !rest.is_empty() && !header.follow_on {
-        return (Err(refuse(Fault::Length.into())), None);
+    if header.follow_on {
+        *rest = behind;
+    } else if !behind.is_empty() {
+        // "If the length of the message differs from that of the datagram": 7.6.4.
+        return Err(refuse(Fault::Length.into()));
     }
-    let result = match Message::decode_body(message_type, octets) {
-        Some(Ok(message)) => Ok(Decoded { header, message }),
-        Some(Err(error)) => Err(refuse(error)),
-        None => Err(DecodeError::Discard(Discard::MessageType(message_type))),
-    };
-    (result, header.follow_on.then_some(rest))
+    // Made and read in the place that it is returned in: it is too large to be moved about.
+    let mut result = Message::least(
+        message_type,
+        |message| Ok(Decoded { header, message }),
+        Err(DecodeError::Discard(Discard::MessageType(message_type))),
+    );
+    if let Ok(decoded) = &mut result
+        && let Err(error) = decoded.message.decode_body_into(octets)
+    {
+        result = Err(refuse(error));
+    }
+    result
 }
 
 /// The checks on a header that stand before any on the message.

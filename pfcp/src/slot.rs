@@ -77,30 +77,29 @@ pub(crate) struct Raw<'a> {
 impl Raw<'_> {
     /// Reads the value; it is the `index`th of its type in the group.
     #[inline]
-    pub(crate) fn decode_into<T: Ie>(
-        &self,
-        target: &mut T,
+    pub(crate) fn decode<'a>(
+        &'a self,
         index: usize,
         extended: &mut Extended,
+        decode: impl FnOnce(&'a [u8]) -> Result<&'a [u8], IeError>,
     ) -> Result<(), IeError> {
-        let tail = target
-            .decode_into(self.value)
-            .map_err(|error| error.within(self.r#type))?;
+        let tail = decode(self.value).map_err(|error| error.within(self.r#type))?;
         if !tail.is_empty() {
             extended.insert(self.r#type, index, self.value);
         }
         Ok(())
     }
 
-    /// How many of the IEs that follow are of the same type, up to a bound: a peer must not make
-    /// us reserve much by sending little.
+    /// How many of the IEs that follow are of the same type, of so many as are looked at: a list
+    /// takes one allocation, and a peer cannot make us reserve or search much by sending little.
     fn more(&self) -> usize {
-        const RESERVE_MAX: usize = 16;
+        const LOOK_AHEAD: usize = 512;
         let mut rest = self.rest;
         let mut count = 0;
-        while count < RESERVE_MAX
-            && let Ok((r#type, _, after)) = crate::wire::split(rest)
-        {
+        for _ in 0..LOOK_AHEAD {
+            let Ok((r#type, _, after)) = crate::wire::split(rest) else {
+                break;
+            };
             count += usize::from(r#type == self.r#type);
             rest = after;
         }
@@ -121,7 +120,9 @@ impl<T: Ie> Slot<T> for Option<T> {
         if self.is_some() {
             return Ok(());
         }
-        let result = raw.decode_into(self.insert(T::default()), 0, extended);
+        let result = raw.decode(0, extended, |octets| {
+            self.insert(T::default()).decode_into(octets)
+        });
         if result.is_err() {
             *self = None;
         }
@@ -133,17 +134,9 @@ impl<T: Ie> Slot<T> for Vec<T> {
     #[inline]
     fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
         if self.is_empty() {
-            self.reserve_exact(1 + raw.more());
+            *self = Self::with_capacity(1 + raw.more());
         }
-        let index = self.len();
-        self.push(T::default());
-        let result = self
-            .last_mut()
-            .map_or(Ok(()), |last| raw.decode_into(last, index, extended));
-        if result.is_err() {
-            self.pop();
-        }
-        result
+        raw.decode(self.len(), extended, |octets| T::decode_onto(self, octets))
     }
 }
 
@@ -155,7 +148,7 @@ impl<T: Ie> Slot<T> for Update<T> {
                 Self::Remove
             } else {
                 let mut value = T::default();
-                raw.decode_into(&mut value, 0, extended)?;
+                raw.decode(0, extended, |octets| value.decode_into(octets))?;
                 Self::Set(value)
             };
         }

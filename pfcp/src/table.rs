@@ -327,6 +327,12 @@ macro_rules! ies {
                 Ok(tail)
             }
             #[inline]
+            fn decode_onto<'a>(list: &mut Vec<Self>, octets: &'a [u8]) -> Result<&'a [u8], $crate::error::IeError> {
+                let (tail, value) = <Self as $crate::wire::Wire>::parse(octets)?;
+                list.push(value);
+                Ok(tail)
+            }
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(self, out); }
             fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
                 $crate::wire::indent(f, depth)?;
@@ -509,8 +515,6 @@ macro_rules! group {
                 fn decode_members_into(&mut self, octets: &[u8]) -> Result<(), $crate::error::IeError> {
                     // Which mandatory rows have been there; the others' are not used.
                     $( #[allow(unused_mut, unused_variables, reason = "only of mandatory rows")] let mut $field = false; )*
-                    #[allow(unused_mut, reason = "a group may have no rows")]
-                    let mut extended = $crate::wire::Extended::default();
                     let mut rest = octets;
                     while !rest.is_empty() {
                         let (r#type, value, after) = $crate::wire::split(rest)?;
@@ -519,12 +523,11 @@ macro_rules! group {
                         let raw = $crate::slot::Raw { r#type, value, rest };
                         #[deny(unreachable_patterns)]
                         match r#type {
-                            $( group!(@pattern $ty $($no)?) => group!(@fill $p self $field raw extended $ty), )*
+                            $( group!(@pattern $ty $($no)?) => group!(@fill $p self $field raw $ty), )*
                             _ => self.unknown.push($crate::wire::Unknown { r#type, value: value.into() }),
                         }
                     }
                     $( group!(@there $p self $field $ty $($no)?); )*
-                    self.extended = extended;
                     $( $check(self)?; )?
                     Ok(())
                 }
@@ -614,20 +617,20 @@ macro_rules! group {
     (@pattern {$t:ident}) => { <$t as $crate::wire::Ie>::TYPE };
     (@pattern [$t:ident]) => { <$t as $crate::wire::Ie>::TYPE };
     (@pattern $t:ident) => { <$t as $crate::wire::Ie>::TYPE };
-    (@fill M $group:ident $field:ident $raw:ident $extended:ident [$t:ident]) => {
-        $crate::slot::Slot::<$t>::fill(&mut $group.$field, $raw, &mut $extended)?
+    (@fill M $group:ident $field:ident $raw:ident [$t:ident]) => {
+        $crate::slot::Slot::<$t>::fill(&mut $group.$field, $raw, &mut $group.extended)?
     };
-    (@fill M $group:ident $field:ident $raw:ident $extended:ident $t:ident) => {
+    (@fill M $group:ident $field:ident $raw:ident $t:ident) => {
         if !$field {
-            $raw.decode_into::<$t>(&mut $group.$field, 0, &mut $extended)?;
+            $raw.decode(0, &mut $group.extended, |octets| <$t as $crate::wire::Ie>::decode_into(&mut $group.$field, octets))?;
             $field = true;
         }
     };
-    (@fill O $group:ident $field:ident $raw:ident $extended:ident $ty:tt) => {
-        $crate::slot::fill_lenient::<group!(@ie $ty)>(&mut $group.$field, $raw, &mut $group.unknown, &mut $extended)
+    (@fill O $group:ident $field:ident $raw:ident $ty:tt) => {
+        $crate::slot::fill_lenient::<group!(@ie $ty)>(&mut $group.$field, $raw, &mut $group.unknown, &mut $group.extended)
     };
-    (@fill $p:ident $group:ident $field:ident $raw:ident $extended:ident $ty:tt) => {
-        $crate::slot::Slot::<group!(@ie $ty)>::fill(&mut $group.$field, $raw, &mut $extended)?
+    (@fill $p:ident $group:ident $field:ident $raw:ident $ty:tt) => {
+        $crate::slot::Slot::<group!(@ie $ty)>::fill(&mut $group.$field, $raw, &mut $group.extended)?
     };
     (@there M $group:ident $field:ident [$t:ident] $($no:literal)?) => {
         if $group.$field.is_empty() {

@@ -47,6 +47,22 @@ pub trait Ie: Default {
     /// # Errors
     /// As [`Ie::decode`]; the value is of no use then.
     fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], IeError>;
+    /// The same for one more at the end of a list, made where it is to stand. Where this fails
+    /// the list is as before.
+    ///
+    /// # Errors
+    /// As [`Ie::decode`].
+    #[inline]
+    fn decode_onto<'a>(list: &mut Vec<Self>, octets: &'a [u8]) -> Result<&'a [u8], IeError> {
+        let length = list.len();
+        list.resize_with(length + 1, Self::default);
+        let last = list.last_mut();
+        let result = last.map_or(Ok(octets), |last| last.decode_into(octets));
+        if result.is_err() {
+            list.truncate(length);
+        }
+        result
+    }
     /// Appends the value, without type and length.
     fn encode(&self, out: &mut Vec<u8>);
     /// Writes the value as a line of a tree, or as a branch of it.

@@ -5,7 +5,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
-    clippy::print_stderr,
     reason = "tests"
 )]
 
@@ -16,7 +15,7 @@ use pfcp::generate::Source;
 use pfcp::{AnyIe, CATALOGUE};
 
 mod common;
-use common::{is_group, split};
+use common::{is_group, is_here, split};
 
 /// The last IE type that Wireshark 4.0 reads.
 const KNOWN_TO: u16 = 320;
@@ -102,8 +101,7 @@ fn capture(ies: &[Vec<u8>]) -> Vec<u8> {
 
 #[test]
 fn wireshark_reads_what_we_write() {
-    if Command::new("tshark").arg("--version").output().is_err() {
-        eprintln!("\n*** SKIPPED: no tshark here. What we write was NOT read by Wireshark. ***\n");
+    if !is_here("tshark", "What we write was NOT read by Wireshark.") {
         return;
     }
     let ies = samples();

@@ -29,8 +29,15 @@ const DRIVERS: &[&str] = &[
     "librte-mempool-ring",
 ];
 
-/// To test: namespaces, real traffic, independent dissectors.
-const TEST: &[&str] = &["iproute2", "iputils-ping", "iperf3", "ethtool", "tshark"];
+/// To test: namespaces, real traffic, independent dissectors, a counter of allocations.
+const TEST: &[&str] = &[
+    "iproute2",
+    "iputils-ping",
+    "iperf3",
+    "ethtool",
+    "tshark",
+    "valgrind",
+];
 
 /// Installs what is missing.
 pub(crate) fn install(for_tests: bool) -> Result<()> {

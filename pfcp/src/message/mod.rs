@@ -103,12 +103,19 @@ macro_rules! messages {
                 match message_type { $($no => messages!(@request $($response)?),)* _ => false }
             }
 
-            /// Reads the IEs of a message; `None` if there is no such type.
-            pub(crate) fn decode_body(message_type: u8, octets: &[u8]) -> Option<Result<Self, IeError>> {
-                Some(match message_type {
-                    $($no => $name::decode_members(octets).map(Self::$name),)*
-                    _ => return None,
-                })
+            /// What `known` makes of the least message of a type, or `unknown` if there is no
+            /// such type.
+            #[inline]
+            pub(crate) fn least<T>(message_type: u8, known: impl Fn(Self) -> T, unknown: T) -> T {
+                match message_type {
+                    $($no => known(Self::$name($name::default())),)*
+                    _ => unknown,
+                }
+            }
+
+            /// Reads the IEs of a message of its type over the least one.
+            pub(crate) fn decode_body_into(&mut self, octets: &[u8]) -> Result<(), IeError> {
+                match self { $(Self::$name(body) => body.decode_members_into(octets),)* }
             }
         }
 

@@ -1,5 +1,6 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 use pfcp::CATALOGUE;
 
@@ -66,6 +67,21 @@ macro_rules! every_group {
             EthernetTrafficInformation AdditionalMonitoringTime
         }
     };
+}
+
+/// Whether a tool is here; if not, what is not tested without it is said aloud. Where nothing may
+/// be skipped (`UPF_REQUIRE_TSHARK`), its absence is a failure.
+pub(crate) fn is_here(tool: &str, without: &str) -> bool {
+    let found = std::process::Command::new(tool).arg("--version").output();
+    let here = found.is_ok_and(|output| output.status.success());
+    if !here {
+        eprintln!("\n*** SKIPPED: no {tool} here. {without} ***\n");
+        assert!(
+            std::env::var_os("UPF_REQUIRE_TSHARK").is_none(),
+            "{tool} is required"
+        );
+    }
+    here
 }
 
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
