@@ -57,8 +57,6 @@ pub struct NodeConfig {
     pub burst_ms: u32,
     /// How GTP-U peers are supervised.
     pub echo: Echo,
-    /// Whether the packet path carries GTP-U over IPv6: then F-TEIDs have IPv6 addresses too.
-    pub ipv6_tunnels: bool,
 }
 
 /// Path supervision (TS 29.281, 7.2; TS 23.527, 5.4).
@@ -173,7 +171,6 @@ impl NodeConfig {
             hz: 1_000_000_000,
             burst_ms: 100,
             echo: Echo::default(),
-            ipv6_tunnels: false,
         }
     }
 

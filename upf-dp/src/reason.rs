@@ -54,8 +54,8 @@ reasons! {
     UnknownEtherType = "unknown_ether_type", "other protocols on the same wire, such as LLDP", "none";
     /// The outer IP header contradicts itself.
     OuterHeader = "outer_header", "a broken sender or an attack", "capture at the port";
-    /// The checksum of the IPv4 header is wrong.
-    OuterChecksum = "outer_checksum", "damage on the way", "look at the error counters of the link";
+    /// The checksum of the IPv4 header is wrong, or that of UDP over IPv6 wrong or missing.
+    OuterChecksum = "outer_checksum", "damage on the way, or a virtual port whose sender leaves checksums to hardware", "look at the error counters of the link; turn transmit checksum offload off at the other end of a veth";
     /// The outer packet is a fragment; they are not put together.
     OuterFragment = "outer_fragment", "an MTU on N3 too small for the tunnel's headers", "raise the MTU between gNB and UPF, or lower the UE's";
     /// The packet is for none of our addresses, and the interface is not N6.

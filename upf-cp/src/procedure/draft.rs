@@ -25,7 +25,6 @@ impl Node {
             topology: &self.topology,
             neighbours: &self.neighbours,
             publisher: &mut self.publisher,
-            ipv6_tunnels: self.config.ipv6_tunnels,
             now: self.now,
             worker,
             draft,

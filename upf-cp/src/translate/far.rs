@@ -209,9 +209,10 @@ impl Translator<'_> {
         let Some(OuterHeader::GtpU { teid, ipv4, ipv6 }) = ie.header.filter(|_| !more) else {
             return Err(refuse);
         };
-        // "Both: send to one of them."
-        let ipv6 = ipv6.filter(|_| self.ipv6_tunnels).map(IpAddr::V6);
-        let peer = ipv4.map(IpAddr::V4).or(ipv6).ok_or(refuse)?;
+        // "Both: send to one of them", that is, to one that a route leads to.
+        let peers = || ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6));
+        let reached = peers().find(|peer| self.topology.towards_peer(*peer).is_some());
+        let peer = reached.or_else(|| peers().next()).ok_or(refuse)?;
         let ours = self.topology.tunnel_interface_at(peer).is_some();
         if teid == 0 || peer.is_unspecified() || peer.is_multicast() || peer.is_loopback() || ours {
             return Err(refuse.cause(Cause::MANDATORY_IE_INCORRECT));

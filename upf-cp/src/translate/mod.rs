@@ -72,7 +72,6 @@ pub(crate) struct Translator<'a> {
     pub(crate) neighbours: &'a Neighbours,
     pub(crate) publisher: &'a mut Publisher,
     pub(crate) worker: WorkerId,
-    pub(crate) ipv6_tunnels: bool,
     pub(crate) now: crate::event::Now,
     pub(crate) draft: &'a mut Draft,
 }
@@ -168,7 +167,7 @@ impl Translator<'_> {
                     None => place.interface(self.topology),
                 };
                 let place = place.ok_or(refuse.cause(Cause::INVALID_F_TEID_ALLOCATION_OPTION))?;
-                let answer = self.addresses(place, ipv4, ipv6);
+                let answer = addresses(place, ipv4, ipv6);
                 let answer = answer.ok_or(refuse.cause(Cause::INVALID_F_TEID_ALLOCATION_OPTION))?;
                 let (interface, (ipv4, ipv6)) = (place.id, answer);
                 let tunnel = match known {
@@ -188,27 +187,6 @@ impl Translator<'_> {
                 Ok(tunnel)
             }
         }
-    }
-
-    /// The addresses of an F-TEID: those of the families asked for, or of all families; `None` if
-    /// the interface has none of them.
-    fn addresses(
-        &self,
-        interface: &Interface,
-        ipv4: bool,
-        ipv6: bool,
-    ) -> Option<(Option<std::net::Ipv4Addr>, Option<std::net::Ipv6Addr>)> {
-        let any = !ipv4 && !ipv6;
-        let addresses = || interface.addresses.iter().map(ipnet::IpNet::addr);
-        let v4 = addresses().find_map(|address| match address {
-            IpAddr::V4(address) if ipv4 || any => Some(address),
-            _ => None,
-        });
-        let v6 = addresses().find_map(|address| match address {
-            IpAddr::V6(address) if (ipv6 || any) && self.ipv6_tunnels => Some(address),
-            _ => None,
-        });
-        (v4.is_some() || v6.is_some()).then_some((v4, v6))
     }
 
     fn choose(&mut self, choose_id: Option<u8>, interface: InterfaceId) -> Option<LocalFTeid> {
@@ -258,6 +236,26 @@ impl Translator<'_> {
         }
         Ok(())
     }
+}
+
+/// The addresses of an F-TEID: those of the families asked for, or of all families; `None` if
+/// the interface has none of them.
+fn addresses(
+    interface: &Interface,
+    ipv4: bool,
+    ipv6: bool,
+) -> Option<(Option<std::net::Ipv4Addr>, Option<std::net::Ipv6Addr>)> {
+    let any = !ipv4 && !ipv6;
+    let addresses = || interface.addresses.iter().map(ipnet::IpNet::addr);
+    let v4 = addresses().find_map(|address| match address {
+        IpAddr::V4(address) if ipv4 || any => Some(address),
+        _ => None,
+    });
+    let v6 = addresses().find_map(|address| match address {
+        IpAddr::V6(address) if ipv6 || any => Some(address),
+        _ => None,
+    });
+    (v4.is_some() || v6.is_some()).then_some((v4, v6))
 }
 
 /// What a PDI says about where its tunnel ends.

@@ -46,6 +46,16 @@ pub fn datagram_v4(source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) -> V
     packet
 }
 
+/// The same over IPv6, with its checksum.
+pub fn datagram_v6(source: Ipv6Addr, destination: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
+    let mut packet = user_v6(source, destination, payload.len());
+    packet[40..44].copy_from_slice(&[0x08, 0x68, 0x08, 0x68]);
+    packet[48..].copy_from_slice(payload);
+    let checksum = wire::transport_checksum(&packet[8..40], wire::UDP, &packet[40..]);
+    packet[46..48].copy_from_slice(&wire::udp_checksum_field(checksum));
+    packet
+}
+
 /// A G-PDU, with a PDU session container of the uplink when a QFI is given.
 pub fn gpdu(teid: Teid, qfi: Option<u8>, user: &[u8]) -> Vec<u8> {
     let options = qfi.map_or(Vec::new(), |qfi| vec![0, 0, 0, 0x85, 1, 0x10, qfi, 0]);

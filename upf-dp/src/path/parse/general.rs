@@ -128,14 +128,29 @@ fn ipv6(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
         after_extension_headers(packet, header[6])?
     };
     match protocol {
-        wire::UDP => udp(
-            *local,
-            packet.get(start..).unwrap_or_default(),
-            at + start,
-            meta,
-        ),
+        wire::UDP => {
+            let datagram = packet.get(start..).unwrap_or_default();
+            check_udp_v6(header, datagram)?;
+            udp(*local, datagram, at + start, meta)
+        }
         wire::ICMPV6 if start == 40 => Err(Fate::Punt(Punt::Icmpv6)),
         _ => Err(drop(Reason::UnexpectedProtocol)),
+    }
+}
+
+/// The checksum of a UDP datagram over IPv6.
+#[inline(never)]
+fn check_udp_v6(header: &[u8; 40], datagram: &[u8]) -> Result<(), Fate> {
+    let length = wire::u16_at(datagram, 4).ok_or(drop(Reason::Truncated))?;
+    let covered = datagram
+        .get(..usize::from(length))
+        .ok_or(drop(Reason::OuterHeader))?;
+    let [_, _, _, _, _, _, _, _, addresses @ ..] = header;
+    let is_there = wire::u16_at(covered, 6).is_some_and(|field| field != 0);
+    if is_there && wire::transport_checksum(addresses, wire::UDP, covered) == 0 {
+        Ok(())
+    } else {
+        Err(drop(Reason::OuterChecksum))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Parse: Ethernet, VLAN, the outer IP header, UDP, GTP-U. On N6 the outer IP header is the user's.
 //!
-//! What is for the UPF itself is punted to the slow path. The UDP checksum of a G-PDU is not
-//! looked at: what it covers beyond the headers is the user packet, which has its own.
+//! What is for the UPF itself is punted to the slow path. Over IPv4 the UDP checksum of a G-PDU is
+//! not looked at: what it covers beyond the headers is the user packet, which has its own. Over
+//! IPv6 nothing else guards addresses and TEID: there it must be there, and right (RFC 8200, 8.1).
 
 mod general;
 mod usual;

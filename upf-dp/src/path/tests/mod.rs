@@ -144,14 +144,24 @@ fn ipv6_inside_and_outside() {
     // And back: IPv6 outside and inside.
     let user = user_v6(session.ue_v6, HOST_V6, USER);
     let message = gpdu(session.teid, Some(9), &user);
-    let mut datagram = user_v6(GNB_V6, N3_ADDRESS_V6, message.len());
-    datagram[40..44].copy_from_slice(&[8, 0x68, 8, 0x68]);
-    datagram[48..].copy_from_slice(&message);
+    let datagram = datagram_v6(GNB_V6, N3_ADDRESS_V6, &message);
     let expected = frame(MAC_GATEWAY, MAC_N6, None, &hopped(user));
     assert_eq!(
         bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)),
         Some((1, expected))
     );
+    // Nothing but the UDP checksum guards its addresses and the TEID: none, a wrong one, an octet
+    // changed on the way, a length of less than the header.
+    let mut broken = [const { Vec::new() }; 4];
+    broken.fill(datagram);
+    broken[0][46..48].fill(0);
+    broken[1][46] ^= 0x10;
+    broken[2][55] ^= 1;
+    broken[3][44..46].copy_from_slice(&[0, 7]);
+    for datagram in broken {
+        assert_eq!(bed.one(0, &frame(MAC_N3, MAC_GNB, None, &datagram)), None);
+    }
+    assert_eq!(bed.drops(), [(Reason::OuterChecksum, 4)]);
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! `upf run` between real hosts: tunnels over IPv4 and IPv6, with either inside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod network;
+
+use network::{N6, Network, Outer, SERVER4, SERVER6, UE4, UE6, iperf3, number};
+use simulator::Flavour;
+use test_harness::skip;
+
+/// Both families of user packets pass, small and large, and TCP both ways.
+fn carries_both(network: &Network, name: &str) {
+    for (ue, server) in [(UE4, SERVER4), (UE6, SERVER6)] {
+        // The first packet may wait for a neighbour.
+        network.ping(ue, server, 2, &[]);
+        let answered = network.ping(ue, server, 10, &[]);
+        assert_eq!(answered, 10, "{ue} {name}: {}", network.upf.log());
+        let answered = network.ping(ue, server, 5, &["-s", "1300"]);
+        assert_eq!(answered, 5, "{ue} {name}, large: {}", network.upf.log());
+        if skip::has_iperf3() {
+            for (direction, extra) in [("uplink", &[][..]), ("downlink", &["-R"])] {
+                let report = iperf3(network, (ue, server), extra);
+                let rate = number(&report, "/end/sum_received/bits_per_second");
+                eprintln!("{ue} {name}, TCP {direction}: {:.1} Mbit/s", rate / 1e6);
+                assert!(rate > 1e6, "{ue} {name}, TCP {direction}: {rate} bit/s");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_families_inside_ipv6() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::start(N6::AfPacket);
+    let session = network.attach_over(Flavour::Open5gs, Outer::V6);
+    carries_both(&network, "over IPv6");
+    // And the peer is told, over IPv6, of a tunnel that is gone.
+    network.smf.delete(session).unwrap();
+    assert_eq!(network.ping(UE6, SERVER6, 3, &[]), 0);
+    network.wait("error indication", |network| {
+        network.gnb_log().contains("message 26")
+    });
+    network.finish();
+}
+
+#[test]
+fn both_families_inside_ipv4() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::start(N6::AfPacket);
+    network.attach_over(Flavour::Open5gs, Outer::V4);
+    carries_both(&network, "over IPv4");
+    network.finish();
+}
+
+/// Dual stack: a UE goes from a gNB that is reached over IPv4 to one that is reached over IPv6,
+/// and back.
+#[test]
+fn a_handover_changes_the_family_of_the_tunnel() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::start(N6::AfPacket);
+    let session = network.attach_over(Flavour::Open5gs, Outer::V4);
+    for outer in [Outer::V4, Outer::V6, Outer::V4] {
+        network.move_to(session, outer);
+        for (ue, server) in [(UE4, SERVER4), (UE6, SERVER6)] {
+            network.ping(ue, server, 2, &[]);
+            let answered = network.ping(ue, server, 10, &[]);
+            assert_eq!(answered, 10, "{ue} over {outer:?}: {}", network.upf.log());
+        }
+    }
+    network.finish();
+}

@@ -1,0 +1,145 @@
+//! Tunnels over IPv6: what F-TEIDs are given, and where Outer Header Creation leads.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use pfcp::{Cause, FTeid, OuterHeader, OuterHeaderCreation};
+use session::InterfaceId;
+use session::neighbour::NextHop;
+use session::topology::{Route, Topology};
+use support::*;
+use upf_cp::NodeConfig;
+
+const N3_V6: &str = "2001:db8:3::7";
+const GNB_V6: &str = "2001:db8:3::101";
+
+/// The usual network, with these addresses on N3.
+fn n3_at(addresses: &[&str]) -> Topology {
+    let mut topology = topology();
+    let parse = |text: &&str| text.parse().unwrap();
+    topology.interfaces[0].addresses = addresses.iter().map(parse).collect();
+    topology
+}
+
+fn world(addresses: &[&str]) -> World {
+    let mut world = World::seeded(NodeConfig::new(ip(UPF)), n3_at(addresses), 1, 64);
+    world.associate();
+    world
+}
+
+/// The addresses of the uplink F-TEID that an SMF gets which asks for one of those families.
+fn chosen(addresses: &[&str], (v4, v6): (bool, bool)) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+    let mut world = world(addresses);
+    let mut request = open5gs(9);
+    // Without the tunnel to the SMF, which is over IPv4.
+    request.create_pdrs.truncate(2);
+    request.create_fars.truncate(2);
+    request.create_pdrs[1].pdi.local_f_teid = Some(FTeid::Choose {
+        ipv4: v4,
+        ipv6: v6,
+        choose_id: None,
+    });
+    let (_, answer) = world.establish(&request);
+    let created = answer
+        .created_pdrs
+        .iter()
+        .find(|pdr| pdr.pdr_id == 2.into());
+    match created.unwrap().local_f_teids[0] {
+        FTeid::Given { ipv4, ipv6, .. } => (ipv4, ipv6),
+        FTeid::Choose { .. } => panic!("an answer that asks"),
+    }
+}
+
+#[test]
+fn an_f_teid_has_an_address_of_each_family_that_is_asked_for_and_there() {
+    let (v4, v6) = (N3.parse().ok(), N3_V6.parse().ok());
+    let both = ["10.10.3.7/24", "2001:db8:3::7/64"];
+    assert_eq!(chosen(&both, (true, true)), (v4, v6));
+    assert_eq!(chosen(&both, (true, false)), (v4, None));
+    assert_eq!(chosen(&both, (false, true)), (None, v6));
+    assert_eq!(chosen(&both[..1], (true, true)), (v4, None));
+    assert_eq!(chosen(&both[1..], (true, true)), (None, v6));
+}
+
+#[test]
+fn a_family_that_the_interface_lacks_is_refused() {
+    let mut world = world(&["10.10.3.7/24"]);
+    let mut request = open5gs(9);
+    request.create_pdrs[1].pdi.local_f_teid = Some(FTeid::Choose {
+        ipv4: false,
+        ipv6: true,
+        choose_id: None,
+    });
+    let answer = world.ask(Some(0), &request);
+    let pfcp::Message::SessionEstablishmentResponse(answer) = answer else {
+        panic!("{answer}")
+    };
+    assert_eq!(answer.cause, Cause::INVALID_F_TEID_ALLOCATION_OPTION);
+}
+
+/// Where the downlink of a session goes after that Outer Header Creation: peer, our address, hop.
+fn tunnel(world: &mut World, creation: OuterHeaderCreation) -> Option<(IpAddr, IpAddr, NextHop)> {
+    let (seid, _) = world.establish(&open5gs(9));
+    let mut request = activate(7, "10.10.3.101");
+    let to = request.update_fars[0].update_forwarding_parameters.as_mut();
+    to.unwrap().outer_header_creation = creation.into();
+    let answer = world.modify(seid, &request);
+    if answer.cause != Cause::REQUEST_ACCEPTED {
+        return None;
+    }
+    let rules = world.rules(seid);
+    let far = rules.fars.iter().find(|far| far.id.0 == 1).unwrap();
+    let made = far.forwarding.unwrap().outer_header_creation.unwrap();
+    let hop = world.neighbours.hop(made.next_hop?)?;
+    Some((made.peer, made.source, hop))
+}
+
+fn hop(address: &str) -> NextHop {
+    NextHop {
+        interface: InterfaceId(0),
+        address: ip(address),
+    }
+}
+
+fn both() -> OuterHeaderCreation {
+    OuterHeaderCreation {
+        header: Some(OuterHeader::GtpU {
+            teid: 7,
+            ipv4: "10.99.3.101".parse().ok(),
+            ipv6: GNB_V6.parse().ok(),
+        }),
+        ..OuterHeaderCreation::gtp_u(7, ip(GNB_V6))
+    }
+}
+
+#[test]
+fn a_tunnel_over_ipv6_has_both_ends_there() {
+    let addresses = ["10.10.3.7/24", "2001:db8:3::7/64"];
+    let to_gnb = OuterHeaderCreation::gtp_u(7, ip(GNB_V6));
+    let there = (ip(GNB_V6), ip(N3_V6), hop(GNB_V6));
+    assert_eq!(tunnel(&mut world(&addresses), to_gnb), Some(there));
+    // Of two addresses the one that can be reached.
+    assert_eq!(tunnel(&mut world(&addresses), both()), Some(there));
+    // By a router.
+    let mut topology = n3_at(&addresses);
+    topology.interfaces[0].routes = vec![Route {
+        to: "2001:db8:99::/48".parse().unwrap(),
+        via: ip("2001:db8:3::1"),
+    }];
+    let mut world_v6 = World::seeded(NodeConfig::new(ip(UPF)), topology, 1, 64);
+    world_v6.associate();
+    let far = OuterHeaderCreation::gtp_u(7, ip("2001:db8:99::5"));
+    let there = (ip("2001:db8:99::5"), ip(N3_V6), hop("2001:db8:3::1"));
+    assert_eq!(tunnel(&mut world_v6, far), Some(there));
+    // Without an address of that family nothing could be sent from.
+    assert_eq!(tunnel(&mut world(&addresses[..1]), to_gnb), None);
+}
