@@ -29,7 +29,14 @@ mod summary;
 mod tag;
 mod tally;
 
-pub use flavour::{Flavour, SessionSpec};
+/// The requests of each [`Flavour`], for those who bring their own socket and clock, or none.
+pub mod requests {
+    pub use crate::flavour::{
+        activation, deletion, establishment, idle, modification, path_switch,
+    };
+}
+
+pub use flavour::{Flavour, Outline, Sender, SessionSpec};
 pub use gnb::{FromUpf as N3, Gnb};
 pub use mismatch::{Mismatch, compare};
 pub use network::{DataNetwork, FromUpf as N6};

@@ -17,11 +17,12 @@ impl Node {
             if !self.admit(from.ip()) {
                 return;
             }
+            let whole = rest;
             let (own, after) = split_first(rest);
             rest = after;
-            let digest = self.incoming.digest(from, own);
             match message {
                 Ok(Decoded { header, message }) => {
+                    let digest = self.incoming.digest(from, own);
                     self.counters.count_received(message.message_type());
                     let asked = Asked {
                         from,
@@ -35,7 +36,11 @@ impl Node {
                         self.message(asked, message);
                     }
                 }
-                Err(error) => self.undecodable(from, digest, error),
+                // What follows a message may be what is wrong with it: without that it is another.
+                Err(error) => {
+                    let digest = self.incoming.digest(from, whole);
+                    self.undecodable(from, digest, error);
+                }
             }
         }
     }

@@ -18,6 +18,8 @@ cargo xtask COMMAND
   tidy                 check the dependency arrows and the habits of files
   test                 everything: tidy, format, lints, all tests, namespaces included
   demo [ARGUMENTS]     build in release and show the UPF at work
+  sim [--seed S] [--steps N] [--only A,B,...]
+                       SMFs, a bad network, restarts and damage against the N4 node, in virtual time
   bench                measure the packet path and the codec (docs/performance.md)
 ";
 
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
         "tidy" => tidy::check(),
         "test" => run::test(),
         "demo" => run::demo(rest),
+        "sim" => run::sim(rest),
         "bench" => run::bench(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

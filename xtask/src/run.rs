@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{setup, tidy};
 
@@ -36,6 +36,37 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
         .status()
         .context("could not start upf")?;
     ensure!(status.success(), "the demonstration failed: {status}");
+    Ok(())
+}
+
+/// A run of the simulation of N4 (`upf-cp/tests/simulation`).
+pub(crate) fn sim(arguments: &[String]) -> Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args([
+        "test",
+        "--release",
+        "--package",
+        "upf-cp",
+        "--test",
+        "simulation",
+        "--",
+    ]);
+    command.args(["--ignored", "--exact", "as_asked_for", "--nocapture"]);
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let variable = match word.as_str() {
+            "--seed" => "SIM_SEED",
+            "--steps" => "SIM_STEPS",
+            "--only" => "SIM_ONLY",
+            other => bail!("sim does not know {other:?}: see `cargo xtask help`"),
+        };
+        let value = words
+            .next()
+            .with_context(|| format!("{word} wants a value"))?;
+        command.env(variable, value);
+    }
+    let status = command.status().context("could not start cargo")?;
+    ensure!(status.success(), "the simulation failed: {status}");
     Ok(())
 }
 

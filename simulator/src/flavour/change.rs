@@ -12,7 +12,7 @@ use super::{BUFFER_AND_NOTIFY, Flavour, Outline, Sender, oai, towards};
 use crate::session::{Session, Tunnel};
 
 /// A Session Modification Request with what each flavour puts around its content.
-pub(crate) fn modification(
+pub fn modification(
     session: &Session,
     sender: &Sender<'_>,
     mut body: SessionModificationRequest,
@@ -37,7 +37,7 @@ pub(crate) fn modification(
 }
 
 /// What opens the way to the gNB.
-pub(crate) fn activation(session: &Session, tunnel: Tunnel) -> SessionModificationRequest {
+pub fn activation(session: &Session, tunnel: Tunnel) -> SessionModificationRequest {
     if session.flavour == Flavour::Oai {
         return oai::activation(session, tunnel);
     }
@@ -46,7 +46,7 @@ pub(crate) fn activation(session: &Session, tunnel: Tunnel) -> SessionModificati
 
 /// What moves the way to another gNB, with an end marker on the old one if `end_marker`. OAI never
 /// asks for one.
-pub(crate) fn path_switch(
+pub fn path_switch(
     session: &Session,
     tunnel: Tunnel,
     end_marker: bool,
@@ -95,7 +95,7 @@ fn forward(session: &Session, tunnel: Tunnel, flags: PfcpSmReqFlags) -> SessionM
 }
 
 /// What makes the UE idle.
-pub(crate) fn idle(session: &Session) -> SessionModificationRequest {
+pub fn idle(session: &Session) -> SessionModificationRequest {
     if session.flavour == Flavour::Oai {
         return oai::idle();
     }
@@ -132,7 +132,7 @@ pub(crate) fn idle(session: &Session) -> SessionModificationRequest {
 }
 
 /// The Session Deletion Request.
-pub(crate) fn deletion(session: &Session, sender: &Sender<'_>) -> Outline<SessionDeletionRequest> {
+pub fn deletion(session: &Session, sender: &Sender<'_>) -> Outline<SessionDeletionRequest> {
     let mut body = SessionDeletionRequest::default();
     if session.flavour == Flavour::SdCore {
         let (ipv4, ipv6) = match sender.address {

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::Tunnel;
 
-pub(crate) use self::change::{activation, deletion, idle, modification, path_switch};
+pub use self::change::{activation, deletion, idle, modification, path_switch};
 
 /// Whose habits the simulated SMF has.
 #[derive(
@@ -98,18 +98,24 @@ impl Default for SessionSpec {
 
 /// What the SMF itself adds to a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Sender<'a> {
-    pub(crate) node_id: &'a NodeId,
-    pub(crate) address: IpAddr,
-    pub(crate) features: UpFunctionFeatures,
+pub struct Sender<'a> {
+    /// Who it is.
+    pub node_id: &'a NodeId,
+    /// The address in its F-SEIDs.
+    pub address: IpAddr,
+    /// What the UPF has announced.
+    pub features: UpFunctionFeatures,
 }
 
 /// A request, and what its header says beside the sequence number.
 #[derive(Clone, Debug)]
-pub(crate) struct Outline<T> {
-    pub(crate) body: T,
-    pub(crate) seid: u64,
-    pub(crate) priority: Option<u8>,
+pub struct Outline<T> {
+    /// The request.
+    pub body: T,
+    /// The SEID in the header.
+    pub seid: u64,
+    /// The message priority, if the header has one.
+    pub priority: Option<u8>,
 }
 
 const HUNDRED_MIB: u64 = 104_857_600;
@@ -164,7 +170,7 @@ pub(crate) fn own_f_teid(flavour: Flavour, number: u32, n3_address: Ipv4Addr) ->
 }
 
 /// The Session Establishment Request.
-pub(crate) fn establishment(
+pub fn establishment(
     spec: &SessionSpec,
     number: u32,
     cp_seid: u64,

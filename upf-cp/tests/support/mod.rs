@@ -281,6 +281,24 @@ pub fn encode(seid: Option<u64>, sequence: u32, message: &impl Encode) -> Vec<u8
     octets
 }
 
+/// The cause in an answer, if it is one that has a cause.
+pub fn cause(answer: &Message) -> Option<u8> {
+    let cause = match answer {
+        Message::PfdManagementResponse(a) => a.cause,
+        Message::AssociationSetupResponse(a) => a.cause,
+        Message::AssociationUpdateResponse(a) => a.cause,
+        Message::AssociationReleaseResponse(a) => a.cause,
+        Message::SessionSetDeletionResponse(a) => a.cause,
+        Message::SessionSetModificationResponse(a) => a.cause,
+        Message::SessionEstablishmentResponse(a) => a.cause,
+        Message::SessionModificationResponse(a) => a.cause,
+        Message::SessionDeletionResponse(a) => a.cause,
+        Message::SessionReportResponse(a) => a.cause,
+        _ => return None,
+    };
+    Some(cause.0)
+}
+
 // ===== messages =====
 
 pub fn association() -> pfcp::AssociationSetupRequest {
