@@ -60,8 +60,14 @@ impl Qsbr {
 
     /// Whether every reader has been quiescent since `epoch`.
     pub(crate) fn is_past(&self, epoch: Epoch) -> bool {
+        epoch <= self.passed()
+    }
+
+    /// The last epoch that every reader has been quiescent since: that and all before are past.
+    pub(crate) fn passed(&self) -> Epoch {
         fence(SeqCst);
-        self.seen.iter().all(|seen| seen.0.load(Acquire) >= epoch.0)
+        let seen = self.seen.iter().map(|seen| seen.0.load(Acquire));
+        Epoch(seen.min().unwrap_or(OFFLINE))
     }
 }
 

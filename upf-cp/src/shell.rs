@@ -1,5 +1,8 @@
-//! The only I/O of N4: a UDP socket, the clock, the workers' queues. One task owns the [`Node`];
+//! The only I/O of N4: a UDP socket, the clock, the workers' queues. One thread owns the [`Node`];
 //! others ask it through a [`Handle`].
+//!
+//! Requests are taken from the socket in batches, and answers go in batches: under load the
+//! kernel's part of a message would otherwise be larger than the node's.
 //!
 //! An answer that waits for an epoch stands in a queue while everything else goes on: epochs pass
 //! in order, so the front of the queue is always the next to leave.
@@ -8,16 +11,18 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
+use datagram::{BATCH, Inbox, Outbox};
 use session::neighbour::Neighbours;
 use session::report::{Command, ControlEnd};
 use session::topology::Topology;
 use session::{Epoch, Publisher, Tables};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::config::NodeConfig;
@@ -26,10 +31,10 @@ use crate::event::{Input, Now, Operator, Output};
 use crate::node::Node;
 use crate::status::{PathStatus, PeerStatus, SessionStatus};
 
-/// The longest datagram there is.
-const DATAGRAM_LENGTH_MAX: usize = 65_535;
-/// How many datagrams are taken from the socket before anything else has its turn.
-const BURST: usize = 64;
+/// How many batches are taken from the socket before anything else has its turn.
+const BATCHES: usize = 4;
+/// How many reports are taken from a worker at a time.
+const REPORTS: usize = 64;
 /// How often the workers' queues are looked at.
 const POLL: Duration = Duration::from_millis(1);
 /// How many answers may wait for workers; beyond, nothing more is read from the socket.
@@ -69,6 +74,7 @@ pub struct Shell {
     node: Node,
     tables: Arc<Tables>,
     socket: UdpSocket,
+    outbox: Outbox,
     workers: Vec<Worker>,
     held: VecDeque<(Epoch, SocketAddr, Arc<[u8]>)>,
     record: Option<mpsc::Sender<(Now, Input)>>,
@@ -82,7 +88,7 @@ struct Worker {
     backlog: VecDeque<Command>,
 }
 
-/// A question to the task that owns the node.
+/// A question to the thread that owns the node.
 #[derive(Debug)]
 enum Question {
     Peers(oneshot::Sender<Vec<PeerStatus>>),
@@ -98,7 +104,7 @@ enum Question {
 pub struct Handle {
     local: SocketAddr,
     questions: mpsc::Sender<Question>,
-    task: JoinHandle<()>,
+    thread: JoinHandle<()>,
 }
 
 /// The node is not running any more.
@@ -139,15 +145,38 @@ impl Clock {
 }
 
 impl Shell {
-    /// Binds the N4 socket and starts the node, within a tokio runtime.
+    /// Binds the N4 socket and starts the node, on a thread of its own (`n4`).
     ///
     /// # Errors
-    /// When the socket cannot be had.
+    /// When the socket, the thread or its runtime cannot be had.
     pub fn spawn(config: NodeConfig, parts: Parts) -> io::Result<Handle> {
-        let socket = bind(SocketAddr::new(config.address, config.port))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let socket = {
+            let _inside = runtime.enter();
+            bind(SocketAddr::new(config.address, config.port))?
+        };
         let local = socket.local_addr()?;
-        let clock = Clock::new();
         let (sender, questions) = mpsc::channel(64);
+        let start = move || Self::new(config, parts, socket, questions);
+        let thread = std::thread::Builder::new()
+            .name("n4".to_owned())
+            .spawn(move || runtime.block_on(async { start().run().await }))?;
+        Ok(Handle {
+            local,
+            questions: sender,
+            thread,
+        })
+    }
+
+    fn new(
+        config: NodeConfig,
+        parts: Parts,
+        socket: UdpSocket,
+        questions: mpsc::Receiver<Question>,
+    ) -> Self {
+        let clock = Clock::new();
         let tables = Arc::clone(parts.publisher.tables());
         let Parts {
             publisher,
@@ -161,31 +190,26 @@ impl Shell {
             end,
             backlog: VecDeque::new(),
         };
-        let shell = Self {
+        Self {
             node: Node::new(config, publisher, topology, neighbours, seed, clock.now()),
             tables,
             socket,
+            outbox: Outbox::default(),
             workers: workers.into_iter().map(worker).collect(),
             held: VecDeque::new(),
             record,
             clock,
             questions,
-        };
-        let task = tokio::spawn(shell.run());
-        Ok(Handle {
-            local,
-            questions: sender,
-            task,
-        })
+        }
     }
 
     async fn run(mut self) {
-        let mut datagram = vec![0; DATAGRAM_LENGTH_MAX];
+        let mut inbox = Inbox::default();
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut yields = 0;
         let mut ending = None;
-        self.input(Input::Operator(Operator::Start)).await;
+        self.input(Input::Operator(Operator::Start));
         loop {
             let waits = !self.held.is_empty();
             let deadline = self
@@ -195,25 +219,26 @@ impl Shell {
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
             tokio::select! {
                 ready = self.socket.readable(), if self.held.len() < HELD_MAX => match ready {
-                    Ok(()) => self.receive(&mut datagram).await,
+                    Ok(()) => self.receive(&mut inbox).await,
                     Err(error) => tracing::warn!(%error, "the N4 socket fails"),
                 },
                 question = self.questions.recv(), if ending.is_none() => match question {
                     Some(Question::Shutdown(done)) => {
-                        self.input(Input::Operator(Operator::Shutdown)).await;
+                        self.input(Input::Operator(Operator::Shutdown));
                         ending = Some(Some(done));
                     }
-                    Some(question) => self.reply(question).await,
+                    Some(question) => self.reply(question),
                     None => {
-                        self.input(Input::Operator(Operator::Shutdown)).await;
+                        self.input(Input::Operator(Operator::Shutdown));
                         ending = Some(None);
                     }
                 },
-                _ = poll.tick() => self.poll_workers().await,
-                () = tokio::time::sleep_until(deadline) => self.input(Input::Tick).await,
+                _ = poll.tick() => self.poll_workers(),
+                () = tokio::time::sleep_until(deadline) => self.input(Input::Tick),
                 () = tokio::task::yield_now(), if waits && yields < YIELDS_MAX => {}
             }
-            let released = self.release_held().await;
+            let released = self.release_held();
+            self.flush().await;
             yields = if released || !waits { 0 } else { yields + 1 };
             if ending.is_some() && self.node.is_ended() {
                 self.drain().await;
@@ -225,23 +250,36 @@ impl Shell {
         }
     }
 
-    /// Takes what has come, up to a burst.
-    async fn receive(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BURST {
-            match self.socket.try_recv_from(buffer) {
-                Ok((length, from)) => {
-                    let octets = buffer.get(..length).unwrap_or_default().to_vec();
-                    self.input(Input::Datagram { from, octets }).await;
-                }
+    /// Takes what has come, up to a few batches; answers that are due leave with each.
+    async fn receive(&mut self, inbox: &mut Inbox) {
+        for _ in 0..BATCHES {
+            let received = self
+                .socket
+                .try_io(Interest::READABLE, || inbox.receive(&self.socket));
+            let count = match received {
+                Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // An ICMP error for something sent before: nothing to read, nothing lost.
-                Err(_) => {}
+                Err(_) => continue,
+            };
+            let now = self.clock.now();
+            for (from, octets) in inbox.datagrams() {
+                let octets = octets.to_vec();
+                self.input_at(now, Input::Datagram { from, octets });
+            }
+            self.release_held();
+            self.flush().await;
+            if count < BATCH || self.held.len() >= HELD_MAX {
+                return;
             }
         }
     }
 
-    async fn input(&mut self, input: Input) {
-        let now = self.clock.now();
+    fn input(&mut self, input: Input) {
+        self.input_at(self.clock.now(), input);
+    }
+
+    fn input_at(&mut self, now: Now, input: Input) {
         if let Some(record) = &self.record {
             let _ = record.try_send((now, input.clone()));
         }
@@ -251,7 +289,7 @@ impl Shell {
                     to,
                     octets,
                     after: None,
-                } => send(&self.socket, to, &octets).await,
+                } => self.outbox.push(to, &octets),
                 Output::Send {
                     to,
                     octets,
@@ -264,16 +302,33 @@ impl Shell {
         }
     }
 
-    /// Sends the answers whose rules all workers have seen; `false` if there are none.
-    async fn release_held(&mut self) -> bool {
+    /// Lets the answers go whose rules all workers have seen; `false` if there are none.
+    fn release_held(&mut self) -> bool {
         let before = self.held.len();
-        while let Some((epoch, ..)) = self.held.front()
-            && self.tables.is_past(*epoch)
-            && let Some((_, to, octets)) = self.held.pop_front()
-        {
-            send(&self.socket, to, &octets).await;
+        if before == 0 {
+            return false;
+        }
+        let passed = self.tables.passed();
+        while let Some((_, to, octets)) = self.held.pop_front_if(|(epoch, ..)| *epoch <= passed) {
+            self.outbox.push(to, &octets);
         }
         self.held.len() < before
+    }
+
+    /// Sends what is to go.
+    async fn flush(&mut self) {
+        while !self.outbox.is_empty() {
+            let flushed = self
+                .socket
+                .try_io(Interest::WRITABLE, || self.outbox.flush(&self.socket));
+            match flushed {
+                Ok(0) => {}
+                // What is lost here is lost as on the way: the peer asks again, or we do.
+                Ok(refused) => tracing::debug!(refused, "could not send"),
+                // An error of the socket shows with the next call.
+                Err(_) => drop(self.socket.writable().await),
+            }
+        }
     }
 
     fn tell(&mut self, worker: usize, command: Command) {
@@ -288,22 +343,22 @@ impl Shell {
         worker.drain();
     }
 
-    async fn poll_workers(&mut self) {
+    fn poll_workers(&mut self) {
         let mut reports = Vec::new();
         for (number, worker) in (0_u8..).zip(&mut self.workers) {
             worker.drain();
-            let new = std::iter::from_fn(|| worker.end.report()).take(BURST);
+            let new = std::iter::from_fn(|| worker.end.report()).take(REPORTS);
             reports.extend(new.map(|report| Input::Report {
                 worker: number,
                 report: report.into(),
             }));
         }
         for report in reports {
-            self.input(report).await;
+            self.input(report);
         }
     }
 
-    async fn reply(&mut self, question: Question) {
+    fn reply(&mut self, question: Question) {
         // Who asked may have gone since: then nobody misses the reply.
         match question {
             Question::Peers(reply) => drop(reply.send(self.node.peer_statuses())),
@@ -311,7 +366,7 @@ impl Shell {
             Question::Paths(reply) => drop(reply.send(self.node.path_statuses())),
             Question::Counters(reply) => drop(reply.send(Box::new(self.node.counters().clone()))),
             Question::Operator(operator, reply) => {
-                self.input(Input::Operator(operator)).await;
+                self.input(Input::Operator(operator));
                 let _ = reply.send(());
             }
             Question::Shutdown(_) => {}
@@ -323,7 +378,8 @@ impl Shell {
         let until = Instant::now() + DRAIN;
         let undone = |worker: &Worker| !worker.backlog.is_empty();
         while (!self.held.is_empty() || self.workers.iter().any(undone)) && Instant::now() < until {
-            self.release_held().await;
+            self.release_held();
+            self.flush().await;
             self.workers.iter_mut().for_each(Worker::drain);
             tokio::time::sleep(POLL).await;
         }
@@ -337,13 +393,6 @@ impl Worker {
         {
             self.backlog.pop_front();
         }
-    }
-}
-
-async fn send(socket: &UdpSocket, to: SocketAddr, octets: &[u8]) {
-    // What is lost here is lost as on the way: the peer asks again, or we do.
-    if let Err(error) = socket.send_to(octets, to).await {
-        tracing::debug!(%to, %error, "could not send");
     }
 }
 
@@ -412,7 +461,8 @@ impl Handle {
     /// Ends all sessions and then the node.
     pub async fn shutdown(self) {
         let _ = self.ask(Question::Shutdown).await;
-        let _ = self.task.await;
+        // It has nothing left to do but to return.
+        let _ = self.thread.join();
     }
 
     async fn ask<T>(

@@ -152,6 +152,11 @@ impl Tables {
         self.qsbr.is_past(epoch)
     }
 
+    /// The last epoch that all workers have seen the end of; those before it are past, too.
+    pub fn passed(&self) -> Epoch {
+        self.qsbr.passed()
+    }
+
     fn ipv6_key(vrf: InterfaceId, prefix: Ipv6Net) -> [u64; 3] {
         let [high, low] = halves(prefix.network().to_bits());
         [

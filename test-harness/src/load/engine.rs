@@ -49,6 +49,8 @@ pub(super) struct Engine {
     link: Link,
     templates: Templates,
     node_sequence: u32,
+    /// The sequence number of the last session message.
+    last: u32,
     /// Raised with every round of modifications, so that each changes something.
     moves: u32,
     upf: Option<Observed>,
@@ -77,6 +79,7 @@ impl Engine {
             link: Link::new(load.local, load.target, sessions)?,
             templates: Templates::new(&load.shape, load.local.ip())?,
             node_sequence: 0x00e0_0000,
+            last: 0,
             moves: 0,
             upf: load.pid.map(Observed::new),
             own: Observed::new(std::process::id()),
@@ -207,13 +210,14 @@ impl Engine {
                 Kind::Delete => self.templates.delete.clone(),
             },
             kind,
-            flight: Flight::new(self.load.window),
+            flight: Flight::new(self.load.window, self.last),
             outcome: Outcome::default(),
             t1: self.load.t1,
             n1: self.load.n1,
             moves: self.moves,
         };
         run.all(&mut self.link, &self.load, &sessions, per_second)?;
+        self.last = run.flight.last();
         let mut outcome = run.outcome;
         let (upf, own) = before;
         if let (Some(upf), Some(before)) = (&self.upf, upf) {

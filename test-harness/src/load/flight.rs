@@ -31,18 +31,24 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Room for `window` requests, and as much again for those whose answers are late.
-    pub(super) fn new(window: usize) -> Self {
+    /// Room for `window` requests, and as much again for those whose answers are late. Numbers go
+    /// on after `last`: one that is used again too soon makes a request a repeated one.
+    pub(super) fn new(window: usize, last: u32) -> Self {
         Self {
             places: vec![None; (window * 2).next_power_of_two()],
             count: 0,
-            last: 0,
+            last,
             again: VecDeque::new(),
         }
     }
 
     pub(super) const fn len(&self) -> usize {
         self.count
+    }
+
+    /// The sequence number of the last request.
+    pub(super) const fn last(&self) -> u32 {
+        self.last
     }
 
     /// The next sequence number, whose place is free.
@@ -116,7 +122,7 @@ mod tests {
     #[test]
     fn numbers_of_requests_under_way_are_not_used_again() {
         let now = crate::wire::now();
-        let mut flight = Flight::new(2);
+        let mut flight = Flight::new(2, 0);
         let slow = request(&mut flight, now);
         for _ in 0..20 {
             let sequence = request(&mut flight, now);

@@ -13,6 +13,8 @@
     reason = "tests"
 )]
 
+pub mod load;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
