@@ -114,8 +114,8 @@ const SEQUENCE_MASK: u32 = 0x00ff_ffff;
 
 /// Direction and QoS flow from the first two octets of a container's content.
 #[inline]
-pub(crate) fn flow_of(content: &[u8]) -> Option<Flow> {
-    let &[first, second] = content.first_chunk()?;
+pub(crate) const fn flow_of(content: [u8; 2]) -> Option<Flow> {
+    let [first, second] = content;
     let qfi = second & QFI_MASK;
     match first >> 4 {
         0 => Some(Flow {

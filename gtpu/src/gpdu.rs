@@ -37,9 +37,46 @@ const EXTENDED: u8 = 0b0011_0100;
 const G_PDU: u8 = MessageType::G_PDU.0;
 const CONTAINER: u8 = 0x85;
 
-/// Finds tunnel, flow and T-PDU in a UDP payload. The two headers that make up nearly all traffic
-/// are taken at a glance: none of the optional fields, or one container of four octets first and
-/// last. Everything else goes the long way.
+/// What the first 16 octets tell of a header of the two kinds that make up nearly all traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Tunnel endpoint identifier.
+    pub teid: u32,
+    /// What the PDU Session Container says, if there is one and it is DL or UL.
+    pub flow: Option<Flow>,
+    /// Octets of the header that the Length counts in: 0 or 8.
+    pub optional: u16,
+    /// The Length: of all after the eighth octet.
+    pub length: u16,
+}
+
+/// Looks at a header without any of the optional fields, or with one container of four octets
+/// first and last; `None` for every other, and for one whose Length is too short for it.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "for each packet; handing over what it finds would cost more than finding it"
+)]
+pub fn glance(header: &[u8; 16]) -> Option<Glance> {
+    let length = u16::from_be_bytes([header[2], header[3]]);
+    let (optional, flow) = match [header[0], header[1]] {
+        [PLAIN, G_PDU] => (0, None),
+        [EXTENDED, G_PDU]
+            if [header[11], header[12], header[15]] == [CONTAINER, 1, 0] && length >= 8 =>
+        {
+            (8, flow_of([header[13], header[14]]))
+        }
+        _ => return None,
+    };
+    Some(Glance {
+        teid: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+        flow,
+        optional,
+        length,
+    })
+}
+
+/// Finds tunnel, flow and T-PDU in a UDP payload: at a [`glance`] where that is enough.
 ///
 /// # Errors
 ///
@@ -47,56 +84,17 @@ const CONTAINER: u8 = 0x85;
 /// [`ParseError::ExtensionUnknown`] earns a notification; the others are a reason to drop.
 #[inline]
 pub fn parse_gpdu(datagram: &[u8]) -> Result<GPdu, ParseError> {
-    if let Some((
-        &[
-            EXTENDED,
-            G_PDU,
-            l1,
-            l2,
-            t1,
-            t2,
-            t3,
-            t4,
-            _,
-            _,
-            _,
-            CONTAINER,
-            1,
-            c1,
-            c2,
-            0,
-        ],
-        rest,
-    )) = datagram.split_first_chunk::<16>()
+    if let Some(header) = datagram.first_chunk()
+        && let Some(seen) = glance(header)
+        && usize::from(seen.length) <= datagram.len() - 8
     {
-        let length = usize::from(u16::from_be_bytes([l1, l2]));
-        if let Some(payload_length) = length.checked_sub(8)
-            && payload_length <= rest.len()
-        {
-            let teid = u32::from_be_bytes([t1, t2, t3, t4]);
-            let flow = flow_of(&[c1, c2]);
-            return Ok(GPdu {
-                teid,
-                flow,
-                sequence_number: None,
-                payload_offset: 16,
-                payload_length,
-            });
-        }
-    } else if let Some((&[PLAIN, G_PDU, l1, l2, t1, t2, t3, t4], rest)) =
-        datagram.split_first_chunk::<8>()
-    {
-        let payload_length = usize::from(u16::from_be_bytes([l1, l2]));
-        if payload_length <= rest.len() {
-            let teid = u32::from_be_bytes([t1, t2, t3, t4]);
-            return Ok(GPdu {
-                teid,
-                flow: None,
-                sequence_number: None,
-                payload_offset: 8,
-                payload_length,
-            });
-        }
+        return Ok(GPdu {
+            teid: seen.teid,
+            flow: seen.flow,
+            sequence_number: None,
+            payload_offset: 8 + usize::from(seen.optional),
+            payload_length: usize::from(seen.length - seen.optional),
+        });
     }
     parse_gpdu_in_general(datagram)
 }

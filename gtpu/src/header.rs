@@ -176,7 +176,8 @@ impl<'a> Header<'a> {
     /// QoS flow and direction of the first PDU Session Container; a second one is nobody's. `None`
     /// without one, or if its PDU type is neither DL nor UL.
     pub fn flow(&self) -> Option<Flow> {
-        self.container_content().and_then(flow_of)
+        let content = self.container_content()?;
+        flow_of(*content.first_chunk()?)
     }
 
     /// The first PDU Session Container in full.

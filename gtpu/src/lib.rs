@@ -36,7 +36,7 @@ pub use encode::{
 };
 pub use error::{ParseError, TooLong};
 pub use extension::{Comprehension, EXTENSIONS_MAX, Extension, ExtensionType, Extensions};
-pub use gpdu::{Flow, GPdu, parse_gpdu};
+pub use gpdu::{Flow, GPdu, Glance, glance, parse_gpdu};
 pub use header::{Header, MessageType};
 pub use ie::PrivateExtension;
 pub use message::{

@@ -15,8 +15,8 @@ use crate::id::{InterfaceId, NextHopId};
 /// How many next hops there can be.
 pub const NEXT_HOPS_MAX: usize = 4096;
 
-/// Marks an Ethernet address as known; the address is in the low 48 bits.
-const KNOWN: u64 = 1 << 63;
+/// Marks an Ethernet address as known.
+const KNOWN: u8 = 1;
 
 /// A neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ pub struct NextHop {
 #[derive(Debug, Default)]
 struct Slot {
     hop: OnceLock<NextHop>,
-    /// [`KNOWN`] and the Ethernet address, or 0.
+    /// In memory the octets of the Ethernet address, 0 and [`KNOWN`]; or nothing but 0.
     ethernet: AtomicU64,
 }
 
@@ -77,8 +77,8 @@ impl Neighbours {
     #[inline]
     pub fn ethernet(&self, id: NextHopId) -> Option<[u8; 6]> {
         let word = self.slots.get(usize::from(id.0))?.ethernet.load(Acquire);
-        let [_, _, address @ ..] = word.to_be_bytes();
-        (word & KNOWN != 0).then_some(address)
+        let [address @ .., _, _] = word.to_ne_bytes();
+        (word != 0).then_some(address)
     }
 
     /// Remembers a neighbour's Ethernet address, if anybody asked for that neighbour.
@@ -87,10 +87,9 @@ impl Neighbours {
             .find(hop)
             .and_then(|id| self.slots.get(usize::from(id.0)))
         {
-            let address = ethernet
-                .iter()
-                .fold(0, |word, octet| word << 8 | u64::from(*octet));
-            slot.ethernet.store(KNOWN | address, Release);
+            let [a, b, c, d, e, f] = ethernet;
+            let word = u64::from_ne_bytes([a, b, c, d, e, f, 0, KNOWN]);
+            slot.ethernet.store(word, Release);
         }
     }
 

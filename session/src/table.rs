@@ -2,9 +2,9 @@
 //!
 //! A key of `W` words has `S` slots in a bucket of 64 octets. A full bucket spills into the next
 //! ones, and counts how often it did, so that a reader stops at the first bucket that never
-//! spilled. Values are handles; 0 is an empty slot. A removed slot becomes a tombstone and may be
-//! written again only once every reader has passed a quiescent point (see `publish.rs`), so that a
-//! reader never pairs an old key with a new value.
+//! spilled. Values are handles; 0 is an empty slot. A removed slot rests and may be written again
+//! only once every reader has passed a quiescent point (see `publish.rs`), so that a reader never
+//! pairs an old key with a new value.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -16,8 +16,9 @@ use crate::publish::prefetch;
 
 /// An empty slot.
 const EMPTY: u32 = 0;
-/// A removed slot that readers may still be looking at.
-const TOMBSTONE: u32 = u32::MAX;
+/// The bits of a bucket's state that count keys; those above say which slots rest.
+const SPILLED_BITS: u32 = 24;
+const SPILLED: u32 = (1 << SPILLED_BITS) - 1;
 /// How many buckets a key may lie behind its own.
 const PROBE_MAX: usize = 16;
 
@@ -26,8 +27,9 @@ const PROBE_MAX: usize = 16;
 struct Bucket<const W: usize, const S: usize> {
     keys: [[AtomicU64; W]; S],
     values: [AtomicU32; S],
-    /// How many keys passed this bucket by because it was full.
-    spilled: AtomicU32,
+    /// How many keys passed this bucket by because it was full, and a bit for each slot that was
+    /// emptied and that readers may still be looking at.
+    state: AtomicU32,
 }
 
 /// The table. `W` words a key, `S` slots a bucket, sized so that a bucket fills a cache line.
@@ -45,15 +47,42 @@ impl<const W: usize, const S: usize> Bucket<W, S> {
         for (words, value) in self.keys.iter().zip(&self.values) {
             // Acquire: the words below are those that were written before the value.
             let value = value.load(Acquire);
-            let differs = words
-                .iter()
-                .zip(key)
-                .fold(0, |bits, (word, key)| bits | (word.load(Relaxed) ^ key));
-            let holds = differs == 0 && value != TOMBSTONE;
-            found |= if holds { value } else { EMPTY };
+            found |= if is(words, key) { value } else { EMPTY };
         }
         NonZeroU32::new(found)
     }
+
+    /// Whether a key that is not here may lie in the buckets behind.
+    #[inline]
+    fn has_spilled(&self) -> bool {
+        self.state.load(Acquire) & SPILLED != 0
+    }
+
+    /// A slot that may be written.
+    fn free_slot(&self) -> Option<u32> {
+        let resting = self.state.load(Relaxed) >> SPILLED_BITS;
+        let mut slots = (0..).zip(&self.values);
+        slots
+            .find(|(slot, value)| value.load(Relaxed) == EMPTY && resting >> slot & 1 == 0)
+            .map(|(slot, _)| slot)
+    }
+
+    /// The slot of a key that is in use.
+    fn slot_of(&self, key: &[u64; W]) -> Option<u32> {
+        let mut slots = (0..).zip(self.keys.iter().zip(&self.values));
+        slots
+            .find(|(_, (words, value))| value.load(Relaxed) != EMPTY && is(words, key))
+            .map(|(slot, _)| slot)
+    }
+}
+
+#[inline]
+fn is<const W: usize>(words: &[AtomicU64; W], key: &[u64; W]) -> bool {
+    let differs = words
+        .iter()
+        .zip(key)
+        .fold(0, |bits, (word, key)| bits | (word.load(Relaxed) ^ key));
+    differs == 0
 }
 
 /// Why a key was not inserted.
@@ -69,7 +98,7 @@ pub(crate) enum InsertError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Freed {
     bucket: usize,
-    slot: usize,
+    slot: u32,
 }
 
 impl<const W: usize, const S: usize> Table<W, S> {
@@ -87,7 +116,7 @@ impl<const W: usize, const S: usize> Table<W, S> {
             .map(|_| Bucket {
                 keys: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
                 values: std::array::from_fn(|_| AtomicU32::new(EMPTY)),
-                spilled: AtomicU32::new(0),
+                state: AtomicU32::new(0),
             })
             .collect();
         Self { buckets, seed }
@@ -129,7 +158,7 @@ impl<const W: usize, const S: usize> Table<W, S> {
     pub(crate) fn get_at(&self, home: u32, key: &[u64; W]) -> Option<NonZeroU32> {
         let bucket = self.buckets.get(index(home))?;
         match bucket.get(key) {
-            None if bucket.spilled.load(Acquire) != 0 => self.get_beyond(home, key),
+            None if bucket.has_spilled() => self.get_beyond(home, key),
             found => found,
         }
     }
@@ -140,7 +169,7 @@ impl<const W: usize, const S: usize> Table<W, S> {
         for step in 1..PROBE_MAX {
             let bucket = self.bucket(index(home) + step);
             let found = bucket.get(key);
-            if found.is_some() || bucket.spilled.load(Acquire) == 0 {
+            if found.is_some() || !bucket.has_spilled() {
                 return found;
             }
         }
@@ -155,21 +184,18 @@ impl<const W: usize, const S: usize> Table<W, S> {
         let home = index(self.home(key));
         for step in 0..PROBE_MAX {
             let bucket = self.bucket(home + step);
-            let free = bucket
-                .values
-                .iter()
-                .position(|value| value.load(Relaxed) == EMPTY);
-            let Some((words, slot)) =
-                free.and_then(|free| bucket.keys.get(free).zip(bucket.values.get(free)))
-            else {
+            let Some((words, value_of_slot)) = bucket.free_slot().and_then(|free| {
+                let free = index(free);
+                bucket.keys.get(free).zip(bucket.values.get(free))
+            }) else {
                 continue;
             };
             for (word, key) in words.iter().zip(key) {
                 word.store(*key, Relaxed);
             }
-            slot.store(value, Release);
+            value_of_slot.store(value, Release);
             for passed in 0..step {
-                self.bucket(home + passed).spilled.fetch_add(1, Release);
+                self.bucket(home + passed).state.fetch_add(1, Release);
             }
             return Ok(());
         }
@@ -181,26 +207,20 @@ impl<const W: usize, const S: usize> Table<W, S> {
     pub(crate) fn remove(&self, key: &[u64; W]) -> Option<Freed> {
         let home = index(self.home(key));
         for step in 0..PROBE_MAX {
-            let index = (home + step) & (self.buckets.len() - 1);
-            let bucket = self.bucket(index);
-            for (slot, (words, value)) in bucket.keys.iter().zip(&bucket.values).enumerate() {
-                let held = value.load(Relaxed);
-                let equal = words
-                    .iter()
-                    .zip(key)
-                    .all(|(word, key)| word.load(Relaxed) == *key);
-                if equal && held != EMPTY && held != TOMBSTONE {
-                    value.store(TOMBSTONE, Release);
-                    for passed in 0..step {
-                        self.bucket(home + passed).spilled.fetch_sub(1, Release);
-                    }
-                    return Some(Freed {
-                        bucket: index,
-                        slot,
-                    });
+            let at = (home + step) & (self.buckets.len() - 1);
+            let bucket = self.bucket(at);
+            if let Some(slot) = bucket.slot_of(key) {
+                // Rests before it is empty: it is never to be seen as free.
+                bucket.state.fetch_or(1 << (SPILLED_BITS + slot), Release);
+                if let Some(value) = bucket.values.get(index(slot)) {
+                    value.store(EMPTY, Release);
                 }
+                for passed in 0..step {
+                    self.bucket(home + passed).state.fetch_sub(1, Release);
+                }
+                return Some(Freed { bucket: at, slot });
             }
-            if bucket.spilled.load(Relaxed) == 0 {
+            if !bucket.has_spilled() {
                 return None;
             }
         }
@@ -209,9 +229,8 @@ impl<const W: usize, const S: usize> Table<W, S> {
 
     /// Makes a removed slot usable again, once no reader can still be looking at it.
     pub(crate) fn free(&self, freed: Freed) {
-        if let Some(value) = self.bucket(freed.bucket).values.get(freed.slot) {
-            value.store(EMPTY, Release);
-        }
+        let resting = 1 << (SPILLED_BITS + freed.slot);
+        self.bucket(freed.bucket).state.fetch_and(!resting, Release);
     }
 
     #[allow(clippy::indexing_slicing, reason = "the index is masked by the length")]

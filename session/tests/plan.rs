@@ -241,7 +241,7 @@ fn planned(plan: &Plan, layout: &[(Key, u8)], ingress: Ingress, arrival: &Arriva
     let Some(entry) = number.and_then(|n| plan.entry(session::tables::EntryId(n))) else {
         return Verdict::NoPdr;
     };
-    let Some(step) = plan.classify(entry, arrival) else {
+    let Some(step) = plan.classify(*entry, arrival) else {
         return Verdict::NoPdr;
     };
     if step.check_source && !plan.source_is_ue(&arrival.inner) {

@@ -231,15 +231,16 @@ fn full_is_an_answer_and_places_come_back() {
 fn readers_never_see_a_torn_or_foreign_plan() {
     let (mut publisher, readers) = tables(64, 2);
     let stop = Arc::new(AtomicBool::new(false));
+    // A reader may wait for its CPU for as long as all rounds take.
+    let met = Arc::new(AtomicBool::new(false));
     let rounds = if cfg!(miri) { 30 } else { 20_000 };
     let ue_of = |n: u32| Ipv4Addr::from_bits(0x0a2d_0000 + n);
     std::thread::scope(|scope| {
         let watchers: Vec<_> = readers
             .into_iter()
             .map(|mut reader| {
-                let stop = Arc::clone(&stop);
+                let (stop, met) = (Arc::clone(&stop), Arc::clone(&met));
                 scope.spawn(move || {
-                    let mut found = 0_u64;
                     while !stop.load(Ordering::Relaxed) {
                         let snapshot = reader.snapshot();
                         for n in 0..32 {
@@ -252,15 +253,17 @@ fn readers_never_see_a_torn_or_foreign_plan() {
                             let [.., low] = plan.seid.0.to_be_bytes();
                             assert_eq!(u32::from(low), n, "the plan of another key");
                             assert_eq!(plan.steps().count(), 2);
-                            found += 1;
+                            met.store(true, Ordering::Relaxed);
                         }
                     }
-                    found
                 })
             })
             .collect();
         let mut live: Vec<Option<(SessionIndex, Installed)>> = vec![None; 32];
-        for round in 0..rounds {
+        for round in 0.. {
+            if round >= rounds && (cfg!(miri) || met.load(Ordering::Relaxed)) {
+                break;
+            }
             let n = (round * 7 + round / 32) % 32;
             let slot = &mut live[usize::try_from(n).unwrap()];
             if let Some((session, installed)) = slot.take() {
@@ -273,11 +276,9 @@ fn readers_never_see_a_torn_or_foreign_plan() {
             }
         }
         stop.store(true, Ordering::Relaxed);
-        let found: u64 = watchers
-            .into_iter()
-            .map(|watcher| watcher.join().unwrap())
-            .sum();
-        assert!(cfg!(miri) || found > 0);
+        for watcher in watchers {
+            watcher.join().unwrap();
+        }
     });
     publisher.reclaim();
     assert_eq!(publisher.retired(), 0);

@@ -33,8 +33,10 @@ pub struct Links {
 }
 
 #[derive(Debug)]
-struct CompiledPort {
+pub(crate) struct CompiledPort {
     link: PortLink,
+    /// Our Ethernet address as a number.
+    mac_bits: u64,
     untagged: Option<Segment>,
     tagged: Box<[(u16, Segment)]>,
 }
@@ -124,10 +126,15 @@ impl OwnAddresses {
         own
     }
 
-    /// Whether the IPv4 address is ours.
+    /// Whether the IPv4 address may be ours: told by one bit.
     #[inline]
+    pub const fn may_have_v4(&self, address: u32) -> bool {
+        self.low_bits >> (address & 63) & 1 == 1
+    }
+
+    /// Whether the IPv4 address is ours.
     pub fn has_v4(&self, address: u32) -> bool {
-        self.low_bits >> (address & 63) & 1 == 1 && self.v4.contains(&address)
+        self.may_have_v4(address) && self.v4.contains(&address)
     }
 
     /// Whether the IPv6 address is ours.
@@ -189,11 +196,10 @@ impl Links {
         &self.own
     }
 
-    /// A port, and what lies on it without a tag.
+    /// A port as compiled.
     #[inline]
-    pub(crate) fn untagged(&self, port: u16) -> Option<(&PortLink, Option<&Segment>)> {
-        let port = self.ports.get(usize::from(port))?;
-        Some((&port.link, port.untagged.as_ref()))
+    pub(crate) fn compiled(&self, port: u16) -> Option<&CompiledPort> {
+        self.ports.get(usize::from(port))
     }
 
     /// What lies in a VLAN of a port.
@@ -219,6 +225,23 @@ impl Links {
 }
 
 impl CompiledPort {
+    /// Our Ethernet address.
+    pub(crate) const fn mac(&self) -> [u8; 6] {
+        self.link.mac
+    }
+
+    /// Whether a frame that begins so is for us.
+    #[inline]
+    pub(crate) const fn is_addressed(&self, start: [u8; 8]) -> bool {
+        u64::from_be_bytes(start) >> 16 == self.mac_bits
+    }
+
+    /// What lies on it without a tag.
+    #[inline]
+    pub(crate) const fn untagged(&self) -> Option<&Segment> {
+        self.untagged.as_ref()
+    }
+
     fn new(topology: &Topology, number: u16, link: PortLink) -> Self {
         let on_port = || {
             topology
@@ -237,6 +260,7 @@ impl CompiledPort {
         };
         Self {
             link,
+            mac_bits: wire::mac_bits(link.mac),
             untagged: on_port()
                 .any(|interface| interface.vlan.is_none())
                 .then(|| segment(None)),
@@ -417,6 +441,14 @@ impl InterfaceLink {
 }
 
 impl EthernetHeader {
+    /// All of it behind the destination, if it has no tag.
+    #[inline]
+    pub(crate) fn usual(self, v6: bool) -> Option<[u8; 8]> {
+        let [a, b, c, d, e, f] = self.source;
+        let [y, z] = if v6 { [0x86, 0xdd] } else { [0x08, 0x00] };
+        self.vlan.is_none().then_some([a, b, c, d, e, f, y, z])
+    }
+
     /// How long it is, EtherType included.
     #[inline]
     pub(crate) const fn length(self) -> u16 {

@@ -68,15 +68,29 @@ pub(crate) fn fold(sum: u64) -> u16 {
     u16::try_from(sum & 0xffff).unwrap_or(0)
 }
 
+/// Ones' complement sum of 16 bits of a few words.
+#[inline]
+pub(crate) fn fold_few(sum: u32) -> u16 {
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let [_, _, high, low] = (sum + (sum >> 16)).to_be_bytes();
+    u16::from_be_bytes([high, low])
+}
+
+/// An Ethernet address as a number.
+pub(crate) const fn mac_bits([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
 /// Whether an IPv4 header's checksum is right.
 #[inline]
 pub(crate) fn ipv4_header_is_right(header: &[u8; 20]) -> bool {
+    // The sum of all words, and with it whether it is 0xffff, is the same in any order of octets
+    // (RFC 1071, 2); so it is by twos of words, and as the remainder of a division by 0xffff.
     let (words, _) = header.as_chunks();
-    let sum: u64 = words
+    let words = words
         .iter()
-        .map(|word| u64::from(u32::from_be_bytes(*word)))
-        .sum();
-    // A ones' complement sum is the remainder of a division by 0xffff, and 0xffff stands for 0.
+        .map(|word| u64::from(u32::from_ne_bytes(*word)));
+    let sum: u64 = words.sum();
     sum != 0 && sum.is_multiple_of(0xffff)
 }
 

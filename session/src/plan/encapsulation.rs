@@ -86,6 +86,12 @@ impl Encapsulation {
             .unwrap_or_default()
     }
 
+    /// The header if it is IPv4 with a PDU session container.
+    #[inline]
+    pub fn usual(&self) -> Option<&[u8; 44]> {
+        self.octets.first_chunk().filter(|_| self.length == 44)
+    }
+
     /// How long the header is.
     #[inline]
     pub const fn length(&self) -> u16 {

@@ -65,6 +65,7 @@ struct Steps {
 
 /// A way into the session: the PDRs of one F-TEID, or of the core side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(4))]
 pub struct Entry {
     /// The interface of the F-TEID; `None` for the core side.
     pub interface: Option<InterfaceId>,
@@ -132,13 +133,13 @@ impl Plan {
 
     /// The entrance of that number, if the session (still) has it.
     #[inline]
-    pub fn entry(&self, entry: EntryId) -> Option<Entry> {
+    pub fn entry(&self, entry: EntryId) -> Option<&Entry> {
         let number = usize::from(entry.0);
         let found = self.entries.get(number).or_else(|| {
             let beyond = number.checked_sub(self.entries.len())?;
             self.more_entries.get(beyond)
         });
-        found.copied().filter(|entry| entry.count > 0)
+        found.filter(|entry| entry.count > 0)
     }
 
     /// Starts loading what comes after the plan itself: counters, or else the entrance's rules.
@@ -173,7 +174,6 @@ impl Plan {
     /// The first PDR of the entrance, by precedence, that the packet matches (TS 29.244, 5.2.1).
     #[inline]
     pub fn classify(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<&Step> {
-        let first = usize::from(entry.first);
         let matches = match entry.first_matches {
             FirstMatches::Always => true,
             FirstMatches::FromUe => self.source_is_ue(&arrival.inner),
@@ -181,20 +181,20 @@ impl Plan {
             FirstMatches::Asked => false,
         };
         if matches {
-            return self.step(first);
+            return self.step(usize::from(entry.first));
         }
-        self.search(entry, arrival)
+        self.search(entry, *arrival)
     }
 
     #[inline(never)]
-    fn search(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<&Step> {
+    fn search(&self, entry: Entry, arrival: Arrival<'_>) -> Option<&Step> {
         let first = usize::from(entry.first);
         let range = first..first + usize::from(entry.count);
         let position = self
             .matchers
             .get(range)?
             .iter()
-            .position(|matcher| self.matches(matcher, arrival))?;
+            .position(|matcher| self.matches(matcher, &arrival))?;
         self.step(first + position)
     }
 
@@ -235,7 +235,7 @@ impl Plan {
     #[inline]
     pub fn source_is_ue(&self, inner: &Inner<'_>) -> bool {
         if inner.is_v6() {
-            self.prefix_has(inner.source_bits())
+            self.source_is_ue_v6(*inner)
         } else {
             self.ue_v4 == HAS_V4 | u64::from(inner.source_v4())
         }
@@ -245,14 +245,24 @@ impl Plan {
     #[inline]
     fn destination_is_ue(&self, inner: &Inner<'_>) -> bool {
         if inner.is_v6() {
-            self.prefix_has(inner.destination_bits())
+            self.destination_is_ue_v6(*inner)
         } else {
             self.ue_v4 == HAS_V4 | u64::from(inner.destination_v4())
         }
     }
 
     #[inline(never)]
-    fn prefix_has(&self, address: u128) -> bool {
+    fn source_is_ue_v6(&self, inner: Inner<'_>) -> bool {
+        self.prefix_has(inner.source_bits())
+    }
+
+    #[inline(never)]
+    fn destination_is_ue_v6(&self, inner: Inner<'_>) -> bool {
+        self.prefix_has(inner.destination_bits())
+    }
+
+    #[inline]
+    const fn prefix_has(&self, address: u128) -> bool {
         self.ue_v6_mask != 0 && address & self.ue_v6_mask == self.ue_v6
     }
 

@@ -48,14 +48,6 @@ struct More {
 /// Apply Action and destination in one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// The FAR says DROP.
-    Drop,
-    /// A QER's gate is closed.
-    GateClosed,
-    /// The FAR forwards to Access but has no outer header to create yet.
-    NoTunnel,
-    /// No route leads to the tunnel's peer.
-    NoRoute,
     /// Into a tunnel: put [`Step::encapsulation`] in front and send it to the next hop.
     Tunnel {
         /// Where the Ethernet frame goes.
@@ -68,6 +60,14 @@ pub enum Act {
         /// The VRF.
         vrf: InterfaceId,
     },
+    /// The FAR says DROP.
+    Drop,
+    /// A QER's gate is closed.
+    GateClosed,
+    /// The FAR forwards to Access but has no outer header to create yet.
+    NoTunnel,
+    /// No route leads to the tunnel's peer.
+    NoRoute,
     /// Hold the packet.
     Buffer {
         /// Tell the control side of the first one held.

@@ -1,57 +1,60 @@
 //! Classify: the first PDR that matches, and whether such a packet may exist at all.
 
 use session::inner::Inner;
-use session::plan::{Act, Arrival, Entry, Plan, Step};
+use session::plan::{Act, Arrival, Entry, Plan};
 
-use super::meta::Meta;
+use super::meta::{Fate, Meta};
 use crate::links::OwnAddresses;
+use crate::packet::Packet;
 use crate::reason::Reason;
 use crate::wire;
 
 /// Third stage: which rule?
-///
-/// # Errors
-/// Why such a packet goes no further. The rule that it matched, if any, is in its `meta`.
-#[inline]
-pub(super) fn classify<'a>(
+#[inline(never)]
+pub(super) fn classify<P: Packet>(own: &OwnAddresses, packets: &[P], metas: &mut [Meta<'_>]) {
+    for (packet, meta) in packets.iter().zip(metas) {
+        let Some((plan, entry)) = meta.session else {
+            continue;
+        };
+        if let Err(reason) = classify_one(own, (plan, entry), packet.data(), meta) {
+            meta.fate = Fate::Drop(reason);
+        }
+    }
+}
+
+/// Why such a packet goes no further, if so. The rule that it matched, if any, is in its `meta`.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the body of the stage's loop")]
+fn classify_one<'a>(
     own: &OwnAddresses,
-    plan: &'a Plan,
-    entry: Entry,
+    (plan, entry): (&'a Plan, &'a Entry),
     frame: &[u8],
     meta: &mut Meta<'a>,
-) -> Result<&'a Step, Reason> {
-    let user = meta.user(frame);
-    let inner = Inner::parse(user).map_err(|_| Reason::UserPacket)?;
+) -> Result<(), Reason> {
+    let inner = Inner::parse(meta.user(frame)).map_err(|_| Reason::UserPacket)?;
     // Octets behind the user packet's own length are none of it.
     meta.user_length = inner.length();
     let arrival = Arrival {
         inner,
         qfi: meta.qfi,
     };
-    let step = plan.classify(entry, &arrival).ok_or(Reason::NoPdr)?;
+    let step = plan.classify(*entry, &arrival).ok_or(Reason::NoPdr)?;
     meta.step = Some(step);
-    check(own, plan, entry, step, &inner)?;
-    Ok(step)
-}
-
-#[inline]
-fn check(
-    own: &OwnAddresses,
-    plan: &Plan,
-    entry: Entry,
-    step: &Step,
-    inner: &Inner<'_>,
-) -> Result<(), Reason> {
     let from_core = entry.interface.is_none();
-    let source_is_ue = plan.source_is_ue(inner);
+    // Between N6 and a tunnel, not from tunnel to tunnel.
+    let routed = from_core || matches!(step.act, Act::Route { .. });
+    meta.routed = routed;
+    let source_is_ue = plan.source_is_ue(&inner);
     if step.check_source && !source_is_ue {
         return Err(Reason::SourceSpoofed);
     }
-    let routed = is_routed(entry, step);
     if inner.is_v6() {
         check_v6(own, inner, from_core, routed)?;
     } else {
         check_v4(own, inner, from_core, routed)?;
+    }
+    if matches!(step.act, Act::Tunnel { .. }) {
+        meta.source_port = entropy(&inner);
     }
     // A UE that sends to itself from outside.
     if from_core && source_is_ue {
@@ -60,15 +63,36 @@ fn check(
     Ok(())
 }
 
-/// Whether the UPF is a router for this packet, so that its hop limit goes down: between N6 and a
-/// tunnel, not from tunnel to tunnel.
 #[inline]
-pub(super) fn is_routed(entry: Entry, step: &Step) -> bool {
-    entry.interface.is_none() || matches!(step.act, Act::Route { .. })
+fn check_v4(own: &OwnAddresses, inner: Inner<'_>, core: bool, routed: bool) -> Result<(), Reason> {
+    let header = inner.header();
+    let destination = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
+    let unusual = own.may_have_v4(destination)
+        || header[0] != 0x45
+        || header[8] <= 1
+        || is_martian(header[12])
+        || is_martian(header[16]);
+    if unusual {
+        check_v4_closely(own, inner, core, routed)
+    } else {
+        Ok(())
+    }
 }
 
+/// 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 240.0.0.0/4, by the first octet.
 #[inline]
-fn check_v4(own: &OwnAddresses, inner: &Inner<'_>, core: bool, routed: bool) -> Result<(), Reason> {
+const fn is_martian(first: u8) -> bool {
+    first.wrapping_sub(1) >= 223 || first == 127
+}
+
+/// Says what [`check_v4`] found unusual, or that there is nothing wrong with it.
+#[inline(never)]
+fn check_v4_closely(
+    own: &OwnAddresses,
+    inner: Inner<'_>,
+    core: bool,
+    routed: bool,
+) -> Result<(), Reason> {
     let header = inner.header();
     let destination = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
     if own.has_v4(destination) {
@@ -80,8 +104,6 @@ fn check_v4(own: &OwnAddresses, inner: &Inner<'_>, core: bool, routed: bool) -> 
     if !routed {
         return Ok(());
     }
-    // 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 240.0.0.0/4.
-    let is_martian = |first: u8| first == 0 || first == 127 || first >= 224;
     if is_martian(header[12]) {
         return Err(Reason::MartianSource);
     }
@@ -99,8 +121,8 @@ fn check_v4(own: &OwnAddresses, inner: &Inner<'_>, core: bool, routed: bool) -> 
     Ok(())
 }
 
-#[inline]
-fn check_v6(own: &OwnAddresses, inner: &Inner<'_>, core: bool, routed: bool) -> Result<(), Reason> {
+#[inline(never)]
+fn check_v6(own: &OwnAddresses, inner: Inner<'_>, core: bool, routed: bool) -> Result<(), Reason> {
     let header: &[u8; 40] = inner.octets().first_chunk().ok_or(Reason::UserPacket)?;
     let address = |at: usize| wire::array(header, at).map_or(0, u128::from_be_bytes);
     let (source, destination) = (address(8), address(24));
@@ -148,4 +170,44 @@ fn has_source_route(user: &[u8]) -> bool {
         };
     }
     false
+}
+
+/// A UDP source port that is the same for all packets of a flow: 49152 to 65535.
+#[inline]
+fn entropy(inner: &Inner<'_>) -> u16 {
+    let header = inner.header();
+    let hash = if inner.is_v6() {
+        entropy_v6(inner.octets())
+    } else {
+        let words = u64::from_be_bytes([
+            header[12], header[13], header[14], header[15], header[16], header[17], header[18],
+            header[19],
+        ]);
+        // No options, neither an offset nor more fragments, and a protocol with ports.
+        let whole = (header[6] & 0x3f) | header[7] == 0;
+        let has_ports = header[0] == 0x45 && whole && matches!(header[9], 6 | 17 | 132);
+        let ports = if has_ports {
+            wire::u32_at(inner.octets(), 20).unwrap_or(0)
+        } else {
+            0
+        };
+        words ^ u64::from(ports).wrapping_mul(0x9e37_79b9)
+    };
+    let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    0xc000 | u16::from_be_bytes([mixed[0], mixed[1]])
+}
+
+#[inline(never)]
+fn entropy_v6(user: &[u8]) -> u64 {
+    let Some(header) = user.first_chunk::<40>() else {
+        return 0;
+    };
+    let word = |at: usize| wire::array(header, at).map_or(0, u64::from_be_bytes);
+    let ports = if matches!(header[6], 6 | 17 | 132) {
+        wire::u32_at(user, 40).unwrap_or(0)
+    } else {
+        0
+    };
+    let addresses = word(8) ^ word(16).rotate_left(17) ^ word(24).rotate_left(31) ^ word(32);
+    addresses ^ u64::from(ports).wrapping_mul(0x9e37_79b9)
 }

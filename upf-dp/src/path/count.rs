@@ -3,25 +3,32 @@
 use session::plan::{Plan, Step};
 use session::report::{Report, WorkerEnd};
 
-/// Fifth stage: how much? Only what passed is counted.
+/// How much? Only what passed is counted.
 #[inline]
 pub(super) fn count(plan: &Plan, step: &Step, octets: u16, end: &mut WorkerEnd) {
     let mut due = step
         .usage()
         .is_some_and(|usage| usage.count(step.direction, octets));
     if step.has_more() {
-        for (_, usage) in step.usages().skip(1) {
-            due |= usage.count(step.direction, octets);
-        }
+        due |= count_more(step, octets);
     }
     if due {
         alarm(plan, step, end);
     }
 }
 
+#[inline(never)]
+fn count_more(step: &Step, octets: u16) -> bool {
+    let more = step.usages().skip(1);
+    more.fold(false, |due, (_, usage)| {
+        usage.count(step.direction, octets) || due
+    })
+}
+
 /// Tells the control side. A counter whose report found the queue full stays armed, so that the
 /// next packet tries again.
 #[cold]
+#[inline(never)]
 fn alarm(plan: &Plan, step: &Step, end: &mut WorkerEnd) {
     for (urr, usage) in step.usages() {
         if usage.is_due()

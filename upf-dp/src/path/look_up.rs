@@ -3,11 +3,12 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use session::WorkerId;
+use session::plan::Plan;
 use session::rule::LocalFTeid;
-use session::tables::Snapshot;
+use session::tables::{Handle, Snapshot};
 
 use super::meta::{Fate, Key, Meta, Punt};
-use crate::packet::Packet;
+use crate::packet::{BURST, Packet};
 use crate::reason::Reason;
 use crate::wire;
 
@@ -39,14 +40,13 @@ pub(super) fn look_up<'a, P: Packet>(
             find(view, packet, meta);
         }
     }
-    for meta in &mut *metas {
-        if let (true, Some(handle)) = (meta.is_pending(), meta.handle) {
-            meta.plan = view.plan(handle);
-        }
+    let mut plans = [None; BURST];
+    for (plan, meta) in plans.iter_mut().zip(&*metas) {
+        *plan = meta.handle.and_then(|handle| view.plan(handle));
     }
-    for meta in metas {
-        if meta.is_pending() {
-            enter(worker, meta);
+    for (plan, meta) in plans.iter().zip(metas) {
+        if let Some(handle) = meta.handle {
+            enter(worker, *plan, handle, meta);
         }
     }
 }
@@ -78,8 +78,8 @@ fn find<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_>) {
 
 /// Finds the entrance of the session, and starts loading its rules.
 #[inline]
-fn enter(worker: WorkerId, meta: &mut Meta<'_>) {
-    let (Some(plan), Some(handle)) = (meta.plan, meta.handle) else {
+fn enter<'a>(worker: WorkerId, plan: Option<&'a Plan>, handle: Handle, meta: &mut Meta<'a>) {
+    let Some(plan) = plan else {
         meta.fate = Fate::Drop(Reason::SessionGone);
         return;
     };
@@ -94,8 +94,8 @@ fn enter(worker: WorkerId, meta: &mut Meta<'_>) {
                 .interface
                 .is_none_or(|interface| interface == meta.interface) =>
         {
-            plan.prefetch(entry);
-            meta.entry = Some(entry);
+            plan.prefetch(*entry);
+            meta.session = Some((plan, entry));
         }
         Some(_) => meta.fate = Fate::Punt(Punt::UnknownTeid),
         None => meta.fate = Fate::Drop(Reason::NoPdr),

@@ -79,6 +79,8 @@ pub struct Meta<'a> {
     pub released: bool,
     /// The session has to release what it holds, this packet included.
     pub releases: bool,
+    /// The UPF is a router for it, so that its hop limit goes down.
+    pub routed: bool,
     /// The QFI of its PDU session container.
     pub qfi: Option<Qfi>,
     /// Where its GTP-U header starts.
@@ -87,14 +89,14 @@ pub struct Meta<'a> {
     pub user_at: u16,
     /// How long the user packet is.
     pub user_length: u16,
+    /// UDP source port of the tunnel that it goes into.
+    pub source_port: u16,
     /// Where its key is looked for.
     pub place: Place,
     /// Where its key leads.
     pub handle: Option<Handle>,
-    /// The entrance of its session.
-    pub entry: Option<Entry>,
-    /// Its session.
-    pub plan: Option<&'a Plan>,
+    /// Its session, and by which entrance it came in.
+    pub session: Option<(&'a Plan, &'a Entry)>,
     /// What is done with it.
     pub step: Option<&'a Step>,
 }
@@ -102,7 +104,7 @@ pub struct Meta<'a> {
 // All that is known of a packet is one cache line.
 const _: () = assert!(size_of::<Meta<'_>>() <= 64);
 
-impl Meta<'_> {
+impl<'a> Meta<'a> {
     /// A packet that was just received.
     #[inline]
     pub const fn received(port: u16) -> Self {
@@ -114,14 +116,15 @@ impl Meta<'_> {
             network_at: 0,
             released: false,
             releases: false,
+            routed: false,
             qfi: None,
             tunnel_at: 0,
             user_at: 0,
             user_length: 0,
+            source_port: 0,
             place: Place::NONE,
             handle: None,
-            entry: None,
-            plan: None,
+            session: None,
             step: None,
         }
     }
@@ -132,10 +135,21 @@ impl Meta<'_> {
         matches!(self.fate, Fate::Pending)
     }
 
+    /// Its rule and its session, if a rule was found and the next stage goes on with it.
+    #[inline]
+    pub fn goes_on(&self) -> Option<(&'a Step, &'a Plan)> {
+        match (self.fate, self.step, self.session) {
+            (Fate::Pending, Some(step), Some((plan, _))) => Some((step, plan)),
+            _ => None,
+        }
+    }
+
     /// The user packet.
     #[inline]
     pub fn user<'p>(&self, frame: &'p [u8]) -> &'p [u8] {
-        let rest = frame.get(usize::from(self.user_at)..).unwrap_or_default();
-        rest.get(..usize::from(self.user_length)).unwrap_or(rest)
+        let at = usize::from(self.user_at);
+        frame
+            .get(at..at + usize::from(self.user_length))
+            .unwrap_or_default()
     }
 }

@@ -1,8 +1,8 @@
 //! The stages, and the state of one worker that they work on.
 //!
-//! Every stage is one function in one file. Parse and look up are passes over the whole burst, so
-//! that memory is loaded for all packets at once; what comes after works packet by packet on what
-//! then is in the cache. What a stage finds out about a packet it leaves in that packet's [`Meta`].
+//! Every stage is one function in one file and a pass over the whole burst, so that memory is loaded
+//! for all packets at once, and so that each loop is small. What a stage finds out about a packet it
+//! leaves in that packet's [`Meta`]; the next one goes on with those whose fate is pending.
 //! The order is that of [`Path::run`].
 
 #[cfg(test)]
@@ -28,7 +28,6 @@ use arrayvec::ArrayVec;
 use session::WorkerId;
 use session::meter::Now;
 use session::neighbour::Neighbours;
-use session::plan::{Entry, Plan};
 use session::report::WorkerEnd;
 use session::tables::Snapshot;
 
@@ -40,7 +39,6 @@ use crate::packet::{Batch, Packet};
 use crate::reason::Reason;
 use crate::slow::{Rates, SlowPath};
 use crate::waiting::Waiting;
-use police::Leave;
 
 pub use meta::{Fate, Key, Meta, Metas, Punt};
 pub(crate) use rewrite::put_outer;
@@ -129,31 +127,11 @@ impl<P: Packet> Path<P> {
         let packets = batch.packets();
         parse::parse(&self.links, turn.view, packets, metas);
         look_up::look_up(turn.view, self.worker, packets, metas);
-        self.decide(packets, metas, turn);
+        classify::classify(self.links.own(), packets, metas);
+        order::line_up(&self.held, metas);
+        police::police(metas, turn.now, turn.end);
+        self.rewrite(packets, metas);
         self.settle(batch, metas, turn);
-    }
-
-    /// The stages after the look-up, packet by packet: all that they read is on its way by now.
-    #[inline(never)]
-    fn decide<'a, O>(
-        &mut self,
-        packets: &mut [P],
-        metas: &mut [Meta<'a>],
-        turn: &mut Turn<'a, '_, O>,
-    ) {
-        let mut exits = rewrite::Exits {
-            links: &self.links,
-            neighbours: &self.neighbours,
-            identification: &mut self.identification,
-            names_left: &mut self.names_left,
-        };
-        for (packet, meta) in packets.iter_mut().zip(metas) {
-            let (true, Some(plan), Some(entry)) = (meta.is_pending(), meta.plan, meta.entry) else {
-                continue;
-            };
-            let fate = decide_one(&mut exits, &self.held, (packet, meta), (plan, entry), turn);
-            meta.fate = fate.unwrap_or_else(Fate::Drop);
-        }
     }
 
     /// Updates the gauge of packets that wait.
@@ -178,27 +156,6 @@ impl<P: Packet> Path<P> {
         }
         self.count_held();
     }
-}
-
-/// The life of a packet: `?` is a drop with a reason.
-#[inline]
-fn decide_one<'a, P: Packet, O>(
-    exits: &mut rewrite::Exits<'_>,
-    held: &Held<P>,
-    (packet, meta): (&mut P, &mut Meta<'a>),
-    (plan, entry): (&'a Plan, Entry),
-    turn: &mut Turn<'a, '_, O>,
-) -> Result<Fate, Reason> {
-    let step = classify::classify(exits.links.own(), plan, entry, packet.data(), meta)?;
-    if order::has_to_line_up(held, plan, step, meta) {
-        meta.releases = true;
-        return Ok(Fate::Hold);
-    }
-    if police::police(step, meta.user_length, turn.now)? == Leave::Wait {
-        return Ok(Fate::Hold);
-    }
-    count::count(plan, step, meta.user_length, turn.end);
-    exits.rewrite(packet, meta, entry, step)
 }
 
 /// An address that can be a peer: one host's, and nobody's loopback.

@@ -6,18 +6,27 @@
 
 use session::plan::{Act, Plan, Step};
 
-use super::meta::Meta;
+use super::meta::{Fate, Meta};
 use crate::held::Held;
 
-/// Whether a packet has to line up behind others of its session. Costs nothing while nobody holds
-/// packets.
+/// Fourth stage: which packets have to line up behind others of their session? Costs nothing while
+/// nobody holds packets.
 #[inline]
-pub(super) fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step, meta: &Meta<'_>) -> bool {
-    !held.is_empty() && !meta.released && lines_up(held, plan, step)
+pub(super) fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
+    if held.is_empty() {
+        return;
+    }
+    for meta in metas {
+        if let (false, Some((step, plan))) = (meta.released, meta.goes_on())
+            && has_to_line_up(held, plan, step)
+        {
+            meta.releases = true;
+            meta.fate = Fate::Hold;
+        }
+    }
 }
 
-#[inline(never)]
-fn lines_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
+fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
     let goes = matches!(step.act, Act::Tunnel { .. } | Act::Route { .. });
     goes && held.far(plan.session) == Some(step.far)
 }

@@ -1,57 +1,73 @@
-//! Gate and police: what the FAR wants, open gates, quotas, rates.
+//! Gate and police: what the FAR wants, open gates, quotas, rates. What passes is counted at once:
+//! the next packet of the burst may be the one that a quota stops.
 
 use session::meter::Now;
 use session::plan::{Act, Step};
+use session::report::WorkerEnd;
 use session::usage::Usage;
 
+use super::count::count;
+use super::meta::{Fate, Meta};
 use crate::reason::Reason;
 
-/// What the rules let a packet do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leave {
-    /// Go on.
-    Go,
-    /// Wait.
-    Wait,
+/// Fifth stage: may it pass, and how much is it?
+#[inline(never)]
+pub(super) fn police(metas: &mut [Meta<'_>], now: Now, end: &mut WorkerEnd) {
+    for meta in metas {
+        let Some((step, plan)) = meta.goes_on() else {
+            continue;
+        };
+        let octets = meta.user_length;
+        match may_pass(step, octets, now) {
+            Ok(()) => count(plan, step, octets, end),
+            Err(fate) => meta.fate = fate,
+        }
+    }
 }
 
-/// Fourth stage: may it pass? All policers have to agree before any is charged.
-///
-/// # Errors
-/// Why it may not.
+/// All policers have to agree before any is charged.
 #[inline]
-pub(super) fn police(step: &Step, octets: u16, now: Now) -> Result<Leave, Reason> {
-    match step.act {
-        Act::Tunnel { .. } | Act::Route { .. } => {}
-        Act::Buffer { .. } => return Ok(Leave::Wait),
-        Act::Drop => return Err(Reason::FarDrop),
-        Act::GateClosed => return Err(Reason::GateClosed),
-        Act::NoTunnel => return Err(Reason::NoTunnel),
-        Act::NoRoute => return Err(Reason::NoRoute),
+fn may_pass(step: &Step, octets: u16, now: Now) -> Result<(), Fate> {
+    if !matches!(step.act, Act::Tunnel { .. } | Act::Route { .. }) {
+        return Err(without_way(step.act));
     }
     if step.has_more() {
-        return police_all(step, octets, now);
+        return all_may_pass(step, octets, now);
     }
     if step.usage().is_some_and(Usage::is_exhausted) {
-        return Err(Reason::QuotaExhausted);
+        return Err(Fate::Drop(Reason::QuotaExhausted));
     }
     match step.meter() {
-        Some(meter) if !meter.pass(step.direction, octets, now) => Err(Reason::RateExceeded),
-        _ => Ok(Leave::Go),
+        Some(meter) if !meter.pass(step.direction, octets, now) => {
+            Err(Fate::Drop(Reason::RateExceeded))
+        }
+        _ => Ok(()),
     }
 }
 
 #[inline(never)]
-fn police_all(step: &Step, octets: u16, now: Now) -> Result<Leave, Reason> {
+const fn without_way(act: Act) -> Fate {
+    Fate::Drop(match act {
+        Act::Buffer { .. } => return Fate::Hold,
+        Act::Drop => Reason::FarDrop,
+        Act::GateClosed => Reason::GateClosed,
+        Act::NoTunnel => Reason::NoTunnel,
+        Act::NoRoute => Reason::NoRoute,
+        Act::Tunnel { .. } | Act::Route { .. } => Reason::Undecided,
+    })
+}
+
+#[inline(never)]
+fn all_may_pass(step: &Step, octets: u16, now: Now) -> Result<(), Fate> {
     let direction = step.direction;
     if step.usages().any(|(_, usage)| usage.is_exhausted()) {
-        return Err(Reason::QuotaExhausted);
+        return Err(Fate::Drop(Reason::QuotaExhausted));
     }
     if !step.meters().all(|meter| meter.conforms(direction, now)) {
-        return Err(Reason::RateExceeded);
+        return Err(Fate::Drop(Reason::RateExceeded));
     }
     for meter in step.meters() {
         meter.charge(direction, octets, now);
     }
-    Ok(Leave::Go)
+    Ok(())
 }

@@ -3,51 +3,61 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use session::neighbour::{Neighbours, NextHop};
-use session::plan::{Act, Encapsulation, Entry, Step};
+use session::plan::{Act, Encapsulation, Step};
 use session::{InterfaceId, NextHopId};
 
-use super::classify::is_routed;
+use super::Path;
 use super::meta::{Fate, Meta};
-use crate::links::{InterfaceLink, Links, Target};
+use crate::links::{EthernetHeader, InterfaceLink, Links, Target};
 use crate::packet::Packet;
 use crate::reason::Reason;
 use crate::wire;
 
 /// The way out.
 #[derive(Debug)]
-pub(super) struct Exits<'a> {
-    pub(super) links: &'a Links,
-    pub(super) neighbours: &'a Neighbours,
+struct Exits<'a> {
+    links: &'a Links,
+    neighbours: &'a Neighbours,
     /// Of outer IPv4 headers.
-    pub(super) identification: &'a mut u16,
+    identification: &'a mut u16,
     /// How many more on-link neighbours this worker may name.
-    pub(super) names_left: &'a mut u16,
+    names_left: &'a mut u16,
+}
+
+impl<P: Packet> Path<P> {
+    /// Sixth stage: new headers.
+    #[inline(never)]
+    pub(super) fn rewrite(&mut self, packets: &mut [P], metas: &mut [Meta<'_>]) {
+        let mut exits = Exits {
+            links: &self.links,
+            neighbours: &self.neighbours,
+            identification: &mut self.identification,
+            names_left: &mut self.names_left,
+        };
+        for (packet, meta) in packets.iter_mut().zip(metas) {
+            if let Some((step, _)) = meta.goes_on()
+                && let Err(reason) = exits.rewrite(packet, meta, step)
+            {
+                meta.fate = Fate::Drop(reason);
+            }
+        }
+    }
 }
 
 impl Exits<'_> {
-    /// Sixth stage: new headers.
-    ///
-    /// # Errors
-    /// Why it cannot leave.
+    /// Why it cannot leave, if so; else its fate is where it leaves.
     #[inline]
-    pub(super) fn rewrite<P: Packet>(
+    fn rewrite<P: Packet>(
         &mut self,
         packet: &mut P,
-        meta: &Meta<'_>,
-        entry: Entry,
+        meta: &mut Meta<'_>,
         step: &Step,
-    ) -> Result<Fate, Reason> {
+    ) -> Result<(), Reason> {
         match step.act {
             Act::Tunnel {
                 next_hop,
                 interface,
-            } => self.tunnel(
-                packet,
-                meta,
-                is_routed(entry, step),
-                step,
-                (next_hop, interface),
-            ),
+            } => self.tunnel(packet, meta, step, (next_hop, interface)),
             Act::Route { vrf } => self.onto_network(packet, meta, vrf),
             _ => Err(Reason::Undecided),
         }
@@ -58,43 +68,44 @@ impl Exits<'_> {
     fn tunnel<P: Packet>(
         &mut self,
         packet: &mut P,
-        meta: &Meta<'_>,
-        routed: bool,
+        meta: &mut Meta<'_>,
         step: &Step,
         (next_hop, interface): (NextHopId, InterfaceId),
-    ) -> Result<Fate, Reason> {
+    ) -> Result<(), Reason> {
         let link = self.links.interface(interface).ok_or(Reason::NoRoute)?;
         let (outer, ethernet) = (step.encapsulation.length(), link.ethernet.length());
         let length = meta.user_length.saturating_add(outer);
         if length > link.mtu {
             return Err(Reason::TooBig);
         }
-        let source_port = entropy(meta.user(packet.data()));
-        reframe(
-            packet,
-            meta,
-            ethernet + outer,
-            length.saturating_add(ethernet),
-        )?;
-        let frame = packet.data_mut();
-        let (header, tunnel) = frame
-            .split_at_mut_checked(usize::from(ethernet))
-            .ok_or(Reason::Undecided)?;
-        let v6 = step.encapsulation.is_v6();
-        let fate = self.address(header, link, next_hop, v6)?;
-        if routed {
-            let user = tunnel.get_mut(usize::from(outer)..).unwrap_or_default();
-            count_down(user).ok_or(Reason::UserPacket)?;
-        }
+        let whole = length.saturating_add(ethernet);
+        reframe(packet, meta, ethernet + outer, whole)?;
         *self.identification = self.identification.wrapping_add(1);
-        let written = put_outer(
-            tunnel,
+        let (frame, numbers) = (packet.data_mut(), (meta.source_port, *self.identification));
+        meta.fate = self.leave(link, next_hop);
+        let mac = self.neighbours.ethernet(next_hop).unwrap_or_default();
+        // What downlink packets get nearly always: everything at a fixed place.
+        if let (Some(template), Some(head), Some(tail)) = (
+            step.encapsulation.usual(),
+            frame.first_chunk_mut::<78>(),
+            link.ethernet.usual(false),
+        ) {
+            put_usual_outer(head, length, (mac, tail), template, numbers);
+            let user = head.last_chunk_mut::<20>().ok_or(Reason::Undecided)?;
+            if meta.routed {
+                count_down(user);
+            }
+            return Ok(());
+        }
+        let v6 = step.encapsulation.is_v6();
+        put_any_outer(
+            frame,
+            meta.routed,
+            (link.ethernet, mac, v6),
             &step.encapsulation,
-            source_port,
-            *self.identification,
-        );
-        written.ok_or(Reason::Undecided)?;
-        Ok(fate)
+            numbers,
+        )
+        .ok_or(Reason::UserPacket)
     }
 
     /// Uplink: out on N6.
@@ -102,9 +113,9 @@ impl Exits<'_> {
     fn onto_network<P: Packet>(
         &mut self,
         packet: &mut P,
-        meta: &Meta<'_>,
+        meta: &mut Meta<'_>,
         vrf: InterfaceId,
-    ) -> Result<Fate, Reason> {
+    ) -> Result<(), Reason> {
         let link = self.links.interface(vrf).ok_or(Reason::NoRoute)?;
         if meta.user_length > link.mtu {
             return Err(Reason::TooBig);
@@ -120,56 +131,52 @@ impl Exits<'_> {
             .data_mut()
             .split_at_mut_checked(usize::from(ethernet))
             .ok_or(Reason::Undecided)?;
-        let v6 = user.first().is_some_and(|first| first >> 4 == 6);
-        let next_hop = self.next_hop(link, vrf, user, v6)?;
-        count_down(user).ok_or(Reason::UserPacket)?;
-        self.address(header, link, next_hop, v6)
+        let fixed: &mut [u8; 20] = user.first_chunk_mut().ok_or(Reason::UserPacket)?;
+        let v6 = fixed[0] >> 4 == 6;
+        count_down(fixed);
+        let next_hop = if v6 {
+            self.next_hop_v6(link, vrf, user)?
+        } else {
+            let to = u32::from_be_bytes([fixed[16], fixed[17], fixed[18], fixed[19]]);
+            match link.route_v4(to).ok_or(Reason::NoRoute)? {
+                Target::Via(next_hop) => next_hop,
+                Target::OnLink => self.on_link(vrf, Ipv4Addr::from_bits(to).into())?,
+            }
+        };
+        meta.fate = self.leave(link, next_hop);
+        let mac = self.neighbours.ethernet(next_hop).unwrap_or_default();
+        match (header.first_chunk_mut(), link.ethernet.usual(v6)) {
+            (Some(header), Some(tail)) => put_usual_ethernet(header, mac, tail),
+            _ => link
+                .ethernet
+                .write(header, mac, if v6 { wire::IPV6 } else { wire::IPV4 })
+                .ok_or(Reason::Undecided)?,
+        }
+        Ok(())
     }
 
-    /// The neighbour on the way to the packet's destination.
-    #[inline]
-    fn next_hop(
+    #[inline(never)]
+    fn next_hop_v6(
         &mut self,
         link: &InterfaceLink,
         vrf: InterfaceId,
         user: &[u8],
-        v6: bool,
     ) -> Result<NextHopId, Reason> {
-        if v6 {
-            let to = wire::array(user, 24).map_or(0, u128::from_be_bytes);
-            match link.route_v6(to).ok_or(Reason::NoRoute)? {
-                Target::Via(next_hop) => Ok(next_hop),
-                Target::OnLink => self.on_link(vrf, Ipv6Addr::from_bits(to).into()),
-            }
-        } else {
-            let to = wire::u32_at(user, 16).unwrap_or(0);
-            match link.route_v4(to).ok_or(Reason::NoRoute)? {
-                Target::Via(next_hop) => Ok(next_hop),
-                Target::OnLink => self.on_link(vrf, Ipv4Addr::from_bits(to).into()),
-            }
+        let to = wire::array(user, 24).map_or(0, u128::from_be_bytes);
+        match link.route_v6(to).ok_or(Reason::NoRoute)? {
+            Target::Via(next_hop) => Ok(next_hop),
+            Target::OnLink => self.on_link(vrf, Ipv6Addr::from_bits(to).into()),
         }
     }
 
-    /// Writes the Ethernet header.
+    /// Sent at once, or when the neighbour is known.
     #[inline]
-    fn address(
-        &self,
-        frame: &mut [u8],
-        link: &InterfaceLink,
-        next_hop: NextHopId,
-        v6: bool,
-    ) -> Result<Fate, Reason> {
-        let ether_type = if v6 { wire::IPV6 } else { wire::IPV4 };
-        let mac = self.neighbours.ethernet(next_hop);
-        let written = link
-            .ethernet
-            .write(frame, mac.unwrap_or_default(), ether_type);
-        written.ok_or(Reason::Undecided)?;
-        Ok(if mac.is_some() {
+    fn leave(&self, link: &InterfaceLink, next_hop: NextHopId) -> Fate {
+        if self.neighbours.ethernet(next_hop).is_some() {
             Fate::Send(link.port)
         } else {
             Fate::Await(next_hop)
-        })
+        }
     }
 
     /// The destination is the neighbour. UEs can make up any number of these, so naming new ones
@@ -205,87 +212,106 @@ fn reframe<P: Packet>(
 
 /// Takes one off TTL (with its checksum, RFC 1141) or hop limit.
 #[inline]
-fn count_down(user: &mut [u8]) -> Option<()> {
-    let header: &mut [u8; 20] = user.first_chunk_mut()?;
+fn count_down(header: &mut [u8; 20]) {
     if header[0] >> 4 == 6 {
         header[7] = header[7].wrapping_sub(1);
-        return Some(());
+        return;
     }
     header[8] = header[8].wrapping_sub(1);
     let checksum = u16::from_be_bytes([header[10], header[11]]);
     let (sum, carry) = checksum.overflowing_add(0x0100);
     [header[10], header[11]] = sum.wrapping_add(u16::from(carry)).to_be_bytes();
-    Some(())
 }
 
-/// A UDP source port that is the same for all packets of a flow: 49152 to 65535.
+/// Writes an Ethernet header without a tag: `tail` is all behind the destination.
 #[inline]
-fn entropy(user: &[u8]) -> u16 {
-    let hash = match user.first_chunk::<24>() {
-        Some(header) if header[0] >> 4 == 4 => {
-            let words = u64::from_be_bytes([
-                header[12], header[13], header[14], header[15], header[16], header[17], header[18],
-                header[19],
-            ]);
-            // Neither an offset nor more fragments.
-            let whole = (header[6] & 0x3f) | header[7] == 0;
-            let ports = header[0] == 0x45 && matches!(header[9], 6 | 17 | 132) && whole;
-            let ports = if ports {
-                u32::from_be_bytes([header[20], header[21], header[22], header[23]])
-            } else {
-                0
-            };
-            words ^ u64::from(ports).wrapping_mul(0x9e37_79b9)
-        }
-        _ => entropy_v6(user),
-    };
-    let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
-    0xc000 | u16::from_be_bytes([mixed[0], mixed[1]])
+fn put_usual_ethernet(header: &mut [u8; 14], mac: [u8; 6], tail: [u8; 8]) {
+    let [a, b, c, d, e, f] = mac;
+    let [g, h, i, j, k, l, m, n] = tail;
+    *header = [a, b, c, d, e, f, g, h, i, j, k, l, m, n];
 }
 
+/// Writes Ethernet, IPv4, UDP and GTP-U with its container in front of a user packet.
+#[inline]
+fn put_usual_outer(
+    head: &mut [u8; 78],
+    length: u16,
+    (mac, tail): ([u8; 6], [u8; 8]),
+    template: &[u8; 44],
+    (source_port, identification): (u16, u16),
+) {
+    let Some((header, rest)) = head.split_first_chunk_mut::<14>() else {
+        return;
+    };
+    put_usual_ethernet(header, mac, tail);
+    let Some(outer) = rest.first_chunk_mut::<44>() else {
+        return;
+    };
+    *outer = *template;
+    fill_in_v4(outer, length, source_port, identification);
+}
+
+/// The same for any headers, and one hop less in the user packet if the UPF is a router for it.
 #[inline(never)]
-fn entropy_v6(user: &[u8]) -> u64 {
-    let Some(header) = user.first_chunk::<40>() else {
-        return 0;
-    };
-    let word = |at: usize| wire::array(header, at).map_or(0, u64::from_be_bytes);
-    let ports = if matches!(header[6], 6 | 17 | 132) {
-        wire::u32_at(user, 40).unwrap_or(0)
-    } else {
-        0
-    };
-    let addresses = word(8) ^ word(16).rotate_left(17) ^ word(24).rotate_left(31) ^ word(32);
-    addresses ^ u64::from(ports).wrapping_mul(0x9e37_79b9)
+fn put_any_outer(
+    frame: &mut [u8],
+    routed: bool,
+    (ethernet, mac, v6): (EthernetHeader, [u8; 6], bool),
+    template: &Encapsulation,
+    (source_port, identification): (u16, u16),
+) -> Option<()> {
+    ethernet.write(frame, mac, if v6 { wire::IPV6 } else { wire::IPV4 })?;
+    let tunnel = frame.get_mut(usize::from(ethernet.length())..)?;
+    if routed {
+        let user = tunnel.get_mut(usize::from(template.length())..)?;
+        count_down(user.first_chunk_mut()?);
+    }
+    put_outer(tunnel, template, source_port, identification)
 }
 
 /// Writes the outer header at the start of `packet`, which ends with the user packet.
-#[inline]
 pub(crate) fn put_outer(
     packet: &mut [u8],
     template: &Encapsulation,
     source_port: u16,
     identification: u16,
 ) -> Option<()> {
-    let octets = template.octets();
-    // What downlink packets get nearly always, copied in one piece: IPv4 with a QoS flow.
-    match octets.first_chunk::<44>() {
-        Some(usual) if octets.len() == 44 => *packet.first_chunk_mut()? = *usual,
-        _ => packet.get_mut(..octets.len())?.copy_from_slice(octets),
-    }
     let length = u16::try_from(packet.len()).ok()?;
+    let octets = template.octets();
+    packet.get_mut(..octets.len())?.copy_from_slice(octets);
     if template.is_v6() {
         return finish_v6(packet, length, source_port);
     }
-    let header: &mut [u8; 36] = packet.first_chunk_mut()?;
+    fill_in_v4(
+        packet.first_chunk_mut::<36>()?,
+        length,
+        source_port,
+        identification,
+    );
+    Some(())
+}
+
+/// Fills in what differs from packet to packet: `length` is that of the IPv4 packet, headers
+/// included.
+#[inline]
+fn fill_in_v4<const N: usize>(
+    header: &mut [u8; N],
+    length: u16,
+    source_port: u16,
+    identification: u16,
+) {
+    const { assert!(N >= 36, "IPv4, UDP and GTP-U without options") }
+    let Some(header) = header.first_chunk_mut::<36>() else {
+        return;
+    };
     [header[2], header[3]] = length.to_be_bytes();
     [header[4], header[5]] = identification.to_be_bytes();
-    let sum = u64::from(u16::from_be_bytes([header[10], header[11]]));
-    let checksum = !wire::fold(sum + u64::from(length) + u64::from(identification));
+    let sum = u32::from(u16::from_be_bytes([header[10], header[11]]));
+    let checksum = !wire::fold_few(sum + u32::from(length) + u32::from(identification));
     [header[10], header[11]] = checksum.to_be_bytes();
     [header[20], header[21]] = source_port.to_be_bytes();
-    [header[24], header[25]] = length.checked_sub(20)?.to_be_bytes();
-    [header[30], header[31]] = length.checked_sub(36)?.to_be_bytes();
-    Some(())
+    [header[24], header[25]] = length.wrapping_sub(20).to_be_bytes();
+    [header[30], header[31]] = length.wrapping_sub(36).to_be_bytes();
 }
 
 /// Over IPv6 the UDP checksum is needed: few receivers take zero (RFC 6936).

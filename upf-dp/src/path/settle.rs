@@ -145,7 +145,7 @@ impl<P: Packet> Path<P> {
         turn: &mut Turn<'_, '_, O>,
         releases: &mut Releases,
     ) {
-        let (Some(plan), Some(step)) = (meta.plan, meta.step) else {
+        let (Some((plan, _)), Some(step)) = (meta.session, meta.step) else {
             return self.dropped(meta.port, Reason::Undecided);
         };
         let session = plan.session;

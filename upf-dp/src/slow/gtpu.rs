@@ -156,7 +156,7 @@ impl<P: Packet> Path<P> {
         let Ok(inner) = Inner::parse(&NO_PACKET) else {
             return BROKEN;
         };
-        let step = plan.classify(entry, &Arrival { inner, qfi });
+        let step = plan.classify(*entry, &Arrival { inner, qfi });
         let Some((step, Act::Tunnel { next_hop, .. })) = step.map(|step| (step, step.act)) else {
             return Outcome::Consumed;
         };

@@ -22,7 +22,8 @@ const fn drop(reason: Reason) -> Fate {
 #[inline(never)]
 pub(super) fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
     let header: &[u8; 14] = frame.first_chunk().ok_or(drop(Reason::Truncated))?;
-    let (port, mut segment) = links.untagged(meta.port).ok_or(drop(Reason::UnknownVlan))?;
+    let port = links.compiled(meta.port).ok_or(drop(Reason::UnknownVlan))?;
+    let mut segment = port.untagged();
     let [to @ .., _, _, _, _, _, _, high, low] = *header;
     let mut ether_type = u16::from_be_bytes([high, low]);
     meta.network_at = 14;
@@ -37,7 +38,7 @@ pub(super) fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<
         meta.network_at = 18;
     }
     let segment = segment.ok_or(drop(Reason::UnknownVlan))?;
-    if to != port.mac {
+    if to != port.mac() {
         return Err(not_to_us(frame, to, ether_type, meta));
     }
     match ether_type {
@@ -174,12 +175,7 @@ fn after_extension_headers(packet: &[u8], first: u8) -> Result<(u8, usize), Fate
 
 /// `datagram` starts with the UDP header and ends with the IP packet; `at` is its place.
 #[inline]
-pub(super) fn udp(
-    local: Local,
-    datagram: &[u8],
-    at: usize,
-    meta: &mut Meta<'_>,
-) -> Result<(), Fate> {
+fn udp(local: Local, datagram: &[u8], at: usize, meta: &mut Meta<'_>) -> Result<(), Fate> {
     let header: &[u8; 8] = datagram.first_chunk().ok_or(drop(Reason::Truncated))?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     let payload = datagram.get(8..length).ok_or(drop(Reason::OuterHeader))?;
