@@ -51,6 +51,7 @@
 mod burst;
 mod eal;
 mod error;
+mod heap;
 mod lcore;
 mod mbuf;
 mod memory;
@@ -63,6 +64,7 @@ mod time;
 pub use burst::{Burst, Drain};
 pub use eal::{Eal, EalConfig, LcoreCpus, LogLevel};
 pub use error::{Errno, Error};
+pub use heap::Heap;
 pub use lcore::{Lcore, Worker};
 pub use mbuf::{Checksum, ChecksumRequest, Layer4, Mbuf};
 pub use memory::{Memory, Pages};

@@ -33,6 +33,10 @@ use upf_dp::{
     WorkerCells,
 };
 
+/// What packets touch lies on huge pages where the system has them.
+#[global_allocator]
+static HEAP: dpdk::Heap = dpdk::Heap::new();
+
 /// Bursts that are measured, unless `rounds=N` says otherwise.
 const ROUNDS: usize = 4000;
 

@@ -16,6 +16,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+/// What packets touch lies on huge pages where the system has them.
+#[global_allocator]
+static HEAP: dpdk::Heap = dpdk::Heap::new();
+
 /// A 5G User Plane Function: PFCP (N4) in, GTP-U (N3, N9) to IP (N6) at line rate.
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true)]
