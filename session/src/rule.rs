@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
+use smallvec::SmallVec;
 
 use crate::id::{
     BarId, FarId, InterfaceId, NextHopId, PdrId, Precedence, QerId, Qfi, Seid, Teid, UrrId,
@@ -112,9 +113,9 @@ pub struct Pdr {
     /// What happens to the packet.
     pub far: FarId,
     /// QoS enforcement, all applied.
-    pub qers: Vec<QerId>,
+    pub qers: SmallVec<[QerId; 2]>,
     /// Usage measurement, all counted.
-    pub urrs: Vec<UrrId>,
+    pub urrs: SmallVec<[UrrId; 2]>,
 }
 
 /// Packet detection information (TS 29.244, 7.5.2.2-2): different fields are ANDed, several values

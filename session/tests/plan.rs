@@ -282,7 +282,7 @@ proptest! {
             let mut held: Vec<Key> = layout.iter().map(|(key, _)| *key).collect();
             keys.sort_by_key(|key| format!("{key:?}"));
             held.sort_by_key(|key| format!("{key:?}"));
-            prop_assert_eq!(keys, held);
+            prop_assert_eq!(keys.as_slice(), held.as_slice());
             for (octets, teid, qfi) in &packets {
                 let arrival =
                     Arrival { inner: Inner::parse(octets).unwrap(), qfi: qfi.and_then(Qfi::new) };
@@ -331,7 +331,7 @@ fn downlink_session() -> Rules {
                 ..Pdi::default()
             },
             far: FarId(1),
-            qers: vec![QerId(1)],
+            qers: [QerId(1)].into_iter().collect(),
             ..Pdr::default()
         }],
         fars: vec![Far {
@@ -392,7 +392,10 @@ fn the_ue_address_of_the_session_serves_pdrs_without_one() {
     let compiled = Installed::default()
         .compile(downlink_session(), &context(), |_| false)
         .unwrap();
-    assert_eq!(compiled.installed.keys(), [Key::Ipv4(VRF, UE_V4[0])]);
+    assert_eq!(
+        compiled.installed.keys().as_slice(),
+        [Key::Ipv4(VRF, UE_V4[0])]
+    );
 }
 
 #[test]

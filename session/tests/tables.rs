@@ -92,7 +92,7 @@ fn compile(
     let compiled = Installed::default()
         .compile(rules, &context, |_| chosen)
         .unwrap();
-    (compiled.installed, compiled.plan, compiled.add)
+    (compiled.installed, compiled.plan, compiled.add.to_vec())
 }
 
 #[test]

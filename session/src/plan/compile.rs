@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::encapsulation::Marking;
 use super::filter::Filter;
-use super::layout::Layout;
+use super::layout::{Keys, Layout};
 use super::{Act, Encapsulation, Entry, FirstMatches, HAS_V4, Matcher, Plan, Step, Steps, UeMatch};
 use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
 use crate::meter::Meter;
@@ -89,9 +91,14 @@ pub struct Installed {
     /// The rules.
     pub rules: Rules,
     layout: Layout,
-    meters: Vec<(QerId, BitRate, Arc<Meter>)>,
-    usages: Vec<(UrrId, Arc<Usage>)>,
+    meters: Meters,
+    usages: Usages,
 }
+
+/// The policers of QERs that have a rate.
+type Meters = SmallVec<[(QerId, BitRate, Arc<Meter>); 1]>;
+/// The counters of URRs.
+type Usages = SmallVec<[(UrrId, Arc<Usage>); 1]>;
 
 /// The outcome of a compilation: hand `plan`, `add` and `remove` to the publisher and, when that
 /// succeeds, keep `installed`.
@@ -102,9 +109,9 @@ pub struct Compiled {
     /// For the packet path.
     pub plan: Plan,
     /// Keys that the session has not had.
-    pub add: Vec<NewKey>,
+    pub add: SmallVec<[NewKey; 4]>,
     /// Keys that it has no longer.
-    pub remove: Vec<Key>,
+    pub remove: Keys,
 }
 
 impl Installed {
@@ -129,21 +136,19 @@ impl Installed {
         };
         let plan = installed.plan(context)?;
         let (old, new) = (&self.layout, &installed.layout);
-        let had: Vec<_> = old.numbered().collect();
-        let has: Vec<_> = new.numbered().collect();
-        let add = has
-            .iter()
-            .filter(|numbered| !had.contains(numbered))
+        let add = new
+            .numbered()
+            .filter(|numbered| !old.has(numbered))
             .map(|(key, entry)| NewKey {
-                key: *key,
-                entry: *entry,
-                chosen: matches!(key, Key::Tunnel(tunnel) if is_chosen(tunnel)),
+                key,
+                entry,
+                chosen: matches!(&key, Key::Tunnel(tunnel) if is_chosen(tunnel)),
             })
             .collect();
-        let remove = had
-            .iter()
-            .filter(|numbered| !has.contains(numbered))
-            .map(|(key, _)| *key)
+        let remove = old
+            .numbered()
+            .filter(|numbered| !new.has(numbered))
+            .map(|(key, _)| key)
             .collect();
         Ok(Compiled {
             installed,
@@ -154,7 +159,7 @@ impl Installed {
     }
 
     /// Every key that leads into the session.
-    pub fn keys(&self) -> Vec<Key> {
+    pub fn keys(&self) -> Keys {
         self.layout.keys()
     }
 
@@ -166,7 +171,7 @@ impl Installed {
             .map(|(_, usage)| usage)
     }
 
-    fn meters_for(&self, rules: &Rules, context: &Context) -> Vec<(QerId, BitRate, Arc<Meter>)> {
+    fn meters_for(&self, rules: &Rules, context: &Context) -> Meters {
         let metered = rules.qers.iter().filter_map(|qer| Some((qer.id, qer.mbr?)));
         metered
             .map(|(id, rate)| {
@@ -186,7 +191,7 @@ impl Installed {
             .collect()
     }
 
-    fn usages_for(&self, rules: &Rules) -> Vec<(UrrId, Arc<Usage>)> {
+    fn usages_for(&self, rules: &Rules) -> Usages {
         let usage = |urr: UrrId| self.usage(urr).map_or_else(Arc::default, Arc::clone);
         rules
             .urrs
@@ -197,14 +202,14 @@ impl Installed {
 
     fn plan(&self, context: &Context) -> Result<Plan, CompileError> {
         let rules = &self.rules;
-        let mut order: Vec<&Pdr> = rules.pdrs.iter().collect();
+        let mut order: SmallVec<[&Pdr; 8]> = rules.pdrs.iter().collect();
         if let Some(over) = order.get(PDRS_MAX) {
             return Err(CompileError::TooMany(over.id));
         }
         order.sort_by_key(|pdr| (self.layout.entrance(pdr), pdr.precedence, pdr.id));
         let mut filters = Vec::new();
         let mut matchers = Vec::with_capacity(order.len());
-        let mut steps = Vec::with_capacity(order.len());
+        let mut steps = SmallVec::<[Step; 2]>::with_capacity(order.len());
         for pdr in &order {
             matchers.push(self.matcher(pdr, &mut filters)?);
             steps.push(self.step(pdr)?);
@@ -286,7 +291,7 @@ impl Installed {
         let rules = &self.rules;
         let far = rules.fars.iter().find(|far| far.id == pdr.far);
         let far = far.ok_or(CompileError::NoFar(pdr.id, pdr.far))?;
-        let qers: Vec<&Qer> = pdr
+        let qers: SmallVec<[&Qer; 4]> = pdr
             .qers
             .iter()
             .map(|id| {
@@ -299,7 +304,7 @@ impl Installed {
             let usage = usage.ok_or(CompileError::NoUrr(pdr.id, *id))?;
             Ok((*id, usage))
         });
-        let usages = usages.collect::<Result<Vec<_>, _>>()?;
+        let usages = usages.collect::<Result<SmallVec<[_; 2]>, _>>()?;
         let meters = pdr.qers.iter().filter_map(|id| {
             self.meters
                 .iter()
@@ -438,7 +443,7 @@ fn check_ids(rules: &Rules) -> Result<(), CompileError> {
 
 /// The first id that comes a second time.
 fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
-    let mut ids: Vec<T> = ids.collect();
+    let mut ids: SmallVec<[T; 8]> = ids.collect();
     ids.sort_unstable();
     ids.windows(2).find_map(|pair| match pair {
         [a, b] if a == b => Some(*a),

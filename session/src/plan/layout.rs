@@ -1,5 +1,7 @@
 //! Which keys lead into a session, and by which entrance.
 
+use smallvec::SmallVec;
+
 use super::CompileError;
 use crate::rule::{LocalFTeid, Pdr, Rules, SourceInterface};
 use crate::tables::{EntryId, Key};
@@ -7,14 +9,17 @@ use crate::tables::{EntryId, Key};
 /// The most tunnels a session may have: entrance 0 is the core side.
 const TUNNELS_MAX: usize = 254;
 
+/// Keys of a session: most have a tunnel and an address or two.
+pub type Keys = SmallVec<[Key; 4]>;
+
 /// Which keys lead into a session, and to which entrance: numbers stay with their tunnel for the
 /// session's life, so that a modification never moves a packet in flight to other rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     /// Tunnels by entrance number − 1.
-    tunnels: Vec<Option<LocalFTeid>>,
+    tunnels: SmallVec<[Option<LocalFTeid>; 2]>,
     /// UE addresses, all of which lead to entrance 0.
-    ues: Vec<Key>,
+    ues: SmallVec<[Key; 1]>,
 }
 
 impl Layout {
@@ -24,7 +29,7 @@ impl Layout {
     }
 
     /// How many entrances there are, the core side included.
-    pub(super) const fn entrances(&self) -> usize {
+    pub(super) fn entrances(&self) -> usize {
         self.tunnels.len() + 1
     }
 
@@ -42,23 +47,34 @@ impl Layout {
                 .iter()
                 .map(|slot| slot.filter(wanted))
                 .collect(),
-            ues: Vec::new(),
+            ues: SmallVec::new(),
         };
         for pdr in &rules.pdrs {
             match pdr.pdi.local_f_teid {
                 Some(tunnel) if next.tunnels.contains(&Some(tunnel)) => {}
                 // A number that falls free here may still be on its way in a packet: it rests.
-                Some(tunnel) => match self.tunnels.iter().position(Option::is_none) {
-                    Some(free) if next.tunnels.get(free) == Some(&None) => {
-                        next.tunnels.splice(free..=free, [Some(tunnel)]);
-                    }
-                    _ if next.tunnels.len() < TUNNELS_MAX => next.tunnels.push(Some(tunnel)),
-                    _ => return Err(CompileError::TooMany(pdr.id)),
-                },
+                Some(tunnel) => next
+                    .add_tunnel(tunnel, self)
+                    .ok_or(CompileError::TooMany(pdr.id))?,
                 None => next.add_ue_keys(pdr, rules)?,
             }
         }
         Ok(next)
+    }
+
+    /// Gives a tunnel a number: one that was free in `before` already, or the next.
+    fn add_tunnel(&mut self, tunnel: LocalFTeid, before: &Self) -> Option<()> {
+        let free = before.tunnels.iter().position(Option::is_none);
+        if let Some(place) = free.and_then(|free| self.tunnels.get_mut(free))
+            && place.is_none()
+        {
+            *place = Some(tunnel);
+        } else if self.tunnels.len() < TUNNELS_MAX {
+            self.tunnels.push(Some(tunnel));
+        } else {
+            return None;
+        }
+        Some(())
     }
 
     /// Keys of a PDR of the core side: its UE address or else the session's, in its VRF.
@@ -85,7 +101,7 @@ impl Layout {
     }
 
     /// Every key of the session.
-    pub fn keys(&self) -> Vec<Key> {
+    pub fn keys(&self) -> Keys {
         self.numbered().map(|(key, _)| key).collect()
     }
 
@@ -94,6 +110,11 @@ impl Layout {
         tunnels
             .filter_map(|(slot, number)| slot.map(|tunnel| (Key::Tunnel(tunnel), EntryId(number))))
             .chain(self.ues.iter().map(|key| (*key, EntryId(0))))
+    }
+
+    /// Whether the key is there, with that number.
+    pub(super) fn has(&self, numbered: &(Key, EntryId)) -> bool {
+        self.numbered().any(|own| own == *numbered)
     }
 
     pub(super) fn entrance(&self, pdr: &Pdr) -> usize {

@@ -14,7 +14,7 @@ mod step;
 pub use compile::{CompileError, Compiled, Context, Installed, ue_of};
 pub use encapsulation::Encapsulation;
 use filter::Filter;
-pub use layout::Layout;
+pub use layout::{Keys, Layout};
 pub use step::{Act, Step};
 
 use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId};
@@ -277,7 +277,7 @@ impl Plan {
 }
 
 impl Steps {
-    fn new(steps: Vec<Step>) -> Self {
+    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
         let mut steps = steps.into_iter();
         let none = || Step::new(PdrId(0), FarId(0));
         Self {

@@ -131,15 +131,16 @@ pub(crate) fn check_counts(counts: &[(usize, usize)]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Compiles a draft in place of `old`.
+/// Compiles a draft in place of `old`. The draft's rules go over into what is installed.
 pub(crate) fn compile(
     old: &Installed,
-    draft: &Draft,
+    draft: &mut Draft,
     context: &Context,
 ) -> Result<Compiled, Refusal> {
     let chosen = &draft.details.chosen;
     let is_chosen = |tunnel: &_| chosen.iter().any(|chosen| chosen.tunnel == *tunnel);
-    old.compile(draft.rules.clone(), context, is_chosen)
+    let rules = std::mem::take(&mut draft.rules);
+    old.compile(rules, context, is_chosen)
         .map_err(Refusal::compile)
 }
 

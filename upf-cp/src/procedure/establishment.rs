@@ -103,6 +103,7 @@ impl Node {
         draft: &mut Draft,
     ) -> Result<(Installed, Epoch), Refusal> {
         draft.details.network = network_of(self, request);
+        draft.make_room(request);
         let mut translator = self.translator(worker, draft);
         request
             .create_urrs

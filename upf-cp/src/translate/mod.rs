@@ -58,11 +58,22 @@ pub(crate) struct Draft {
     pub(crate) rules: Rules,
     pub(crate) details: Details,
     /// PDRs whose F-TEID was left to us, and what it is.
-    pub(crate) created: Vec<(PdrId, FTeid)>,
+    pub(crate) created: SmallVec<[(PdrId, FTeid); 2]>,
     /// TEIDs that were taken for this draft, to be given back if it comes to nothing.
-    pub(crate) taken: Vec<Teid>,
+    pub(crate) taken: SmallVec<[Teid; 2]>,
     /// FARs whose old tunnel gets an end marker.
     pub(crate) end_markers: Vec<session::FarId>,
+}
+
+impl Draft {
+    /// Exactly the room that the rules of a new session take: it is kept for as long as they are.
+    pub(crate) fn make_room(&mut self, request: &pfcp::SessionEstablishmentRequest) {
+        self.rules.pdrs.reserve_exact(request.create_pdrs.len());
+        self.rules.fars.reserve_exact(request.create_fars.len());
+        self.rules.qers.reserve_exact(request.create_qers.len());
+        self.rules.urrs.reserve_exact(request.create_urrs.len());
+        self.details.urrs.reserve_exact(request.create_urrs.len());
+    }
 }
 
 /// Fills a draft from the IEs of a request.
@@ -225,15 +236,14 @@ impl Translator<'_> {
                 .any(|pdr| pdr.pdi.local_f_teid == Some(chosen.tunnel))
         });
         // Chosen and dropped again in one message: never published, so back it goes.
-        let unused = taken.extract_if(.., |teid| {
-            !details
-                .chosen
-                .iter()
-                .any(|chosen| chosen.tunnel.teid == *teid)
+        taken.retain(|teid| {
+            let chosen = &details.chosen;
+            let is_used = chosen.iter().any(|chosen| chosen.tunnel.teid == *teid);
+            if !is_used {
+                self.publisher.return_teid(*teid);
+            }
+            is_used
         });
-        for teid in unused {
-            self.publisher.return_teid(teid);
-        }
         Ok(())
     }
 }

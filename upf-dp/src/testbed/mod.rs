@@ -28,8 +28,8 @@ use session::plan::Installed;
 use session::report::{ControlEnd, WorkerEnd, queues};
 use session::rule::{OuterHeaderCreation, UeAddress};
 use session::{
-    Context, InterfaceId, Key, NextHopId, Publisher, Reader, Rules, Seid, SessionIndex, Sizes,
-    Tables, Teid, WorkerId,
+    Context, InterfaceId, NextHopId, Publisher, Reader, Rules, Seid, SessionIndex, Sizes, Tables,
+    Teid, WorkerId,
 };
 
 use crate::counters::WorkerCells;
@@ -338,7 +338,7 @@ impl Testbed {
 
     /// Ends a session.
     pub fn withdraw(&mut self, session: &TestSession) {
-        let keys: Vec<Key> = session.installed.keys();
+        let keys = session.installed.keys();
         self.publisher.withdraw(session.index, &keys);
     }
 

@@ -10,15 +10,14 @@ use super::{N3, N6};
 
 /// One PDR each way, a QER with a rate and QFI 9, a URR.
 pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Rules {
-    let (qers, urrs) = (vec![QerId(1)], vec![UrrId(1)]);
     let pdr = |id: u16, pdi, far, removal| Pdr {
         id: PdrId(id),
         precedence: Precedence(u32::from(id)),
         pdi,
         outer_header_removal: removal,
         far: FarId(far),
-        qers: qers.clone(),
-        urrs: urrs.clone(),
+        qers: [QerId(1)].into_iter().collect(),
+        urrs: [UrrId(1)].into_iter().collect(),
     };
     let uplink = Pdi {
         source_interface: SourceInterface::Access,
