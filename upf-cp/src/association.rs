@@ -116,8 +116,9 @@ impl RestartWatch {
     /// Whether the peer has restarted, by the stamp in the heartbeat of that sequence number.
     pub(crate) fn restarted(&mut self, sequence: u32, stamp: u32) -> bool {
         if self.stamp == Some(stamp) {
-            // A retransmission says nothing new.
-            if self.sequence != sequence {
+            // A retransmission says nothing new, nor does what was overtaken on the way.
+            let ahead = sequence.wrapping_sub(self.sequence) & 0x00ff_ffff;
+            if ahead != 0 && ahead < 1 << 23 {
                 self.seen += 1;
                 self.sequence = sequence;
             }
@@ -242,6 +243,15 @@ mod tests {
             // Sent again, because the answer was lost.
             assert!(!watch.restarted(sequence, stamp));
         }
+    }
+
+    #[test]
+    fn heartbeats_that_come_late_and_again_do_not_make_a_steady_peer() {
+        let mut watch = RestartWatch::default();
+        for sequence in [4, 3, 4, 2, 4] {
+            assert!(!watch.restarted(sequence, 1000));
+        }
+        assert!(!watch.restarted(5, 1010));
     }
 
     #[test]

@@ -13,9 +13,10 @@ use pfcp::UpFunctionFeatures as F;
 /// | UDBC | Suggested Buffering Packets Count bounds what a session holds |
 /// | MNOP | usage reports count packets |
 /// | VTIME | Quota Validity Time ends a quota |
+/// | RESPS | sessions of a set go over to another SMF (Session Set Modification) |
 /// | IP6PL | UE IPv6 prefixes of any length |
 ///
 /// Not UEIP (UE addresses come from the SMF), and not FRRT, PDIU, DLBD.
 pub fn up_function_features() -> F {
-    F::FTUP | F::EMPU | F::EPFAR | F::BUNDL | F::UDBC | F::MNOP | F::VTIME | F::IP6PL
+    F::FTUP | F::EMPU | F::EPFAR | F::BUNDL | F::RESPS | F::UDBC | F::MNOP | F::VTIME | F::IP6PL
 }

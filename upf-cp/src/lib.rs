@@ -15,6 +15,7 @@
 //!   heartbeat.rs      who is alive, who restarted, who is gone
 //!   setup.rs          who may speak, from where; what a new beginning ends     association.rs
 //!   update.rs, release.rs  features; an orderly end, with last reports
+//!   sets.rs           what happens to many sessions at once                      sets.rs
 //!   establishment.rs  a new session: reserve, draft, compile, publish          sessions.rs
 //!   modification.rs   a delta onto a copy; queries; deletion
 //!   report.rs         what workers and timers tell, to the SMF                 usage.rs
@@ -47,6 +48,7 @@ mod receive;
 mod refusal;
 mod send;
 mod sessions;
+mod sets;
 mod shell;
 mod status;
 mod timer;

@@ -19,6 +19,7 @@ use crate::event::{Input, Now, Operator, Output};
 use crate::load::Load;
 use crate::paths::Paths;
 use crate::sessions::Sessions;
+use crate::sets::Sets;
 use crate::timer::{Timer, Timers};
 use crate::transaction::{Bucket, Outgoing};
 use crate::work::WorkQueue;
@@ -44,6 +45,8 @@ pub struct Node {
     pub(crate) recovery_time_stamp: u32,
     pub(crate) peers: Associations,
     pub(crate) sessions: Sessions,
+    /// Sets of sessions.
+    pub(crate) sets: Sets,
     pub(crate) outgoing: Outgoing,
     pub(crate) incoming: Incoming,
     pub(crate) timers: Timers,
@@ -101,6 +104,7 @@ impl Node {
             recovery_time_stamp: now.ntp_s,
             peers: Associations::default(),
             sessions: Sessions::default(),
+            sets: Sets::default(),
             outgoing: Outgoing::new(random.next_u32()),
             work: WorkQueue::default(),
             failed_associations: FxHashMap::default(),

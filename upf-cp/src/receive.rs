@@ -92,11 +92,13 @@ impl Node {
             Message::AssociationReleaseRequest(request) => {
                 self.association_release(asked, &request);
             }
-            Message::PfdManagementRequest(_)
-            | Message::SessionSetDeletionRequest(_)
-            | Message::SessionSetModificationRequest(_) => {
-                self.unsupported(asked, message.message_type());
+            Message::SessionSetDeletionRequest(request) => {
+                self.session_set_deletion(asked, &request);
             }
+            Message::SessionSetModificationRequest(request) => {
+                self.session_set_modification(asked, &request);
+            }
+            Message::PfdManagementRequest(_) => self.unsupported(asked, message.message_type()),
             Message::SessionEstablishmentRequest(request) => self.establish(asked, &request),
             Message::SessionModificationRequest(request) => self.modify(asked, request),
             Message::SessionDeletionRequest(_) => self.delete(asked),
@@ -146,7 +148,7 @@ impl Node {
                 self.update_answered(peer, step, answer.cause);
             }
             (Purpose::Report(about), Message::SessionReportResponse(answer)) => {
-                self.report_answered(about, pending.parked, &answer);
+                self.report_answered(about, &pending, &answer);
             }
             (Purpose::NodeReport(peer), Message::NodeReportResponse(answer)) => {
                 self.node_report_answered(peer, &answer);

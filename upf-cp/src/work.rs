@@ -2,30 +2,42 @@
 //! answered meanwhile.
 
 use std::collections::{VecDeque, hash_set};
+use std::net::IpAddr;
 
 use pfcp::{AssociationSetupResponse, NodeId, SessionRetentionInformation};
 use session::{Epoch, SessionIndex};
 
 use crate::association::PeerId;
 use crate::node::{Asked, Node};
+use crate::sets::Which;
 
-/// How many sessions are ended in one slice: about half a millisecond.
+/// How many sessions have their turn in one slice: about half a millisecond.
 const SESSIONS_PER_SLICE: usize = 512;
 
-/// Sessions of an association that is no more.
+/// Something to be done to each of many sessions of a peer.
 #[derive(Debug)]
-pub(crate) struct Leaving {
+pub(crate) struct Job {
     pub(crate) peer: PeerId,
     pub(crate) node_id: NodeId,
     pub(crate) sessions: hash_set::IntoIter<SessionIndex>,
-    /// Which of them go over to a new association.
-    pub(crate) keep: Option<Keep>,
-    /// How many did.
-    pub(crate) kept: usize,
-    /// The answer that is due when all have ended.
+    pub(crate) fate: Fate,
+    /// The answer that is due when all have had their turn.
     pub(crate) owed: Option<Owed>,
-    /// When all workers have seen the last one go.
+    /// When all workers have seen what was done last.
     pub(crate) last: Option<Epoch>,
+}
+
+/// What becomes of a session.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It ends, if it is not one to keep.
+    End {
+        keep: Option<Keep>,
+        /// How many were kept.
+        kept: usize,
+    },
+    /// The first change that it is among says which SMF its reports go to from now on.
+    Redirect(Vec<(Which, IpAddr)>),
 }
 
 /// Sessions to keep, and whose they are then.
@@ -35,7 +47,7 @@ pub(crate) struct Keep {
     pub(crate) wish: SessionRetentionInformation,
 }
 
-/// An answer that is due when sessions have ended.
+/// An answer that is due when sessions have had their turn.
 #[derive(Debug)]
 pub(crate) struct Owed {
     pub(crate) asked: Asked,
@@ -46,43 +58,46 @@ pub(crate) struct Owed {
 pub(crate) enum OwedAnswer {
     Setup(Box<AssociationSetupResponse>),
     Release,
+    SetDeletion,
+    SetModification,
 }
 
 /// What is to be done, in order.
 #[derive(Debug, Default)]
 pub(crate) struct WorkQueue {
-    leaving: VecDeque<Leaving>,
+    jobs: VecDeque<Job>,
 }
 
 impl WorkQueue {
     pub(crate) fn is_empty(&self) -> bool {
-        self.leaving.is_empty()
+        self.jobs.is_empty()
     }
 
     /// Whether the answer to this request is still to come.
     pub(crate) fn owes(&self, asked: &Asked) -> bool {
-        let owed = self.leaving.iter().filter_map(|left| left.owed.as_ref());
-        owed.into_iter()
-            .any(|owed| owed.asked.digest == asked.digest)
+        let mut owed = self.jobs.iter().filter_map(|job| job.owed.as_ref());
+        owed.any(|owed| owed.asked.digest == asked.digest)
     }
 
     /// The node begins anew: what it was owed before is of no use to it, and what it keeps goes to
-    /// the newest association. Gives the owed answer back if nothing of that node is left to end.
+    /// the newest association. Gives the owed answer back if nothing of that node is left to do.
     pub(crate) fn begin_anew(
         &mut self,
         node: &NodeId,
-        keep: Option<&Keep>,
+        newest: Option<&Keep>,
         owed: Owed,
     ) -> Option<Owed> {
         let mut last = None;
-        for leaving in self.leaving.iter_mut().filter(|left| left.node_id == *node) {
-            leaving.owed = None;
-            leaving.keep = leaving.keep.as_ref().and(keep.cloned());
-            last = Some(leaving);
+        for job in self.jobs.iter_mut().filter(|job| job.node_id == *node) {
+            job.owed = None;
+            if let Fate::End { keep, .. } = &mut job.fate {
+                *keep = keep.as_ref().and(newest.cloned());
+            }
+            last = Some(job);
         }
         match last {
-            Some(leaving) => {
-                leaving.owed = Some(owed);
+            Some(job) => {
+                job.owed = Some(owed);
                 None
             }
             None => Some(owed),
@@ -91,51 +106,67 @@ impl WorkQueue {
 }
 
 impl Node {
-    /// Ends the sessions of an association that is no more: at once if they are few.
-    pub(crate) fn leave(&mut self, leaving: Leaving) {
-        self.work.leaving.push_back(leaving);
-        if self.work.leaving.len() == 1 {
+    /// Begins a job: it is done at once if its sessions are few.
+    pub(crate) fn begin(&mut self, job: Job) {
+        self.work.jobs.push_back(job);
+        if self.work.jobs.len() == 1 {
             self.go_on();
         }
     }
 
     /// Does one slice of what there is to do.
     pub(crate) fn go_on(&mut self) {
-        let Some(mut leaving) = self.work.leaving.pop_front() else {
+        let Some(mut job) = self.work.jobs.pop_front() else {
             return;
         };
-        if self.end_slice(&mut leaving) {
-            self.pay(leaving);
+        if self.do_slice(&mut job) {
+            self.pay(job);
         } else {
-            self.work.leaving.push_front(leaving);
+            self.work.jobs.push_front(job);
         }
         self.publisher.reclaim();
     }
 
-    /// Whether all have ended.
-    fn end_slice(&mut self, leaving: &mut Leaving) -> bool {
+    /// Whether all have had their turn.
+    fn do_slice(&mut self, job: &mut Job) -> bool {
         for _ in 0..SESSIONS_PER_SLICE {
-            let Some(index) = leaving.sessions.next() else {
+            let Some(index) = job.sessions.next() else {
                 return true;
             };
             let session = self.sessions.get(index);
-            let Some(session) = session.filter(|session| session.peer == leaving.peer) else {
+            let Some(session) = session.filter(|session| session.peer == job.peer) else {
                 continue;
             };
             let cp = session.cp.address;
-            let keeper = leaving.keep.as_ref().filter(|keep| keep.wants(cp));
-            if let Some(keep) = keeper.filter(|keep| self.peers.get(keep.peer).is_some()) {
-                self.hand_over(index, keep.peer);
-                leaving.kept += 1;
-            } else if let Some((_, epoch)) = self.end_session(index) {
-                leaving.last = Some(epoch);
+            match &mut job.fate {
+                Fate::End { keep, kept } => {
+                    let keeper = keep.as_ref().filter(|keep| keep.wants(cp));
+                    if let Some(keep) = keeper.filter(|keep| self.peers.get(keep.peer).is_some()) {
+                        let keeper = keep.peer;
+                        self.hand_over(index, keeper);
+                        *kept += 1;
+                    } else if let Some((_, epoch)) = self.end_session(index) {
+                        job.last = Some(epoch);
+                    }
+                }
+                Fate::Redirect(changes) => {
+                    let mut changes = changes.iter();
+                    let change = changes.find(|(which, _)| self.sets.is_among(index, cp, which));
+                    if let Some((_, to)) = change {
+                        self.redirect(index, *to);
+                    }
+                }
             }
         }
-        leaving.sessions.len() == 0
+        job.sessions.len() == 0
     }
 
     /// Gives a session to another association.
-    fn hand_over(&mut self, index: SessionIndex, to: PeerId) {
+    pub(crate) fn hand_over(&mut self, index: SessionIndex, to: PeerId) {
+        let was = self.sessions.get(index).map(|session| session.peer);
+        if let Some(peer) = was.and_then(|was| self.peers.get_mut(was)) {
+            peer.sessions.remove(&index);
+        }
         let cp = self.sessions.change(index, |session| {
             session.peer = to;
             session.cp
@@ -148,13 +179,16 @@ impl Node {
         }
     }
 
-    fn pay(&mut self, leaving: Leaving) {
-        let Some(owed) = leaving.owed else { return };
-        match owed.answer {
-            OwedAnswer::Setup(answer) => {
-                self.answer_setup(&owed.asked, *answer, leaving.kept > 0, leaving.last);
-            }
-            OwedAnswer::Release => self.answer_release(&owed.asked, leaving.last),
+    fn pay(&mut self, job: Job) {
+        let Some(Owed { asked, answer }) = job.owed else {
+            return;
+        };
+        let retained = matches!(job.fate, Fate::End { kept: 1.., .. });
+        match answer {
+            OwedAnswer::Setup(answer) => self.answer_setup(&asked, *answer, retained, job.last),
+            OwedAnswer::Release => self.answer_release(&asked, job.last),
+            OwedAnswer::SetDeletion => self.answer_set_deletion(&asked, job.last),
+            OwedAnswer::SetModification => self.answer_set_modification(&asked),
         }
     }
 }

@@ -353,7 +353,7 @@ fn associations() {
         (
             "session set deletion",
             node(14, 1, &[node_id()]),
-            Refuse(&[76], None),
+            Refuse(&[67], Some(65)),
         ),
         (
             "update of nobody",

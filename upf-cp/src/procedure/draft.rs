@@ -56,6 +56,7 @@ impl Node {
         }
         let epoch = self.publisher.withdraw(index, &session.installed.keys());
         self.command(session.worker, Command::Discard { session: index });
+        self.sets.forget(index);
         self.counters.ended += 1;
         Some((session, epoch))
     }
@@ -91,10 +92,8 @@ impl Node {
             f_seid.ipv6.map(Into::into)
         };
         // Reports go there: not to anybody who could not be a peer.
-        let usable = |address: &std::net::IpAddr| {
-            !address.is_unspecified() && !address.is_multicast() && self.config.allows(*address)
-        };
-        let address = address.filter(usable).ok_or(bad)?;
+        let address = address.filter(|address| self.may_be_peer(*address));
+        let address = address.ok_or(bad)?;
         if f_seid.seid == 0 {
             return Err(bad);
         }
@@ -102,6 +101,11 @@ impl Node {
             seid: f_seid.seid,
             address,
         })
+    }
+
+    /// Whether a CP function may be at an address.
+    pub(crate) fn may_be_peer(&self, address: std::net::IpAddr) -> bool {
+        !address.is_unspecified() && !address.is_multicast() && self.config.allows(address)
     }
 
     /// Whether a session may have so many rules.

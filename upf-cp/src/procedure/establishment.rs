@@ -31,6 +31,9 @@ impl Node {
         let cp_seid = request.cp_f_seid.seid;
         match self.try_establish(&asked, request) {
             Ok((seid, draft, epoch)) => {
+                if let Some(index) = self.sessions.by_seid(seid).map(|session| session.index) {
+                    self.tag(index, &request.fq_csids, request.group_id.as_ref());
+                }
                 let answer = SessionEstablishmentResponse {
                     node_id: self.config.node_id.clone(),
                     cause: Cause::REQUEST_ACCEPTED,

@@ -9,5 +9,6 @@ mod node_report;
 mod refuse;
 mod release;
 mod report;
+mod sets;
 mod setup;
 mod update;

@@ -43,12 +43,15 @@ impl Node {
     }
 
     pub(crate) fn modify(&mut self, asked: Asked, request: SessionModificationRequest) {
+        let sets = (request.fq_csids.clone(), request.group_id.clone());
+        let has_cp_f_seid = request.cp_f_seid.is_some();
         let modified = self.owned(&asked).and_then(|index| {
             let (draft, reports, after) = self.try_modify(index, request)?;
             Ok((index, draft, reports, after))
         });
         match modified {
             Ok((index, draft, usage_reports, after)) => {
+                self.retag(index, sets, has_cp_f_seid);
                 let cp_seid = self
                     .sessions
                     .get(index)

@@ -186,7 +186,7 @@ impl Node {
                 usage_reports,
                 ..Default::default()
             };
-            self.send_report(about, session.cp, &report);
+            self.send_report(about, session.cp, report);
         }
         let report = SessionReportRequest {
             report_type: if finally.is_empty() {
@@ -198,6 +198,6 @@ impl Node {
             flags: Some(PfcpSrReqFlags::PSDBU),
             ..Default::default()
         };
-        self.send_report(about, session.cp, &report);
+        self.send_report(about, session.cp, report);
     }
 }

@@ -139,7 +139,7 @@ impl Node {
     }
 
     /// Sends a report, or has it wait while too many others are unanswered.
-    fn report(&mut self, index: SessionIndex, report: SessionReportRequest) {
+    pub(crate) fn report(&mut self, index: SessionIndex, report: SessionReportRequest) {
         let limits = self.config.limits;
         let Some(session) = self.sessions.get(index) else {
             return;
@@ -149,7 +149,7 @@ impl Node {
             return;
         };
         if peer.outstanding < limits.outstanding_requests_per_peer {
-            self.send_report(about, cp, &report);
+            self.send_report(about, cp, report);
         } else if peer.waiting.len() < limits.waiting_reports_per_peer {
             peer.waiting.push_back(Waiting {
                 session: index,
@@ -169,12 +169,18 @@ impl Node {
     }
 
     /// Sends a report about a session, which may have ended with it.
-    pub(crate) fn send_report(&mut self, about: About, cp: CpFSeid, report: &SessionReportRequest) {
+    pub(crate) fn send_report(
+        &mut self,
+        about: About,
+        cp: CpFSeid,
+        mut report: SessionReportRequest,
+    ) {
         if let Some(peer) = self.peers.get_mut(about.peer) {
             peer.outstanding += 1;
         }
+        let cp = self.destination(about.session, cp, &mut report);
         let to = SocketAddr::new(cp.address, self.config.peer_port);
-        self.request(to, Some(cp.seid), report, Purpose::Report(about));
+        self.request(to, Some(cp.seid), &report, Purpose::Report(about));
     }
 
     /// A report is answered, or will not be soon: the next one that waits may go.
@@ -189,7 +195,7 @@ impl Node {
             let session = self.sessions.get(waiting.session);
             if let Some(session) = session.filter(|session| session.seid == waiting.seid) {
                 let (about, cp) = (about(session, &waiting.report), session.cp);
-                self.send_report(about, cp, &waiting.report);
+                self.send_report(about, cp, *waiting.report);
                 return;
             }
         }
@@ -234,14 +240,14 @@ impl Node {
         }
     }
 
-    /// `late`: only after N1 was reached.
     pub(crate) fn report_answered(
         &mut self,
         about: About,
-        late: bool,
+        pending: &Pending,
         answer: &SessionReportResponse,
     ) {
-        if !late {
+        // One that was parked counts as outstanding no more.
+        if !pending.parked {
             self.report_done(about.peer);
         }
         self.heard_of(about.peer);
@@ -255,6 +261,15 @@ impl Node {
         if answer.cause == Cause::SESSION_CONTEXT_NOT_FOUND {
             self.end_session(about.session);
             return;
+        }
+        if answer.cause == Cause::REDIRECTION_REQUESTED {
+            if !self.follow(about, &pending.octets, answer) && self.may_log() {
+                tracing::warn!("an SMF sends a report elsewhere, where it cannot go");
+            }
+            return;
+        }
+        if answer.cause.is_accepted() {
+            self.taken_over(about.session, answer);
         }
         // SD-Core says so with cause 64.
         if answer

@@ -15,7 +15,7 @@ use crate::features::up_function_features;
 use crate::node::{Asked, Node};
 use crate::timer::Timer;
 use crate::transaction::{Bucket, Purpose};
-use crate::work::{Keep, Leaving, Owed, OwedAnswer};
+use crate::work::{Fate, Job, Keep, Owed, OwedAnswer};
 
 impl Node {
     pub(crate) fn association_setup(&mut self, asked: Asked, request: &AssociationSetupRequest) {
@@ -83,12 +83,11 @@ impl Node {
             }
         }
         self.outgoing.retain(|purpose| !concerns(purpose, old));
-        self.leave(Leaving {
+        self.begin(Job {
             peer: old,
             node_id: gone.node_id,
             sessions: gone.sessions.into_iter(),
-            keep,
-            kept: 0,
+            fate: Fate::End { keep, kept: 0 },
             owed,
             last: None,
         });
