@@ -109,6 +109,8 @@ impl Raw<'_> {
 
 /// A place that gathers IEs of one type while a group is read.
 pub(crate) trait Slot<T> {
+    /// Whether no more are taken.
+    fn is_full(&self) -> bool;
     /// Takes one.
     fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError>;
 }
@@ -116,8 +118,12 @@ pub(crate) trait Slot<T> {
 /// The first counts, "the rest are skipped" (TS 29.244, 7.6.7).
 impl<T: Ie> Slot<T> for Option<T> {
     #[inline]
+    fn is_full(&self) -> bool {
+        self.is_some()
+    }
+    #[inline]
     fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
-        if self.is_some() {
+        if self.is_full() {
             return Ok(());
         }
         let result = raw.decode(0, extended, |octets| {
@@ -132,6 +138,10 @@ impl<T: Ie> Slot<T> for Option<T> {
 
 impl<T: Ie> Slot<T> for Vec<T> {
     #[inline]
+    fn is_full(&self) -> bool {
+        false
+    }
+    #[inline]
     fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
         if self.is_empty() {
             *self = Self::with_capacity(1 + raw.more());
@@ -142,8 +152,12 @@ impl<T: Ie> Slot<T> for Vec<T> {
 
 impl<T: Ie> Slot<T> for Update<T> {
     #[inline]
+    fn is_full(&self) -> bool {
+        !self.is_keep()
+    }
+    #[inline]
     fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
-        if self.is_keep() {
+        if !self.is_full() {
             *self = if raw.value.is_empty() {
                 Self::Remove
             } else {
@@ -158,6 +172,10 @@ impl<T: Ie> Slot<T> for Update<T> {
 
 /// An instance of length zero beside others says nothing: the others are the whole new list.
 impl<T: Ie> Slot<T> for Update<Vec<T>> {
+    #[inline]
+    fn is_full(&self) -> bool {
+        false
+    }
     #[inline]
     fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
         if let Self::Set(list) = self {
@@ -178,14 +196,20 @@ impl<T: Ie> Slot<T> for Update<Vec<T>> {
     }
 }
 
-/// Puts an IE in its place; one that cannot be read and need not is kept as unknown.
-pub(crate) fn fill_lenient<T>(
+/// Puts an IE in its place; one that cannot be read and need not is kept as unknown, wherever it
+/// stands among others of its type.
+pub(crate) fn fill_lenient<T: Ie>(
     slot: &mut impl Slot<T>,
     raw: Raw<'_>,
     unknown: &mut Vec<Unknown>,
     extended: &mut Extended,
 ) {
-    if slot.fill(raw, extended).is_err() {
+    let result = if slot.is_full() {
+        T::decode(raw.value).map(drop)
+    } else {
+        slot.fill(raw, extended)
+    };
+    if result.is_err() {
         unknown.push(Unknown {
             r#type: raw.r#type,
             value: raw.value.into(),

@@ -490,6 +490,10 @@ fn lenience() {
         ies.push((0x8abc, unhex("28af0102")));
         ies.retain(|(r#type, _)| *r#type != 141);
         ies.push((141, vec![0xff, 0xff]));
+        // Optional, and of no weight for packets: as good as absent (7.6.6).
+        ies.retain(|(r#type, _)| *r#type != 257);
+        ies.push((257, vec![]));
+        ies.push((257, vec![1, 2]));
     });
     let decoded = decode(&octets).unwrap();
     let Message::SessionEstablishmentRequest(request) = &decoded.message else {
@@ -498,7 +502,8 @@ fn lenience() {
     assert_eq!(request.pdn_type, Some(PdnType::IPV4));
     assert_eq!(request.user_id, None);
     let types: Vec<_> = request.unknown.iter().map(|ie| ie.r#type).collect();
-    assert_eq!(types, [0x7abc, 0x8abc, 141]);
+    assert_eq!(types, [0x7abc, 0x8abc, 141, 257, 257]);
+    assert!(request.s_nssai.is_none());
     assert_eq!(request.unknown[1].enterprise(), Some(0x28af));
     assert_eq!(request.unknown[0].enterprise(), None);
     let mut again = Vec::new();

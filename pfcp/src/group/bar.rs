@@ -7,7 +7,7 @@ group! {
     DownlinkDataReport {
         M pdr_ids: [PdrId],
         C downlink_data_service_information: DownlinkDataServiceInformation,
-        R dl_data_packets_size: DlDataPacketsSize,
+        O dl_data_packets_size: DlDataPacketsSize,
         R dl_data_status: DataStatus,
     }
 }

@@ -14,7 +14,7 @@ group! {
         R n6_routing_information: N6RoutingInformation,
         R ethernet_pdu_session_information: EthernetPduSessionInformation,
         R framed_routes: [FramedRoute],
-        R framed_routing: FramedRouting,
+        O framed_routing: FramedRouting,
         R framed_ipv6_routes: [FramedIpv6Route],
         R qfis: [Qfi],
         C source_interface_type: InterfaceType,

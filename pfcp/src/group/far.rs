@@ -157,7 +157,7 @@ group! {
     HeaderHandlingReportingControlInfo {
         M reporting_endpoint_id: ReportingEndpointId,
         C minimum_wait_time: MinimumWaitTime,
-        R reporting_suggestion_info: ReportingSuggestionInfo,
+        O reporting_suggestion_info: ReportingSuggestionInfo,
         M event_notification_uri: EventNotificationUri,
         C notification_binding_indication: BindingIndication,
         M notification_correlation_id: NotificationCorrelationId,

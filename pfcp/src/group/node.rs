@@ -71,9 +71,9 @@ group! {
     /// Clock Drift Report (TS 29.244, 7.4.5.1.4).
     ClockDriftReport {
         M time_domain_number: TimeDomainNumber,
-        R time_offset_measurement: TimeOffsetMeasurement,
-        R cumulative_rateratio_measurement: CumulativeRateRatioMeasurement,
-        R time_stamp: TimeStamp,
+        O time_offset_measurement: TimeOffsetMeasurement,
+        O cumulative_rateratio_measurement: CumulativeRateRatioMeasurement,
+        O time_stamp: TimeStamp,
         C network_instance: NetworkInstance,
         C apn_dnn: ApnDnn,
         C s_nssai: SNssai,
@@ -136,7 +136,7 @@ group! {
         M number_of_ue_ip_addresses: NumberOfUeIpAddresses,
         M network_instance: NetworkInstance,
         R pool_identity: UeIpAddressPoolIdentity,
-        R s_nssai: SNssai,
+        O s_nssai: SNssai,
     }
 }
 

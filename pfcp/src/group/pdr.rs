@@ -43,7 +43,7 @@ group! {
         R ethernet_packet_filters: [EthernetPacketFilter],
         R qfis: [Qfi],
         R framed_routes: [FramedRoute],
-        R framed_routing: FramedRouting,
+        O framed_routing: FramedRouting,
         R framed_ipv6_routes: [FramedIpv6Route],
         C source_interface_type: InterfaceType,
         R ip_multicast_addressing_infos: [IpMulticastAddressingInfo],

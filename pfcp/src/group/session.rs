@@ -55,8 +55,8 @@ group! {
 group! {
     /// L2TP Session Information (TS 29.244, 7.5.2.1).
     L2tpSessionInformation {
-        R calling_number: CallingNumber,
-        R called_number: CalledNumber,
+        O calling_number: CallingNumber,
+        O called_number: CalledNumber,
         R maximum_receive_unit: MaximumReceiveUnit,
         C l2tp_session_indications: L2tpSessionIndications,
         R l2tp_user_authentication: L2tpUserAuthentication,

@@ -79,7 +79,7 @@ group! {
         M qos_monitoring_measurement: QosMonitoringMeasurement,
         C redundant_n3_n9_transmission_information: RedundantN3N9TransmissionInformation,
         M time_stamp: TimeStamp,
-        R start_time: StartTime,
+        O start_time: StartTime,
     }
 }
 
@@ -111,7 +111,7 @@ group! {
         C n6_jitter_measurement: N6JitterMeasurement,
         C ul_periodicity: UlPeriodicity,
         M time_stamp: TimeStamp,
-        R start_time: StartTime,
+        O start_time: StartTime,
     }
 }
 

@@ -91,7 +91,7 @@ group! {
         M application_id: ApplicationId,
         C application_instance_id: ApplicationInstanceId,
         C flow_information: FlowInformation,
-        R pdr_id: PdrId,
+        O pdr_id: PdrId,
     }
 }
 
@@ -123,7 +123,7 @@ group! {
         C event_time_stamps: [TimeStamp],
         C join_ip_muticast_informations: [IpMulticastAddressingInfo] as 189,
         C leave_ip_muticast_informations: [IpMulticastAddressingInfo] as 190,
-        R predefined_rules_names: [PredefinedRulesName],
+        O predefined_rules_names: [PredefinedRulesName],
     }
 }
 

@@ -116,12 +116,12 @@ impl fmt::Display for SdfFilter {
     }
 }
 
-/// Strings, each behind its length, and all behind theirs.
+/// Values of one kind, all behind their length of two octets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LongList(pub Vec<Long>);
+pub struct Listed<T>(pub Vec<T>);
 
-impl Wire for LongList {
+impl<T: Wire> Wire for Listed<T> {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, length) = u16::parse(input)?;
         let Some((mut octets, rest)) = rest.split_at_checked(usize::from(length)) else {
@@ -129,7 +129,7 @@ impl Wire for LongList {
         };
         let mut all = Vec::new();
         while !octets.is_empty() {
-            let (after, one) = Long::parse(octets)?;
+            let (after, one) = T::parse(octets)?;
             all.push(one);
             octets = after;
         }
@@ -137,17 +137,22 @@ impl Wire for LongList {
     }
     fn emit(&self, out: &mut Vec<u8>) {
         let mut octets = Vec::new();
-        self.0.iter().for_each(|one| one.emit(&mut octets));
+        emit_all(&self.0, &mut octets);
         Long(octets.as_slice().into()).emit(out);
     }
 }
 
-impl fmt::Display for LongList {
+impl<T: fmt::Display> fmt::Display for Listed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
         self.0.iter().for_each(|one| list.name(&one.to_string()));
         list.finish()
     }
+}
+
+layout! {
+    /// A domain name and the protocol that it is to be looked for in.
+    DomainNameAndProtocol 0 { domain_name: Long, protocol: Long }
 }
 
 /// Redirect Information (TS 29.244, 8.2.20). Addresses are text.
@@ -218,7 +223,7 @@ impl fmt::Display for RedirectInformation {
 
 #[cfg(feature = "generate")]
 mod generate {
-    use super::{LongList, RedirectInformation, SdfFilter};
+    use super::{Listed, RedirectInformation, SdfFilter};
     use crate::generate::{Generate, Source};
     use crate::ie::U24;
     use crate::wire::Octets;
@@ -243,7 +248,7 @@ mod generate {
         }
     }
 
-    impl Generate for LongList {
+    impl<T: Generate> Generate for Listed<T> {
         fn generate(source: &mut Source<'_>) -> Self {
             Self(Generate::generate(source))
         }

@@ -83,7 +83,7 @@ ies! {
     58  ApplicationIdsPfds       = group ["7.4.3.1", "Application ID's PFDs"];
     59  PfdContext               = group ["7.4.3.1", "PFD context"];
     60  NodeId                   = custom ["8.2.38", "Node ID"];
-    61  PfdContents              = layout(2 { flow_description: Long = 1, url: Long = 2, domain_name: Long = 3, custom: Long = 4, domain_name_protocol: Long = 5, additional_flow_descriptions: LongList = 6, additional_urls: LongList = 7, additional_domain_names: LongList = 8 }) ["8.2.39", "PFD contents"];
+    61  PfdContents              = layout(2 { flow_description: Long = 1, url: Long = 2, domain_name: Long = 3, custom: Long = 4, domain_name_protocol: Long = 5, additional_flow_descriptions: Listed<Long> = 6, additional_urls: Listed<Long> = 7, additional_domain_names: Listed<DomainNameAndProtocol> = 8 }) ["8.2.39", "PFD contents"];
     62  MeasurementMethod        = flags(u8: 1..=1 { DURAT = 5:1, VOLUM = 5:2, EVENT = 5:3 }) ["8.2.40", "Measurement Method"];
     63  UsageReportTrigger       = flags(u32: 2..=3 { PERIO = 5:1, VOLTH = 5:2, TIMTH = 5:3, QUHTI = 5:4, START = 5:5, STOPT = 5:6, DROTH = 5:7, IMMER = 5:8, VOLQU = 6:1, TIMQU = 6:2, LIUSA = 6:3, TERMR = 6:4, MONIT = 6:5, ENVCL = 6:6, MACAR = 6:7, EVETH = 6:8, EVEQU = 7:1, TEBUR = 7:2, IPMJL = 7:3, QUVTI = 7:4, EMRRE = 7:5, UPINT = 7:6 }) ["8.2.41", "Usage Report Trigger"];
     64  MeasurementPeriod        = scalar(u32) ["8.2.42", "Measurement Period"];

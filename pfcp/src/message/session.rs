@@ -46,7 +46,7 @@ group! {
         /// Start time of the CP.
         O recovery_time_stamp: RecoveryTimeStamp,
         /// UP needs the slice.
-        R s_nssai: SNssai,
+        O s_nssai: SNssai,
         /// HR-SBO.
         C hplmn_s_nssai: HplmnSNssai,
         /// RDS wanted.
@@ -58,7 +58,7 @@ group! {
         /// L2TP session to set up.
         C l2tp_session_information: {L2tpSessionInformation},
         /// Restoration group (RESPS).
-        R group_id: GroupId,
+        O group_id: GroupId,
         /// N4mb only.
         C mbs_session_n4mb_control_information: {MbsSessionN4mbControlInformation},
         /// PDU session joined an MBS session.
@@ -72,7 +72,7 @@ group! {
         /// With trace.
         O ue_level_measurements_configuration: UeLevelMeasurementsConfiguration,
         /// CP supports SSET/MPAS: other SMF or PFCP entity addresses.
-        R alternative_smf_ip_address: AlternativeSmfIpAddress,
+        O alternative_smf_ip_address: AlternativeSmfIpAddress,
         /// Media over QUIC relay.
         C moq_control_information: MoqControlInformation,
     }
@@ -92,9 +92,9 @@ group! {
         /// On acceptance, when UP was asked to choose an F-TEID, UE address or mapped N6 address.
         C created_pdrs: [CreatedPdr],
         /// Load control supported by CP and on.
-        R load_control_information: LoadControlInformation,
+        O load_control_information: LoadControlInformation,
         /// Overload control supported by CP, on and overloaded.
-        R overload_control_information: OverloadControlInformation,
+        O overload_control_information: OverloadControlInformation,
         /// One per kind of node.
         C fq_csids: [FqCsid],
         /// Reject with rule creation/modification failure: first failed rule.
@@ -171,7 +171,7 @@ group! {
         /// Ask for inactivity report; 0 stops.
         C user_plane_inactivity_timer: UserPlaneInactivityTimer,
         /// Tag to be echoed in the reports.
-        R query_urr_reference: QueryUrrReference,
+        O query_urr_reference: QueryUrrReference,
         /// Trace on; null length = off.
         U trace_information: TraceInformation,
         /// Rules to delete.
@@ -199,7 +199,7 @@ group! {
         /// Immediate packet rate status per QER.
         C query_packet_rate_status: [QueryPacketRateStatus],
         /// UP needs the slice.
-        R s_nssai: SNssai,
+        O s_nssai: SNssai,
         /// HR-SBO.
         C hplmn_s_nssai: HplmnSNssai,
         /// HR-SBO.
@@ -219,7 +219,7 @@ group! {
         /// With trace.
         O ue_level_measurements_configuration: UeLevelMeasurementsConfiguration,
         /// CP supports SSET/MPAS: other SMF or PFCP entity addresses.
-        R alternative_smf_ip_address: AlternativeSmfIpAddress,
+        O alternative_smf_ip_address: AlternativeSmfIpAddress,
         /// Media over QUIC relay.
         C moq_control_information: MoqControlInformation,
     }
@@ -235,9 +235,9 @@ group! {
         /// On acceptance, when UP was asked to choose an F-TEID, UE address or mapped N6 address.
         C created_pdrs: [CreatedPdr],
         /// Load control supported by CP and on.
-        R load_control_information: LoadControlInformation,
+        O load_control_information: LoadControlInformation,
         /// Overload control supported by CP, on and overloaded.
-        R overload_control_information: OverloadControlInformation,
+        O overload_control_information: OverloadControlInformation,
         /// Queried, URR removed or last PDR gone, with non-null counts.
         C usage_reports: [UsageReport],
         /// Reject with rule creation/modification failure: first failed rule.
@@ -285,9 +285,9 @@ group! {
         /// Reject because of a missing or faulty M/C IE: its type.
         C offending_ie: OffendingIe,
         /// Load control supported by CP and on.
-        R load_control_information: LoadControlInformation,
+        O load_control_information: LoadControlInformation,
         /// Overload control supported by CP, on and overloaded.
-        R overload_control_information: OverloadControlInformation,
+        O overload_control_information: OverloadControlInformation,
         /// One per URR with counts.
         C usage_reports: [UsageReport] as 79,
         /// More reports follow in Session Report Requests.
@@ -317,9 +317,9 @@ group! {
         /// ERIR set.
         C error_indication_report: ErrorIndicationReport,
         /// Load control supported by CP and on.
-        R load_control_information: LoadControlInformation,
+        O load_control_information: LoadControlInformation,
         /// Overload control supported by CP, on and overloaded.
-        R overload_control_information: OverloadControlInformation,
+        O overload_control_information: OverloadControlInformation,
         /// More reports follow in Session Report Requests.
         C additional_usage_reports_information: AdditionalUsageReportsInformation,
         /// PSDBU session deleted by UP; PPPCP.
@@ -327,7 +327,7 @@ group! {
         /// Report sent to another SMF of the set.
         C old_cp_f_seid: FSeid,
         /// With Old CP F-SEID.
-        R smf_change_reason: SmfChangeReason,
+        O smf_change_reason: SmfChangeReason,
         /// Asked for (RCSR or query) and UP has CIOT.
         C packet_rate_status_report: PacketRateStatusReport,
         /// TSC containers.
@@ -355,9 +355,9 @@ group! {
         /// New SMF gives a new N4-u tunnel.
         R n4_u_f_teid: FTeid,
         /// CP supports SSET/MPAS: other SMF or PFCP entity addresses.
-        R alternative_smf_ip_addresses: [AlternativeSmfIpAddress],
+        O alternative_smf_ip_addresses: [AlternativeSmfIpAddress],
         /// One per kind of node.
-        R fq_csids: [FqCsid],
+        O fq_csids: [FqCsid],
         /// Restoration group (RESPS).
         C group_id: GroupId,
         /// New SMF, with CP F-SEID.
