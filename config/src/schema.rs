@@ -258,6 +258,8 @@ sections! {
         error_indication_rate_pps: u32 = "100" in 0..=1_000_000;
         /// Echo Requests answered per second and worker.
         echo_rate_pps: u32 = "1000" in 0..=1_000_000;
+        /// What becomes of packets that are too big for a tunnel's MTU: `inner` cuts IPv4 packets that may be fragmented and tells the senders of all others by ICMP; `outer` cuts the tunnel's packets, which the peer has to put together; `never` tells all senders.
+        fragmentation: Fragmentation = "inner";
         /// Supervision of the peers that tunnels lead to: they are sent Echo Requests, and SMFs are told in node reports of those that stop to answer and of those that answer again.
         echo: Echo = "{}";
     }
@@ -314,6 +316,8 @@ sections! {
         held_answers_per_peer: u32 = "131072" in 0..=16_777_216;
         /// Octets of those answers, per peer.
         held_answer_octets_per_peer: u32 = "16777216" in 0..=1_073_741_824;
+        /// ICMP errors about user packets (too big, hop limit run out) that are sent per second and worker.
+        icmp_errors_per_second: u32 = "1000" in 0..=1_000_000;
         /// GTP-U peers that are supervised by Echo Requests. More than these are served all the same.
         gtpu_peers: u32 = "1024" in 0..=65_536;
     }
@@ -356,6 +360,16 @@ choices! {
         WhenSilent = "when_silent",
         /// It may.
         Always = "always",
+    }
+
+    /// How packets that are too big for a tunnel are cut.
+    pub enum Fragmentation ("one of inner, outer, never") {
+        /// The user's packet.
+        Inner = "inner",
+        /// The tunnel's packet.
+        Outer = "outer",
+        /// Not at all.
+        Never = "never",
     }
 
     /// The pages that packet buffers lie in.

@@ -60,6 +60,9 @@ pub struct Network {
     pub interface: InterfaceId,
     /// The addresses of its UEs.
     pub ue_pools: Vec<IpNet>,
+    /// The largest packet towards it; `None` for what the port takes. The smallest of all networks
+    /// behind an interface counts.
+    pub mtu: Option<u16>,
 }
 
 /// All of it.

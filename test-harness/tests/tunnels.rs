@@ -82,3 +82,68 @@ fn a_handover_changes_the_family_of_the_tunnel() {
     }
     network.finish();
 }
+
+/// The UPF is a hop that traceroute sees, from either side.
+#[test]
+fn the_upf_tells_of_packets_that_came_too_far() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::start(N6::AfPacket);
+    network.attach_over(Flavour::Open5gs, Outer::V4);
+    for (ue, server, upf) in [(UE4, SERVER4, "10.10.6.7"), (UE6, SERVER6, "2001:db8:6::7")] {
+        network.ping(ue, server, 2, &[]);
+        let from = format!("From {upf}");
+        let told = |text: &str| text.contains(&from) && text.contains("exceeded");
+        let text = Network::ask(&network.ran, &["-t", "1", "-I", ue, server]);
+        assert!(told(&text), "UE: {text}");
+        let text = Network::ask(&network.core, &["-t", "1", ue]);
+        assert!(told(&text), "host: {text}");
+        let text = Network::ask(&network.core, &["-t", "2", ue]);
+        assert!(text.contains("1 received"), "two hops are enough: {text}");
+    }
+    network.finish();
+}
+
+/// N3 takes less than the data network: hosts find out how much, or their packets are cut.
+#[test]
+fn large_packets_get_through_a_small_n3() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::with_mtu(N6::AfPacket, 1400);
+    network.attach_over(Flavour::Open5gs, Outer::V4);
+    network
+        .ran
+        .ip(&["link", "set", "ue0", "mtu", "1356"])
+        .unwrap();
+    network.ping(UE4, SERVER4, 2, &[]);
+    network.ping(UE6, SERVER6, 2, &[]);
+    // Not to be fragmented: 1400 octets less the headers of the tunnel fit.
+    let text = Network::ask(&network.core, &["-M", "do", "-s", "1328", UE4]);
+    assert!(text.contains("1 received"), "1356 octets: {text}");
+    let text = Network::ask(&network.core, &["-M", "do", "-s", "1329", UE4]);
+    assert!(text.contains("mtu = 1356"), "1357 octets: {text}");
+    // The host keeps it in mind, and fragments. (The kernel puts IPv4 fragments together before a
+    // packet socket sees them; then what the UPF gets has to fit into its buffers.)
+    for (ue, size) in [(UE4, "1400"), (UE6, "1400"), (UE4, "1900"), (UE6, "4000")] {
+        Network::ask(&network.core, &["-s", size, ue]);
+        let text = Network::ask(&network.core, &["-s", size, ue]);
+        assert!(text.contains("1 received"), "{size} octets to {ue}: {text}");
+    }
+    // Without path MTU discovery its fragments are cut once more on the way.
+    let text = Network::ask(&network.core, &["-M", "dont", "-s", "1900", UE4]);
+    assert!(text.contains("1 received"), "cut on the way: {text}");
+    if skip::has_iperf3() {
+        for (ue, server) in [(UE4, SERVER4), (UE6, SERVER6)] {
+            let report = iperf3(&network, (ue, server), &["-R"]);
+            let rate = number(&report, "/end/sum_received/bits_per_second");
+            eprintln!(
+                "{ue}, TCP downlink over a small N3: {:.1} Mbit/s",
+                rate / 1e6
+            );
+            assert!(rate > 1e6, "{ue}: {rate} bit/s");
+        }
+    }
+    network.finish();
+}

@@ -29,7 +29,7 @@ use session::rule::{OuterHeaderCreation, UeAddress};
 use session::{Context, Sizes, Tables, Teid, WorkerId};
 use upf_dp::testbed::*;
 use upf_dp::{
-    BURST, HeldLimits, Links, Meta, Metas, Outlet, Path, PathConfig, PortLink, Rates, Turn,
+    BURST, HeldLimits, Links, Meta, Metas, Outlet, Path, PathConfig, PortLink, SlowConfig, Turn,
     WorkerCells,
 };
 
@@ -159,7 +159,7 @@ fn measure(pool: &Pool, sessions: u32, count: usize) {
             packets: 64,
             expiry_cycles: HZ,
         },
-        rates: Rates::default(),
+        slow: SlowConfig::default(),
     };
     let cells = Arc::new(WorkerCells::new(2));
     let mut path = Path::<Mbuf>::new(&config, links, neighbours, Arc::clone(&cells));

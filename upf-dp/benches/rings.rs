@@ -37,7 +37,7 @@ use session::report::queues;
 use session::rule::{OuterHeaderCreation, UeAddress};
 use session::{Context, Publisher, Sizes, Tables, Teid};
 use upf_dp::testbed::*;
-use upf_dp::{BURST, DataPath, DataPathConfig, Idle, Rates};
+use upf_dp::{BURST, DataPath, DataPathConfig, Idle, SlowConfig};
 
 /// Good windows that are wanted, unless `windows=N` says otherwise.
 const WINDOWS: usize = 8;
@@ -441,7 +441,7 @@ fn measure(eal: Eal, pool: &'static Pool, sessions: u32, windows: usize) {
         workers: vec![Some(1)],
         held_packets: 64,
         hold_expiry_s: 60,
-        rates: Rates::default(),
+        slow: SlowConfig::default(),
         idle: Idle {
             polls: 0,
             sleep_us: 0,

@@ -16,7 +16,7 @@ use crate::counters::{WorkerCells, WorkerCounts};
 use crate::held::HeldLimits;
 use crate::links::{Links, PortLink};
 use crate::path::PathConfig;
-use crate::slow::Rates;
+use crate::slow::SlowConfig;
 use crate::worker::{self, Carried, Idle, Parts, Queues, Stop};
 
 /// What the packet path is made of.
@@ -39,8 +39,8 @@ pub struct DataPathConfig {
     pub held_packets: u32,
     /// How long these are held, in seconds.
     pub hold_expiry_s: u32,
-    /// What each worker answers.
-    pub rates: Rates,
+    /// What each worker does besides forwarding.
+    pub slow: SlowConfig,
     /// What each worker does when there is nothing to do.
     pub idle: Idle,
     /// Packets that fit in the ring from one worker to another.
@@ -277,7 +277,7 @@ fn path_config(eal: Eal, config: &DataPathConfig, worker: WorkerId) -> PathConfi
             packets: config.held_packets.min(config.pool.size() / 2) / workers,
             expiry_cycles: hz.saturating_mul(config.hold_expiry_s.into()),
         },
-        rates: config.rates,
+        slow: config.slow,
     }
 }
 

@@ -126,6 +126,14 @@ impl OwnAddresses {
         own
     }
 
+    /// Whether the address is ours.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.has_v4(address.to_bits()),
+            IpAddr::V6(address) => self.has_v6(address.to_bits()),
+        }
+    }
+
     /// Whether the IPv4 address may be ours: told by one bit.
     #[inline]
     pub const fn may_have_v4(&self, address: u32) -> bool {
@@ -342,6 +350,10 @@ impl InterfaceLink {
             .networks
             .iter()
             .filter(|network| network.interface == interface.id);
+        link.mtu = networks
+            .clone()
+            .filter_map(|network| network.mtu)
+            .fold(link.mtu, u16::min);
         link.ue_pools
             .extend(networks.flat_map(|network| network.ue_pools.iter().copied()));
         if let (true, Some(mac)) = (interface.kernel, port.and_then(|port| port.kernel_mac)) {

@@ -25,7 +25,7 @@ use session::report::queues;
 use session::rule::{OuterHeaderCreation, UeAddress};
 use session::{Context, Sizes, Tables, Teid};
 use upf_dp::testbed::*;
-use upf_dp::{DataPath, DataPathConfig, Idle, Rates};
+use upf_dp::{DataPath, DataPathConfig, Idle, SlowConfig};
 
 #[test]
 fn the_host_pings_a_ue() {
@@ -148,7 +148,7 @@ fn in_a_namespace() {
         workers: vec![None],
         held_packets: 16,
         hold_expiry_s: 60,
-        rates: Rates::default(),
+        slow: SlowConfig::default(),
         idle: Idle::default(),
         ring_packets: 16,
     };

@@ -24,7 +24,7 @@ use session::report::{Command, ControlEnd, Report, queues};
 use session::rule::{Action, OuterHeaderCreation, UeAddress};
 use session::{Context, Publisher, Rules, Sizes, Tables, Teid, WorkerId};
 use upf_dp::testbed::*;
-use upf_dp::{DataPath, DataPathConfig, Idle, Rates, Reason};
+use upf_dp::{DataPath, DataPathConfig, Idle, Reason, SlowConfig};
 
 fn pool() -> (Eal, &'static Pool) {
     static POOL: OnceLock<(Eal, &'static Pool)> = OnceLock::new();
@@ -127,7 +127,7 @@ fn start(name: &str, workers: u8) -> Upf {
         workers: vec![None; usize::from(workers)],
         held_packets: 128,
         hold_expiry_s: 60,
-        rates: Rates::default(),
+        slow: SlowConfig::default(),
         idle: Idle {
             polls: 100,
             sleep_us: 50,

@@ -12,7 +12,7 @@ use session::neighbour::Neighbours;
 use session::{Sizes, Tables, report};
 use tracing::{info, warn};
 use upf_cp::{Limits, Move, NodeConfig, Parts, Shell};
-use upf_dp::{DataPath, DataPathConfig, Idle, Rates};
+use upf_dp::{DataPath, DataPathConfig, Fragmentation, Idle, Rates, SlowConfig};
 
 use crate::counts::Counts;
 use crate::ports::Pools;
@@ -78,11 +78,7 @@ impl Instance {
                 workers: cpus,
                 held_packets: config.buffering.packets_total,
                 hold_expiry_s: config.buffering.expiry_s,
-                rates: Rates {
-                    error_indication_pps: config.gtpu.error_indication_rate_pps,
-                    echo_pps: config.gtpu.echo_rate_pps,
-                    ..Rates::default()
-                },
+                slow: slow_config(config),
                 idle: Idle::default(),
                 ring_packets: RING_PACKETS,
             },
@@ -167,6 +163,23 @@ impl fmt::Display for Ended {
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "; {problem}"))
+    }
+}
+
+/// What workers answer, and what they do with packets that do not fit.
+fn slow_config(config: &Config) -> SlowConfig {
+    SlowConfig {
+        rates: Rates {
+            error_indication_pps: config.gtpu.error_indication_rate_pps,
+            echo_pps: config.gtpu.echo_rate_pps,
+            icmp_error_pps: config.limits.icmp_errors_per_second,
+            ..Rates::default()
+        },
+        fragmentation: match config.gtpu.fragmentation {
+            config::schema::Fragmentation::Inner => Fragmentation::Inner,
+            config::schema::Fragmentation::Outer => Fragmentation::Outer,
+            config::schema::Fragmentation::Never => Fragmentation::Never,
+        },
     }
 }
 

@@ -61,6 +61,7 @@ pub fn topology(config: &Config) -> Topology {
             name: network.name.as_str().to_owned(),
             interface: InterfaceId(number(on.unwrap_or_default())),
             ue_pools: network.ue_pools.iter().map(|pool| pool.net()).collect(),
+            mtu: network.mtu.map(config::Mtu::get),
         }
     });
     Topology {

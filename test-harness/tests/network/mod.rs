@@ -94,9 +94,9 @@ pub struct Network {
     _turn: MutexGuard<'static, ()>,
 }
 
-fn configuration(n6: N6) -> String {
+fn configuration(n6: N6, n3_mtu: u16) -> String {
     let mut text = String::from(
-        r#"
+        r"
 node:
   id: 10.10.4.7
 pfcp:
@@ -106,9 +106,13 @@ memory:
 log:
   level: warn
 ports:
-  - { name: ran, device: "af_packet:n3", mtu: 1600 }
-"#,
+",
     );
+    writeln!(
+        text,
+        "  - {{ name: ran, device: \"af_packet:n3\", mtu: {n3_mtu} }}"
+    )
+    .unwrap();
     text += match n6 {
         N6::AfPacket => "  - { name: core, device: \"af_packet:n6\" }\n",
         N6::Tap => "  - { name: core, device: \"tap:upf0\" }\n",
@@ -182,10 +186,15 @@ fn cabled(n6: N6) -> [Namespace; 3] {
 
 impl Network {
     pub fn start(n6: N6) -> Self {
+        Self::with_mtu(n6, 1600)
+    }
+
+    /// The same with that MTU on N3.
+    pub fn with_mtu(n6: N6, n3_mtu: u16) -> Self {
         let turn = turn();
         let folder = Folder::new("namespaces").unwrap();
         let [ran, core, middle] = cabled(n6);
-        let mut upf = run_upf(&middle, folder.path(), &configuration(n6)).unwrap();
+        let mut upf = run_upf(&middle, folder.path(), &configuration(n6, n3_mtu)).unwrap();
         let smf = associated(&middle, &mut upf);
         if n6 == N6::Tap {
             middle
@@ -333,6 +342,15 @@ impl Network {
             rest.split_whitespace().next()?.parse().ok()
         });
         received.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// What one ping from a namespace says.
+    pub fn ask(from: &Namespace, arguments: &[&str]) -> String {
+        let mut command = from.command("ping");
+        command.args(["-n", "-c", "1", "-W", "1"]).args(arguments);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text + &String::from_utf8_lossy(&output.stderr)
     }
 
     /// Ends all in order; the UPF must end well, and Wireshark must like what it sent.

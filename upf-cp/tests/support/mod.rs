@@ -67,6 +67,7 @@ pub fn topology() -> Topology {
         name: name.to_owned(),
         interface: InterfaceId(interface),
         ue_pools: vec!["10.45.0.0/16".parse().unwrap()],
+        mtu: None,
     };
     Topology {
         gtpu_port: 2152,

@@ -230,8 +230,12 @@ fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
         ),
         case(
             "D28 jumbo",
-            gtp(&gpdu(teid, None, &user_v4(ue, HOST, 1700))),
-            Drop(Reason::TooBig),
+            gtp(&gpdu(
+                teid,
+                None,
+                &edited(user_v4(ue, HOST, 1700), |user| user[6] = 0x40),
+            )),
+            Told(Reason::TooBig),
         ),
     ];
     for length in 0..12 {
@@ -325,7 +329,7 @@ fn group_e(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
     cases.push(case("E07 GRE to a host", up(&gre), Pass(14 + 68)));
     for ttl in [0, 1] {
         let last = edited(user_v4(ue, HOST, 8), |user| user[8] = ttl);
-        cases.push(case("E08 TTL", up(&last), Drop(Reason::HopLimit)));
+        cases.push(case("E08 TTL", up(&last), Told(Reason::HopLimit)));
     }
     for kind in [131, 137] {
         let routed = edited(user_v4(ue, HOST, 8), |user| {
@@ -401,7 +405,7 @@ fn group_f(ue: Ipv4Addr) -> Vec<Case> {
         case(
             "F03 TTL 1",
             downlink(&edited(user_v4(HOST, ue, 8), |u| u[8] = 1)),
-            Drop(Reason::HopLimit),
+            Told(Reason::HopLimit),
         ),
         case(
             "F03 cut",

@@ -37,7 +37,7 @@ use crate::links::Links;
 use crate::outlet::Outlet;
 use crate::packet::{Batch, Packet};
 use crate::reason::Reason;
-use crate::slow::{Rates, SlowPath};
+use crate::slow::{SlowConfig, SlowPath};
 use crate::waiting::Waiting;
 
 pub use meta::{Fate, Key, Meta, Metas, Punt};
@@ -55,8 +55,8 @@ pub struct PathConfig {
     pub hz: u64,
     /// How much it may hold.
     pub held: HeldLimits,
-    /// How much it answers.
-    pub rates: Rates,
+    /// What it does besides forwarding.
+    pub slow: SlowConfig,
 }
 
 /// The packet path of one worker.
@@ -107,7 +107,7 @@ impl<P: Packet> Path<P> {
             cells,
             held: Held::new(config.held),
             waiting: Waiting::new(),
-            slow: SlowPath::new(&config.rates, config.hz),
+            slow: SlowPath::new(&config.slow, config.hz),
             // Workers start apart, so that identifications of one flow's neighbours rarely meet.
             identification: u16::from(config.worker.0) << 8,
             names_left: NAMES_MAX / u16::from(config.workers.max(1)),
@@ -130,7 +130,7 @@ impl<P: Packet> Path<P> {
         classify::classify(self.links.own(), packets, metas);
         order::line_up(&self.held, metas);
         police::police(metas, turn.now, turn.end);
-        self.rewrite(packets, metas);
+        self.rewrite(packets, metas, false);
         self.settle(batch, metas, turn);
     }
 

@@ -22,17 +22,20 @@ struct Exits<'a> {
     identification: &'a mut u16,
     /// How many more on-link neighbours this worker may name.
     names_left: &'a mut u16,
+    /// Packets may be larger than the MTU once they are in their tunnel.
+    oversize: bool,
 }
 
 impl<P: Packet> Path<P> {
-    /// Sixth stage: new headers.
+    /// Sixth stage: new headers. Tunnels' packets are larger than the MTU only if `oversize` says so.
     #[inline(never)]
-    pub(super) fn rewrite(&mut self, packets: &mut [P], metas: &mut [Meta<'_>]) {
+    pub(crate) fn rewrite(&mut self, packets: &mut [P], metas: &mut [Meta<'_>], oversize: bool) {
         let mut exits = Exits {
             links: &self.links,
             neighbours: &self.neighbours,
             identification: &mut self.identification,
             names_left: &mut self.names_left,
+            oversize,
         };
         for (packet, meta) in packets.iter_mut().zip(metas) {
             if let Some((step, _)) = meta.goes_on()
@@ -75,7 +78,7 @@ impl Exits<'_> {
         let link = self.links.interface(interface).ok_or(Reason::NoRoute)?;
         let (outer, ethernet) = (step.encapsulation.length(), link.ethernet.length());
         let length = meta.user_length.saturating_add(outer);
-        if length > link.mtu {
+        if length > link.mtu && !self.oversize {
             return Err(Reason::TooBig);
         }
         let whole = length.saturating_add(ethernet);

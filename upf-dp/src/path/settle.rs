@@ -78,6 +78,9 @@ impl<P: Packet> Path<P> {
                     }
                 }
             }
+            Fate::Drop(reason @ (Reason::HopLimit | Reason::TooBig)) => {
+                self.undeliverable(&packet, meta, reason, turn);
+            }
             Fate::Drop(reason) => self.dropped(meta.port, reason),
             Fate::Pending => self.dropped(meta.port, Reason::Undecided),
         }

@@ -270,11 +270,7 @@ impl<P: Packet> Path<P> {
 
     /// A forged source may make us talk to others: never to a group or to ourselves, and not often.
     fn may_be_told<O>(&mut self, way: Way, turn: &Turn<'_, '_, O>) -> bool {
-        let own = self.links.own();
-        let is_own = match way.source {
-            IpAddr::V4(address) => own.has_v4(address.to_bits()),
-            IpAddr::V6(address) => own.has_v6(address.to_bits()),
-        };
+        let is_own = self.links.own().has(way.source);
         is_host(way.source) && !is_own && self.slow.errors.take(way.source, turn.now)
     }
 

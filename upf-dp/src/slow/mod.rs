@@ -2,6 +2,7 @@
 //! worker that received the packet, bounded per second, answered in the packet's own buffer.
 
 mod arp;
+mod fragment;
 mod gtpu;
 mod icmp;
 mod launch;
@@ -10,6 +11,7 @@ mod rate;
 mod resolver;
 #[cfg(test)]
 mod tests;
+mod undeliverable;
 
 use std::net::IpAddr;
 
@@ -23,6 +25,16 @@ use crate::reason::Reason;
 use crate::wire;
 use rate::{Limiter, PeerLimiter};
 use resolver::Resolver;
+pub use undeliverable::Fragmentation;
+
+/// What a worker does besides forwarding.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlowConfig {
+    /// How much it answers.
+    pub rates: Rates,
+    /// What it does with packets that are too big for their tunnel.
+    pub fragmentation: Fragmentation,
+}
 
 /// How much one worker answers in a second.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +49,10 @@ pub struct Rates {
     pub error_indication_pps: u32,
     /// The same, to one peer.
     pub error_indication_per_peer_pps: u32,
+    /// ICMP errors about user packets, to all senders.
+    pub icmp_error_pps: u32,
+    /// The same, to one sender.
+    pub icmp_error_per_sender_pps: u32,
 }
 
 impl Default for Rates {
@@ -47,6 +63,8 @@ impl Default for Rates {
             echo_pps: 1000,
             error_indication_pps: 100,
             error_indication_per_peer_pps: 10,
+            icmp_error_pps: 1000,
+            icmp_error_per_sender_pps: 20,
         }
     }
 }
@@ -84,11 +102,14 @@ pub(crate) struct SlowPath {
     signalling: Limiter,
     errors: PeerLimiter,
     echoes: PeerLimiter,
+    notices: PeerLimiter,
+    fragmentation: Fragmentation,
     pub(crate) resolver: Resolver,
 }
 
 impl SlowPath {
-    pub(crate) fn new(rates: &Rates, hz: u64) -> Self {
+    pub(crate) fn new(config: &SlowConfig, hz: u64) -> Self {
+        let rates = &config.rates;
         Self {
             neighbour: Limiter::new(rates.neighbour_pps, hz),
             icmp: Limiter::new(rates.icmp_pps, hz),
@@ -99,6 +120,8 @@ impl SlowPath {
                 hz,
             ),
             echoes: PeerLimiter::new(ECHO_RESPONSES_PPS, ECHO_RESPONSES_PER_PEER_PPS, hz),
+            notices: PeerLimiter::new(rates.icmp_error_pps, rates.icmp_error_per_sender_pps, hz),
+            fragmentation: config.fragmentation,
             resolver: Resolver::new(hz),
         }
     }

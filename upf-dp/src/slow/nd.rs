@@ -184,7 +184,7 @@ pub(super) fn put(
 }
 
 /// Writes the IPv6 header in front of an ICMPv6 message, and the message's checksum.
-fn finish(ip: &mut [u8], (source, to): Addresses, hop_limit: u8) -> Option<()> {
+pub(super) fn finish(ip: &mut [u8], (source, to): Addresses, hop_limit: u8) -> Option<()> {
     let length = u16::try_from(ip.len().checked_sub(40)?).ok()?;
     let [high, low] = length.to_be_bytes();
     wire::put(ip, 0, [0x60, 0, 0, 0, high, low, wire::ICMPV6, hop_limit])?;

@@ -39,7 +39,7 @@ use crate::outlet::Outlet;
 use crate::packet::{BURST, Packet, TestPacket};
 use crate::path::{Meta, Metas, Path, PathConfig, Turn};
 use crate::reason::Reason;
-use crate::slow::Rates;
+use crate::slow::SlowConfig;
 
 pub use frames::*;
 pub use network::topology;
@@ -162,11 +162,20 @@ pub struct TestSession {
 impl Testbed {
     /// A UPF with room for `sessions`, the gateway and the gNB being known neighbours.
     pub fn new(workers: u8, sessions: u32) -> Self {
-        Self::with(workers, sessions, Rates::default(), 256)
+        Self::with(workers, sessions, SlowConfig::default(), 256)
     }
 
     /// The same with other bounds.
-    pub fn with(workers: u8, sessions: u32, rates: Rates, held_packets: u32) -> Self {
+    pub fn with(workers: u8, sessions: u32, slow: SlowConfig, held_packets: u32) -> Self {
+        Self::build(workers, sessions, slow, held_packets, 1600)
+    }
+
+    /// The same with another MTU of both ports.
+    pub fn with_mtu(workers: u8, sessions: u32, slow: SlowConfig, mtu: u16) -> Self {
+        Self::build(workers, sessions, slow, 256, mtu)
+    }
+
+    fn build(workers: u8, sessions: u32, slow: SlowConfig, held_packets: u32, mtu: u16) -> Self {
         let sizes = Sizes {
             sessions,
             tunnels: sessions + 8,
@@ -178,7 +187,7 @@ impl Testbed {
         let link = |mac| PortLink {
             mac,
             kernel_mac: None,
-            mtu: 1600,
+            mtu,
         };
         let ports = [link(MAC_N3), link(MAC_N6)];
         let links = Links::new(&topology(), &ports, &[N4_ADDRESS.into()], &neighbours);
@@ -193,7 +202,7 @@ impl Testbed {
                     packets: held_packets,
                     expiry_cycles: 60 * HZ,
                 },
-                rates,
+                slow,
             };
             let (end, control) = queues(64);
             TestWorker {

@@ -49,6 +49,7 @@ pub fn topology() -> Topology {
         name: "internet".into(),
         interface: N6,
         ue_pools,
+        mtu: None,
     };
     Topology {
         gtpu_port: 2152,

@@ -141,7 +141,7 @@ fn a_full_report_queue_loses_no_notification() {
 
 #[test]
 fn holding_has_bounds_and_ends() {
-    let mut bed = Testbed::with(1, 8, crate::Rates::default(), 40);
+    let mut bed = Testbed::with(1, 8, crate::SlowConfig::default(), 40);
     let sessions: Vec<_> = (0..3)
         .map(|n| bed.install(n, |rules| buffer(rules, false)))
         .collect();

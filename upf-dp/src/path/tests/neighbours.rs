@@ -113,18 +113,3 @@ fn made_up_neighbours_have_a_bound() {
     assert_eq!(bed.dropped(Reason::NeighboursFull), 0);
     assert!(bed.neighbours.all().count() <= 252 + 8);
 }
-
-#[test]
-fn too_big_for_the_port() {
-    let mut bed = Testbed::new(1, 8);
-    let session = bed.install(0, |_| {});
-    assert!(
-        bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 28)))
-            .is_some()
-    );
-    assert_eq!(
-        bed.one(1, &downlink(&user_v4(HOST, session.ue, 1600 - 44 - 27))),
-        None
-    );
-    assert_eq!(bed.drops(), [(Reason::TooBig, 1)]);
-}

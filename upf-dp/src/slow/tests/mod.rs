@@ -8,6 +8,8 @@
     reason = "tests: small numbers, long tables"
 )]
 
+mod undeliverable;
+
 use std::net::{IpAddr, Ipv6Addr};
 
 use session::neighbour::NextHop;

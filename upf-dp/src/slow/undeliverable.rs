@@ -1,0 +1,390 @@
+//! User packets that do not fit where they have to go, or have come too far: cut into fragments
+//! where that is allowed, else dropped, and their sender told by ICMP (RFC 1812, 4.3; RFC 4443, 3).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::slice::from_mut;
+
+use session::InterfaceId;
+use session::inner::Inner;
+use session::plan::{Act, Arrival, Step};
+use session::tables::EntryId;
+
+use super::fragment::Whole;
+use super::{nd, turn_round};
+use crate::outlet::Outlet;
+use crate::packet::Packet;
+use crate::path::{Fate, Meta, Path, Turn, is_host};
+use crate::reason::Reason;
+use crate::wire;
+
+/// How packets that are larger than a tunnel's MTU allows are cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fragmentation {
+    /// The user packet, if it is IPv4 and may be fragmented; else its sender is told.
+    #[default]
+    Inner,
+    /// The tunnel's packet, whatever is in it.
+    Outer,
+    /// Not at all: the sender is told.
+    Never,
+}
+
+/// The smallest MTU of IPv6 (RFC 8200, 5): smaller packets cannot be asked for.
+const MTU_V6_MIN: u16 = 1280;
+/// An ICMP message is no longer than this (RFC 1812, 4.3.2.3) …
+const NOTICE_V4_MAX: usize = 576;
+/// … and an ICMPv6 message than this (RFC 4443, 2.4).
+const NOTICE_V6_MAX: usize = 1280;
+/// Stands for a router that has no IPv4 address of its own to tell (RFC 7600, 4.8).
+const DUMMY_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
+/// An IPv4 packet may not be fragmented.
+const DO_NOT_FRAGMENT: u8 = 0x40;
+
+/// What a sender is told: type and code, and the four octets that follow the checksum.
+#[derive(Clone, Copy, Debug)]
+struct Notice {
+    kind: u8,
+    code: u8,
+    rest: [u8; 4],
+}
+
+impl<P: Packet> Path<P> {
+    /// Takes a packet that is too big, or whose hop limit has run out.
+    #[cold]
+    pub(crate) fn undeliverable<O: Outlet<P>>(
+        &mut self,
+        packet: &P,
+        meta: &Meta<'_>,
+        reason: Reason,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        if reason == Reason::TooBig && self.send_in_pieces(packet, meta, turn).is_some() {
+            self.cells.port(meta.port).consumed.add(1);
+            return;
+        }
+        self.cells.port(meta.port).drop(reason, 1);
+        // Whoever cannot be told finds out by waiting.
+        let _ = self.tell_sender(packet, meta, reason, turn);
+    }
+
+    /// The largest user packet that may go where this one is going.
+    fn room(&self, step: &Step) -> Option<u16> {
+        match step.act {
+            Act::Tunnel { interface, .. } => {
+                let link = self.links.interface(interface)?;
+                link.mtu.checked_sub(step.encapsulation.length())
+            }
+            Act::Route { vrf } => Some(self.links.interface(vrf)?.mtu),
+            _ => None,
+        }
+    }
+
+    /// `None` when it must not be cut, or could not be sent whole.
+    fn send_in_pieces<O: Outlet<P>>(
+        &mut self,
+        packet: &P,
+        meta: &Meta<'_>,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Option<()> {
+        let step = meta.step?;
+        let user = meta.user(packet.data());
+        let routed = meta.routed;
+        let [first, flags] = [*user.first()?, *user.get(6)?];
+        let v6 = first >> 4 == 6;
+        // A router fragments IPv4 (RFC 1812, 4.2.2.7); from tunnel to tunnel this is none.
+        let inner = routed && !v6 && flags & DO_NOT_FRAGMENT == 0;
+        let into_tunnel = matches!(step.act, Act::Tunnel { .. });
+        let least = v6 && meta.user_length <= MTU_V6_MIN;
+        match self.slow.fragmentation {
+            Fragmentation::Never if into_tunnel && !least => None,
+            Fragmentation::Outer if into_tunnel => self.cut_outer(user, meta, step, turn),
+            _ if inner => self.cut_inner(user, meta, step, turn),
+            _ if into_tunnel && (least || !routed) => self.cut_outer(user, meta, step, turn),
+            _ => None,
+        }
+    }
+
+    /// Sends the user packet in fragments, each with headers of its own.
+    fn cut_inner<O: Outlet<P>>(
+        &mut self,
+        user: &[u8],
+        meta: &Meta<'_>,
+        step: &Step,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Option<()> {
+        let whole = Whole::new(user)?;
+        let mut sent = 0;
+        for piece in whole.pieces(self.room(step)?) {
+            let length = whole.length(piece);
+            let mut fragment = turn.out.buffer()?;
+            if !fragment.resize(length) {
+                return None;
+            }
+            whole.write(piece, 0, fragment.data_mut())?;
+            let meta = own(meta, u16::try_from(length).ok()?);
+            let fate = self.leave(&mut fragment, meta, false)?;
+            self.depart(fragment, meta.port, fate, turn);
+            sent += 1;
+        }
+        (sent > 0).then_some(())
+    }
+
+    /// Puts the user packet into its tunnel, and sends the tunnel's packet in fragments.
+    fn cut_outer<O: Outlet<P>>(
+        &mut self,
+        user: &[u8],
+        meta: &Meta<'_>,
+        step: &Step,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Option<()> {
+        let Act::Tunnel { interface, .. } = step.act else {
+            return None;
+        };
+        let mut packet = turn.out.buffer()?;
+        if !packet.resize(user.len()) {
+            return None;
+        }
+        packet.data_mut().copy_from_slice(user);
+        let fate = self.leave(&mut packet, own(meta, meta.user_length), true)?;
+        let link = self.links.interface(interface)?;
+        let (ethernet, mtu) = (usize::from(link.ethernet.length()), link.mtu);
+        let (header, outer) = packet.data().split_at_checked(ethernet)?;
+        let whole = Whole::new(outer)?;
+        let identification = self.next_identification();
+        let mut sent = 0;
+        for piece in whole.pieces(mtu) {
+            let mut fragment = turn.out.buffer()?;
+            if !fragment.resize(ethernet + whole.length(piece)) {
+                return None;
+            }
+            let (front, rest) = fragment.data_mut().split_at_mut_checked(ethernet)?;
+            front.copy_from_slice(header);
+            whole.write(piece, identification, rest)?;
+            self.depart(fragment, meta.port, fate, turn);
+            sent += 1;
+        }
+        (sent > 0).then_some(())
+    }
+
+    /// Gives a packet of our own the headers of its step; what becomes of it then.
+    fn leave(&mut self, packet: &mut P, mut meta: Meta<'_>, oversize: bool) -> Option<Fate> {
+        self.rewrite(from_mut(packet), from_mut(&mut meta), oversize);
+        matches!(meta.fate, Fate::Send(_) | Fate::Await(_)).then_some(meta.fate)
+    }
+
+    /// Sends a packet of our own that has its headers.
+    fn depart<O: Outlet<P>>(
+        &mut self,
+        packet: P,
+        port: u16,
+        fate: Fate,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        self.cells.port(port).made.add(1);
+        match fate {
+            Fate::Send(to) => turn.out.send(to, packet),
+            Fate::Await(hop) => self.wait(packet, port, hop, turn),
+            _ => self.cells.port(port).drop(Reason::Undecided, 1),
+        }
+    }
+
+    /// Tells the sender of a packet why it was dropped. `None` when it must not or cannot be told.
+    fn tell_sender<O: Outlet<P>>(
+        &mut self,
+        packet: &P,
+        meta: &Meta<'_>,
+        reason: Reason,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Option<()> {
+        let ((_, entry), step) = (meta.session.filter(|_| meta.routed)?, meta.step?);
+        let user = meta.user(packet.data());
+        let to = sender_to_tell(user).filter(|to| !self.links.own().has(*to))?;
+        let from_core = entry.interface.is_none();
+        let vrf = match step.act {
+            _ if from_core => meta.interface,
+            Act::Route { vrf } => vrf,
+            _ => return None,
+        };
+        let notice = match reason {
+            Reason::HopLimit => Notice::time_exceeded(to),
+            _ => Notice::too_big(to, self.room(step)?, from_core),
+        };
+        let own_address = self.address_on(vrf, to)?;
+        if !self.slow.notices.take(to, turn.now) {
+            return None;
+        }
+        let front = if from_core {
+            usize::from(meta.network_at)
+        } else {
+            0
+        };
+        let mut answer = turn.out.buffer()?;
+        let length = notice_length(to, user);
+        if !answer.resize(front + length) {
+            return None;
+        }
+        let ip = answer.data_mut().get_mut(front..)?;
+        notice.put(ip, own_address, to, user)?;
+        if !from_core {
+            return self.send_to_ue(answer, meta, turn);
+        }
+        // Back to the neighbour that it came by.
+        let header = packet.data().get(..front)?;
+        let frame = answer.data_mut();
+        frame.get_mut(..front)?.copy_from_slice(header);
+        turn_round(frame, self.links.port(meta.port)?.mac)?;
+        self.depart(answer, meta.port, Fate::Send(meta.port), turn);
+        Some(())
+    }
+
+    /// Sends an IP packet of ours to the UE of the session, by the rules for its downlink. It is
+    /// neither policed nor counted.
+    fn send_to_ue<O: Outlet<P>>(
+        &mut self,
+        mut packet: P,
+        meta: &Meta<'_>,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Option<()> {
+        let (plan, _) = meta.session?;
+        let core = plan
+            .entry(EntryId(0))
+            .filter(|entry| entry.interface.is_none())?;
+        let inner = Inner::parse(packet.data()).ok()?;
+        let length = inner.length();
+        let step = plan.classify(*core, &Arrival { inner, qfi: None })?;
+        if !matches!(step.act, Act::Tunnel { .. }) {
+            return None;
+        }
+        let meta = Meta {
+            routed: false,
+            source_port: gtpu::UDP_PORT,
+            step: Some(step),
+            ..own(meta, length)
+        };
+        let fate = self.leave(&mut packet, meta, false)?;
+        self.depart(packet, meta.port, fate, turn);
+        Some(())
+    }
+
+    /// Our address on an interface, for `peer` to see.
+    fn address_on(&self, interface: InterfaceId, peer: IpAddr) -> Option<IpAddr> {
+        let address = self.links.interface(interface)?.address_towards(peer);
+        address.or_else(|| peer.is_ipv4().then_some(DUMMY_V4.into()))
+    }
+}
+
+/// What is known of a packet of our own: a user packet alone, that long.
+const fn own<'a>(meta: &Meta<'a>, user_length: u16) -> Meta<'a> {
+    Meta {
+        fate: Fate::Pending,
+        user_at: 0,
+        user_length,
+        ..*meta
+    }
+}
+
+/// The sender of a packet, if it may be told of an error (RFC 1122, 3.2.2; RFC 4443, 2.4): not
+/// about an error, not about a fragment that is not the first, and not when one packet would
+/// bring on many messages.
+fn sender_to_tell(user: &[u8]) -> Option<IpAddr> {
+    let inner = Inner::parse(user).ok()?;
+    let (source, destination) = (inner.source(), inner.destination());
+    if !is_host(source) || !is_host(destination) {
+        return None;
+    }
+    let (protocol, at) = upper(user)?;
+    let kind = || user.get(at).copied();
+    let is_error = match protocol {
+        // Only what is surely a question or an answer.
+        wire::ICMP => !kind().is_some_and(|kind| matches!(kind, 0 | 8..=10 | 13..=18)),
+        wire::ICMPV6 => kind().is_none_or(|kind| kind < 128 || (133..=137).contains(&kind)),
+        _ => false,
+    };
+    (!is_error).then_some(source)
+}
+
+/// The protocol above IP, and where it starts; `None` for a fragment other than the first.
+fn upper(user: &[u8]) -> Option<(u8, usize)> {
+    if user.first()? >> 4 == 4 {
+        // Behind the three flags.
+        let offset = wire::u16_at(user, 6)? << 3;
+        return (offset == 0).then_some((*user.get(9)?, usize::from(user.first()? & 0xf) * 4));
+    }
+    let (mut protocol, mut at) = (*user.get(6)?, 40);
+    for _ in 0..session::inner::EXTENSION_HEADERS_MAX {
+        let [next, units] = match protocol {
+            0 | 43 | 60 | 135 => wire::array(user, at)?,
+            44 => {
+                let [next, _, high, low] = wire::array(user, at)?;
+                if u16::from_be_bytes([high, low]) & 0xfff8 != 0 {
+                    return None;
+                }
+                [next, 0]
+            }
+            _ => break,
+        };
+        protocol = next;
+        at += (usize::from(units) + 1) * 8;
+    }
+    Some((protocol, at))
+}
+
+/// How long the message about a packet is.
+fn notice_length(to: IpAddr, user: &[u8]) -> usize {
+    match to {
+        IpAddr::V4(_) => NOTICE_V4_MAX.min(28 + user.len()),
+        IpAddr::V6(_) => NOTICE_V6_MAX.min(48 + user.len()),
+    }
+}
+
+impl Notice {
+    const fn time_exceeded(to: IpAddr) -> Self {
+        Self {
+            kind: if to.is_ipv4() { 11 } else { 3 },
+            code: 0,
+            rest: [0; 4],
+        }
+    }
+
+    /// Tunnels carry the least that IPv6 wants, in fragments of their own.
+    fn too_big(to: IpAddr, room: u16, into_tunnel: bool) -> Self {
+        let least = if to.is_ipv6() && into_tunnel {
+            MTU_V6_MIN
+        } else {
+            0
+        };
+        let [high, low] = room.max(least).to_be_bytes();
+        Self {
+            kind: if to.is_ipv4() { 3 } else { 2 },
+            code: if to.is_ipv4() { 4 } else { 0 },
+            rest: [0, 0, high, low],
+        }
+    }
+
+    /// Writes the message, and as much of the packet as there is room for.
+    fn put(self, ip: &mut [u8], own: IpAddr, to: IpAddr, user: &[u8]) -> Option<()> {
+        let at = if to.is_ipv4() { 20 } else { 40 };
+        let [a, b, c, d] = self.rest;
+        wire::put(ip, at, [self.kind, self.code, 0, 0, a, b, c, d])?;
+        let quote = ip.get_mut(at + 8..)?;
+        quote.copy_from_slice(user.get(..quote.len())?);
+        match (own, to) {
+            (IpAddr::V4(own), IpAddr::V4(to)) => put_v4(ip, own, to),
+            (IpAddr::V6(own), IpAddr::V6(to)) => nd::finish(ip, (own, to), 64),
+            _ => None,
+        }
+    }
+}
+
+/// Writes the IPv4 header in front of an ICMP message, and the message's checksum.
+fn put_v4(ip: &mut [u8], own: Ipv4Addr, to: Ipv4Addr) -> Option<()> {
+    let [high, low] = u16::try_from(ip.len()).ok()?.to_be_bytes();
+    // Network control, as routers send (RFC 1812, 4.3.2.5).
+    let header = [0x45, 0xc0, high, low, 0, 0, 0, 0, 64, wire::ICMP, 0, 0];
+    wire::put(ip, 0, header)?;
+    wire::put(ip, 12, own.octets())?;
+    wire::put(ip, 16, to.octets())?;
+    wire::set_ipv4_checksum(ip.get_mut(..20)?);
+    let checksum = !wire::fold(wire::sum(ip.get(20..)?));
+    wire::put(ip, 22, checksum.to_be_bytes())
+}
