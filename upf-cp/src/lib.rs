@@ -40,6 +40,7 @@ mod config;
 mod counters;
 mod event;
 mod features;
+mod index;
 mod load;
 mod node;
 mod paths;

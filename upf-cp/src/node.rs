@@ -64,6 +64,8 @@ pub struct Node {
     pub(crate) strangers: Bucket,
     pub(crate) log: Bucket,
     pub(crate) outputs: Vec<Output>,
+    /// Where messages are written before they get the room that they need.
+    pub(crate) scratch: Vec<u8>,
 }
 
 /// A request, as far as its answer needs to know it.
@@ -112,6 +114,7 @@ impl Node {
             paths: Paths::default(),
             counters: Counters::default(),
             outputs: Vec::new(),
+            scratch: Vec::new(),
             incoming,
             timers,
             random,
@@ -132,8 +135,26 @@ impl Node {
             Input::Report { report, .. } => self.worker_report(report.into()),
             Input::Operator(operator) => self.operate(operator),
         }
+        self.finish()
+    }
+
+    /// [`Input::Datagram`] whose octets stay where they are.
+    pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, octets: &[u8]) -> Vec<Output> {
+        self.now = now;
+        self.datagram(from, octets);
+        self.finish()
+    }
+
+    /// Takes outputs back that have been seen to: the next ones need no room of their own.
+    pub fn recycle(&mut self, mut outputs: Vec<Output>) {
+        outputs.clear();
+        self.outputs = outputs;
+    }
+
+    /// What is due by now besides; and what there is to do about all of it.
+    fn finish(&mut self) -> Vec<Output> {
         for _ in 0..DEADLINES_PER_CALL {
-            let Some(timer) = self.timers.due(now.elapsed_ms) else {
+            let Some(timer) = self.timers.due(self.now.elapsed_ms) else {
                 break;
             };
             self.due(timer);

@@ -100,7 +100,7 @@ impl Node {
             }
             Message::PfdManagementRequest(_) => self.unsupported(asked, message.message_type()),
             Message::SessionEstablishmentRequest(request) => self.establish(asked, &request),
-            Message::SessionModificationRequest(request) => self.modify(asked, request),
+            Message::SessionModificationRequest(mut request) => self.modify(asked, &mut request),
             Message::SessionDeletionRequest(_) => self.delete(asked),
             Message::HeartbeatResponse(_)
             | Message::AssociationSetupResponse(_)

@@ -111,16 +111,19 @@ impl Node {
         message: &impl Encode,
         to: Option<PeerId>,
     ) -> Option<Arc<[u8]>> {
-        let mut octets = Vec::with_capacity(256);
-        if pfcp::encode(header, message, &mut octets).is_err() {
-            self.counters.too_long += 1;
-            return None;
-        }
-        self.counters.count_sent(message.message_type());
-        if let Some(peer) = to {
-            self.add_load(peer, &mut octets);
-        }
-        Some(octets.into())
+        let mut octets = std::mem::take(&mut self.scratch);
+        octets.clear();
+        let written = pfcp::encode(header, message, &mut octets);
+        let encoded = written.is_ok().then(|| {
+            self.counters.count_sent(message.message_type());
+            if let Some(peer) = to {
+                self.add_load(peer, &mut octets);
+            }
+            Arc::from(octets.as_slice())
+        });
+        self.counters.too_long += u64::from(encoded.is_none());
+        self.scratch = octets;
+        encoded
     }
 
     pub(crate) fn command(&mut self, worker: WorkerId, command: Command) {

@@ -9,6 +9,7 @@ use session::{Seid, SessionIndex, Teid, WorkerId};
 use smallvec::SmallVec;
 
 use crate::association::PeerId;
+use crate::index::Index;
 use crate::translate::Details;
 
 /// How the CP function names a session (its F-SEID).
@@ -41,9 +42,10 @@ const INDEX_BITS: u32 = 24;
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     slots: Vec<Option<Box<Session>>>,
-    by_cp: FxHashMap<(PeerId, CpFSeid), SessionIndex>,
+    /// By association and the CP function's F-SEID.
+    by_cp: Index,
     /// Who sends into a tunnel: for Error Indications.
-    by_remote: FxHashMap<(IpAddr, Teid), SmallVec<[SessionIndex; 1]>>,
+    by_remote: Index,
     gtpu_peers: GtpuPeers,
     /// Tunnels of sessions whose peers do not know them, and whose CP functions were told so: once
     /// until the session changes.
@@ -147,14 +149,24 @@ impl Sessions {
 
     /// The session that the CP function knows by that F-SEID.
     pub(crate) fn by_cp(&self, peer: PeerId, cp: CpFSeid) -> Option<SessionIndex> {
-        self.by_cp.get(&(peer, cp)).copied()
+        self.by_cp.candidates(&(peer, cp)).find(|index| {
+            let session = self.get(*index);
+            session.is_some_and(|session| (session.peer, session.cp) == (peer, cp))
+        })
+    }
+
+    /// The sessions that have a tunnel there.
+    fn by_remote(&self, remote: (IpAddr, Teid)) -> impl Iterator<Item = SessionIndex> + '_ {
+        self.by_remote.candidates(&remote).filter(move |index| {
+            let session = self.get(*index);
+            session.is_some_and(|session| remotes(session).any(|there| there == remote))
+        })
     }
 
     /// The sessions that send into a tunnel now and whose CP functions have not been told yet that
     /// its peer does not know it; by now they are.
     pub(crate) fn tell_error(&mut self, peer: IpAddr, teid: Teid) -> SmallVec<[SessionIndex; 1]> {
-        let there = self.by_remote.get(&(peer, teid));
-        let mut sessions = there.cloned().unwrap_or_default();
+        let mut sessions: SmallVec<[_; 1]> = self.by_remote((peer, teid)).collect();
         sessions.retain(|index| {
             self.get(*index)
                 .is_some_and(|session| sends_to(session, (peer, teid)))
@@ -170,15 +182,9 @@ impl Sessions {
 
     /// The CP functions whose sessions send to that node; a look at every tunnel.
     pub(crate) fn owners_towards(&self, address: IpAddr) -> Vec<PeerId> {
-        let towards = self
-            .by_remote
-            .iter()
-            .filter(|((peer, _), _)| *peer == address);
-        let sessions = towards.flat_map(|(_, sessions)| sessions);
-        let mut owners: Vec<PeerId> = sessions
-            .filter_map(|index| self.get(*index))
-            .map(|session| session.peer)
-            .collect();
+        let towards = |session: &&Session| remotes(session).any(|(peer, _)| peer == address);
+        let sessions = self.iter().filter(towards);
+        let mut owners: Vec<PeerId> = sessions.map(|session| session.peer).collect();
         owners.sort_unstable();
         owners.dedup();
         owners
@@ -190,19 +196,19 @@ impl Sessions {
         if self.slots.len() <= at {
             self.slots.resize_with(at + 1, || None);
         }
-        self.index(&session);
         if let Some(slot) = self.slots.get_mut(at)
             && slot.replace(Box::new(session)).is_none()
         {
             self.count += 1;
         }
+        self.index(index);
     }
 
     pub(crate) fn remove(&mut self, index: SessionIndex) -> Option<Session> {
-        let session = *self.slots.get_mut(place(index))?.take()?;
+        self.unindex(index);
+        let session = self.slots.get_mut(place(index))?.take()?;
         self.count -= 1;
-        self.unindex(&session);
-        Some(session)
+        Some(*session)
     }
 
     /// Changes a session, and what it is found by.
@@ -211,45 +217,47 @@ impl Sessions {
         index: SessionIndex,
         change: impl FnOnce(&mut Session) -> T,
     ) -> Option<T> {
-        let mut session = self.slots.get_mut(place(index))?.take()?;
-        self.unindex(&session);
-        let result = change(&mut session);
-        self.index(&session);
-        if let Some(slot) = self.slots.get_mut(place(index)) {
-            *slot = Some(session);
-        }
-        Some(result)
+        self.unindex(index);
+        let result = self.get_mut(index).map(change);
+        self.index(index);
+        result
     }
 
-    fn index(&mut self, session: &Session) {
-        self.by_cp.insert((session.peer, session.cp), session.index);
-        for remote in remotes(session) {
-            let there = self.by_remote.entry(remote).or_default();
-            if there.is_empty() {
+    fn index(&mut self, index: SessionIndex) {
+        let Some(session) = self.get(index) else {
+            return;
+        };
+        let (peer, cp) = (session.peer, session.cp);
+        let remotes: SmallVec<[_; 2]> = remotes(session).collect();
+        // The one that has it now is who is meant from now on.
+        if let Some(other) = self.by_cp(peer, cp) {
+            self.by_cp.remove(&(peer, cp), other);
+        }
+        self.by_cp.add(&(peer, cp), index);
+        for remote in remotes {
+            if self.by_remote.contains(&remote, index) {
+                continue;
+            }
+            if self.by_remote(remote).next().is_none() {
                 self.gtpu_peers.add(remote.0);
             }
-            if !there.contains(&session.index) {
-                there.push(session.index);
-            }
+            self.by_remote.add(&remote, index);
         }
     }
 
-    fn unindex(&mut self, session: &Session) {
-        let key = (session.peer, session.cp);
-        if self.by_cp.get(&key) == Some(&session.index) {
-            self.by_cp.remove(&key);
-        }
-        for remote in remotes(session) {
+    fn unindex(&mut self, index: SessionIndex) {
+        let Some(session) = self.get(index) else {
+            return;
+        };
+        let cp = (session.peer, session.cp);
+        let remotes: SmallVec<[_; 2]> = remotes(session).collect();
+        self.by_cp.remove(&cp, index);
+        for remote in remotes {
             if !self.errors_told.is_empty() {
-                self.errors_told
-                    .remove(&(session.index, remote.0, remote.1));
+                self.errors_told.remove(&(index, remote.0, remote.1));
             }
-            if let Some(there) = self.by_remote.get_mut(&remote) {
-                there.retain(|index| *index != session.index);
-                if there.is_empty() {
-                    self.by_remote.remove(&remote);
-                    self.gtpu_peers.remove(remote.0);
-                }
+            if self.by_remote.remove(&remote, index) && self.by_remote(remote).next().is_none() {
+                self.gtpu_peers.remove(remote.0);
             }
         }
     }

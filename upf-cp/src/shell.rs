@@ -264,8 +264,12 @@ impl Shell {
             };
             let now = self.clock.now();
             for (from, octets) in inbox.datagrams() {
-                let octets = octets.to_vec();
-                self.input_at(now, Input::Datagram { from, octets });
+                if self.record.is_some() {
+                    let octets = octets.to_vec();
+                    self.record(now, &Input::Datagram { from, octets });
+                }
+                let outputs = self.node.handle_datagram(now, from, octets);
+                self.carry_out(outputs);
             }
             self.release_held();
             self.flush().await;
@@ -276,14 +280,20 @@ impl Shell {
     }
 
     fn input(&mut self, input: Input) {
-        self.input_at(self.clock.now(), input);
+        let now = self.clock.now();
+        self.record(now, &input);
+        let outputs = self.node.handle(now, input);
+        self.carry_out(outputs);
     }
 
-    fn input_at(&mut self, now: Now, input: Input) {
+    fn record(&self, now: Now, input: &Input) {
         if let Some(record) = &self.record {
             let _ = record.try_send((now, input.clone()));
         }
-        for output in self.node.handle(now, input) {
+    }
+
+    fn carry_out(&mut self, mut outputs: Vec<Output>) {
+        for output in outputs.drain(..) {
             match output {
                 Output::Send {
                     to,
@@ -300,6 +310,7 @@ impl Shell {
                 Output::Worker { worker, command } => self.tell(usize::from(worker.0), command),
             }
         }
+        self.node.recycle(outputs);
     }
 
     /// Lets the answers go whose rules all workers have seen; `false` if there are none.

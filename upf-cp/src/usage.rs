@@ -9,38 +9,72 @@ use session::{UrrId, Usage};
 
 use crate::event::Now;
 
-/// Volumes, each of which may be absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Volumes, each of which may be absent. There are several in each session, so an absent one is
+/// [`ABSENT`], which no counter reaches, and not an `Option` of twice the size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Octets {
-    pub(crate) total: Option<u64>,
-    pub(crate) uplink: Option<u64>,
-    pub(crate) downlink: Option<u64>,
+    total: u64,
+    uplink: u64,
+    downlink: u64,
+}
+
+const ABSENT: u64 = u64::MAX;
+
+impl Default for Octets {
+    fn default() -> Self {
+        Self::new(None, None, None)
+    }
 }
 
 impl Octets {
+    pub(crate) const fn new(
+        total: Option<u64>,
+        uplink: Option<u64>,
+        downlink: Option<u64>,
+    ) -> Self {
+        const fn word(value: Option<u64>) -> u64 {
+            match value {
+                Some(value) => value,
+                None => ABSENT,
+            }
+        }
+        Self {
+            total: word(total),
+            uplink: word(uplink),
+            downlink: word(downlink),
+        }
+    }
+    fn total(self) -> Option<u64> {
+        Some(self.total).filter(|total| *total != ABSENT)
+    }
+    fn uplink(self) -> Option<u64> {
+        Some(self.uplink).filter(|uplink| *uplink != ABSENT)
+    }
+    fn downlink(self) -> Option<u64> {
+        Some(self.downlink).filter(|downlink| *downlink != ABSENT)
+    }
     fn each(self, other: Self, merge: impl Fn(Option<u64>, Option<u64>) -> Option<u64>) -> Self {
+        Self::new(
+            merge(self.total(), other.total()),
+            merge(self.uplink(), other.uplink()),
+            merge(self.downlink(), other.downlink()),
+        )
+    }
+    const fn of(volume: &Volume) -> Self {
         Self {
-            total: merge(self.total, other.total),
-            uplink: merge(self.uplink, other.uplink),
-            downlink: merge(self.downlink, other.downlink),
+            total: volume.total_octets(),
+            uplink: volume.uplink_octets,
+            downlink: volume.downlink_octets,
         }
     }
-    fn of(volume: &Volume) -> Self {
-        Self {
-            total: Some(volume.total_octets()),
-            uplink: Some(volume.uplink_octets),
-            downlink: Some(volume.downlink_octets),
-        }
-    }
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.total.is_none() && self.uplink.is_none() && self.downlink.is_none()
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
     /// Whether `used` reaches one of these.
-    fn is_reached(self, used: &Volume) -> bool {
-        let reached = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used >= limit);
-        reached(self.total, used.total_octets())
-            || reached(self.uplink, used.uplink_octets)
-            || reached(self.downlink, used.downlink_octets)
+    const fn is_reached(self, used: &Volume) -> bool {
+        used.total_octets() >= self.total
+            || used.uplink_octets >= self.uplink
+            || used.downlink_octets >= self.downlink
     }
     /// What is left after `used`.
     fn less(self, used: &Volume) -> Self {
@@ -196,16 +230,16 @@ impl UrrControl {
         let mut totals = self.threshold_left.each(quota, least);
         let mut is_quota = self.quota_left.is_some() && totals == quota;
         if self.waits_for_packet() {
-            totals.total = Some(1);
+            totals.total = 1;
             is_quota = false;
         }
         let absolute = totals.each(Octets::of(&self.base), |left, base| {
             Some(left?.saturating_add(base?))
         });
         usage.arm(Alarm {
-            total_octets: absolute.total,
-            uplink_octets: absolute.uplink,
-            downlink_octets: absolute.downlink,
+            total_octets: absolute.total(),
+            uplink_octets: absolute.uplink(),
+            downlink_octets: absolute.downlink(),
             is_quota,
         });
     }

@@ -12,6 +12,7 @@ use session::plan::{Context, Encapsulation, Installed};
 use session::report::Command;
 use session::rule::Action;
 use session::{Epoch, FarId, NextHopId, Rules, Seid, SessionIndex, UrrId};
+use smallvec::SmallVec;
 
 use super::draft::{check_counts, compile, created_pdrs, publish};
 use super::establishment::not_supported;
@@ -42,7 +43,7 @@ impl Node {
             .ok_or(Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND))
     }
 
-    pub(crate) fn modify(&mut self, asked: Asked, request: SessionModificationRequest) {
+    pub(crate) fn modify(&mut self, asked: Asked, request: &mut SessionModificationRequest) {
         let sets = (request.fq_csids.clone(), request.group_id.clone());
         let has_cp_f_seid = request.cp_f_seid.is_some();
         let modified = self.owned(&asked).and_then(|index| {
@@ -71,10 +72,10 @@ impl Node {
     fn try_modify(
         &mut self,
         index: SessionIndex,
-        request: SessionModificationRequest,
+        request: &mut SessionModificationRequest,
     ) -> Result<(Draft, Vec<UsageReport>, Option<Epoch>), Refusal> {
-        check_supported(&request)?;
-        check_one_operation_each(&request)?;
+        check_supported(request)?;
+        check_one_operation_each(request)?;
         let cp = request
             .cp_f_seid
             .as_ref()
@@ -113,7 +114,7 @@ impl Node {
     fn revise(
         &mut self,
         index: SessionIndex,
-        request: SessionModificationRequest,
+        request: &mut SessionModificationRequest,
         draft: &mut Draft,
     ) -> Result<Revised, Refusal> {
         let gone = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
@@ -126,7 +127,7 @@ impl Node {
             (request.create_urrs.len(), limits.urrs_per_session),
         ])?;
         // "Reports from the old definition, before updates in the same message."
-        let mut reports = self.query(index, &request, draft)?;
+        let mut reports = self.query(index, request, draft)?;
         let mut removed = Vec::new();
         let mut translator = self.translator(worker, draft);
         translator.revise(request, &mut removed)?;
@@ -352,7 +353,7 @@ impl Translator<'_> {
     /// what changes.
     fn revise(
         &mut self,
-        request: SessionModificationRequest,
+        request: &mut SessionModificationRequest,
         removed: &mut Vec<UrrControl>,
     ) -> Result<(), Refusal> {
         for ie in &request.remove_pdrs {
@@ -397,7 +398,7 @@ impl Translator<'_> {
         self.revise_pdrs(request)
     }
 
-    fn revise_pdrs(&mut self, request: SessionModificationRequest) -> Result<(), Refusal> {
+    fn revise_pdrs(&mut self, request: &mut SessionModificationRequest) -> Result<(), Refusal> {
         let created = request
             .create_pdrs
             .iter()
@@ -414,7 +415,7 @@ impl Translator<'_> {
         for ie in &request.create_pdrs {
             self.create_pdr(ie)?;
         }
-        for ie in request.update_pdrs {
+        for ie in std::mem::take(&mut request.update_pdrs) {
             self.update_pdr(ie)?;
         }
         Ok(())
@@ -473,7 +474,7 @@ fn check_one_operation_each(request: &SessionModificationRequest) -> Result<(), 
 }
 
 fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
-    let mut ids: Vec<T> = ids.collect();
+    let mut ids: SmallVec<[T; 8]> = ids.collect();
     ids.sort_unstable();
     ids.windows(2).find_map(|pair| match pair {
         [a, b] if a == b => Some(*a),

@@ -205,19 +205,15 @@ fn map<T, U>(ie: &Update<T>, value: impl Fn(&T) -> U) -> Update<U> {
 
 fn threshold(ie: &pfcp::VolumeThreshold) -> Octets {
     let positive = |value: Option<u64>| value.filter(|value| *value > 0);
-    Octets {
-        total: positive(ie.total),
-        uplink: positive(ie.uplink),
-        downlink: positive(ie.downlink),
-    }
+    Octets::new(
+        positive(ie.total),
+        positive(ie.uplink),
+        positive(ie.downlink),
+    )
 }
 
 const fn quota(ie: &pfcp::VolumeQuota) -> Octets {
-    Octets {
-        total: ie.total,
-        uplink: ie.uplink,
-        downlink: ie.downlink,
-    }
+    Octets::new(ie.total, ie.uplink, ie.downlink)
 }
 
 /// Arms the counters of all URRs of a session.
