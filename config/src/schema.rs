@@ -302,6 +302,10 @@ sections! {
         qers_per_session: u32 = "100" in 1..=65_535;
         /// Usage reporting rules of one session.
         urrs_per_session: u32 = "100" in 1..=65_535;
+        /// Traffic endpoints of one session.
+        traffic_endpoints_per_session: u32 = "16" in 0..=256;
+        /// Framed routes of one packet detection rule or traffic endpoint.
+        framed_routes_per_pdr: u32 = "16" in 0..=255;
         /// Buffering action rules of one session.
         bars_per_session: u32 = "16" in 1..=255;
         /// PFCP messages of all peers per second that there is time for. Beyond, establishments and modifications are refused by their priority, with the cause "congestion", and SMFs that can read it are told (LOAD, OVRL).

@@ -7,9 +7,7 @@ use crate::id::InterfaceId;
 use crate::id::{NextHopId, PdrId};
 use crate::inner::{Inner, Transport};
 use crate::plan::Arrival;
-use crate::rule::{
-    Action, DestinationInterface, Gate, LocalFTeid, Pdr, Rules, SourceInterface, UeAddress,
-};
+use crate::rule::{Action, DestinationInterface, Gate, LocalFTeid, Pdr, Rules, SourceInterface};
 use crate::sdf::{Address, Endpoint, SdfFilter};
 
 /// Where a packet came from.
@@ -49,9 +47,9 @@ pub fn verdict(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Verdict {
     let mut candidates: Vec<&Pdr> = rules
         .pdrs
         .iter()
-        .filter(|pdr| came_in_by(pdr, from))
+        .filter(|pdr| !pdr.dormant && came_in_by(pdr, from))
         .collect();
-    candidates.sort_by_key(|pdr| (pdr.precedence, pdr.id));
+    candidates.sort_by_key(|pdr| (pdr.precedence, pdr.id, pdr.part));
     let Some(pdr) = candidates
         .into_iter()
         .find(|pdr| matches(pdr, rules, arrival))
@@ -73,8 +71,8 @@ pub fn verdict(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Verdict {
     });
     if pdr.pdi.source_interface == SourceInterface::Access
         && to_core
-        && !rules.ue.is_empty()
-        && !rules.ue.contains(arrival.inner.source())
+        && (!rules.ue.is_empty() || rules.framed().next().is_some())
+        && !rules.is_ue(arrival.inner.source())
     {
         return Verdict::Spoofed(pdr.id);
     }
@@ -115,14 +113,17 @@ fn came_in_by(pdr: &Pdr, from: Ingress) -> bool {
 
 fn matches(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> bool {
     let inner = &arrival.inner;
-    let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty()).is_none_or(|ue| {
-        let ours = if pdr.pdi.source_interface == SourceInterface::Access {
-            inner.source()
-        } else {
-            inner.destination()
-        };
-        ue.contains(ours)
-    });
+    let ours = if pdr.pdi.source_interface == SourceInterface::Access {
+        inner.source()
+    } else {
+        inner.destination()
+    };
+    let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty());
+    let framed = pdr.pdi.framed.as_deref();
+    // "UE IP Address and Framed-Route are ORed with each other", and an absent address matches all:
+    // Open5GS' uplink PDR has routes, and no address.
+    let ue =
+        ue.is_none_or(|ue| ue.contains(ours)) || framed.is_some_and(|framed| framed.contains(ours));
     let qfi = pdr.pdi.qfis.is_empty() || arrival.qfi.is_some_and(|qfi| pdr.pdi.qfis.contains(&qfi));
     let uplink = pdr.pdi.source_interface == SourceInterface::Access;
     let sdf = pdr.pdi.sdf_filters.is_empty()
@@ -130,11 +131,11 @@ fn matches(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> bool {
             .pdi
             .sdf_filters
             .iter()
-            .any(|f| filter_matches(f, &rules.ue, inner, uplink));
+            .any(|f| filter_matches(f, rules, inner, uplink));
     ue && qfi && sdf
 }
 
-fn filter_matches(filter: &SdfFilter, ue: &UeAddress, inner: &Inner<'_>, uplink: bool) -> bool {
+fn filter_matches(filter: &SdfFilter, rules: &Rules, inner: &Inner<'_>, uplink: bool) -> bool {
     let transport: Transport = inner.transport();
     if let Some(flow) = &filter.flow {
         // Written for downlink: `from` is the far end, `to` the UE's.
@@ -150,8 +151,8 @@ fn filter_matches(filter: &SdfFilter, ue: &UeAddress, inner: &Inner<'_>, uplink:
         if flow
             .protocol
             .is_some_and(|protocol| protocol != transport.protocol)
-            || !end_matches(&flow.from, ue, far_end, ports.map(|p| p.0))
-            || !end_matches(&flow.to, ue, near_end, ports.map(|p| p.1))
+            || !end_matches(&flow.from, rules, far_end, ports.map(|p| p.0))
+            || !end_matches(&flow.to, rules, near_end, ports.map(|p| p.1))
         {
             return false;
         }
@@ -165,13 +166,14 @@ fn filter_matches(filter: &SdfFilter, ue: &UeAddress, inner: &Inner<'_>, uplink:
             .is_none_or(|label| inner.flow_label() == Some(label))
 }
 
-fn end_matches(end: &Endpoint, ue: &UeAddress, address: IpAddr, port: Option<u16>) -> bool {
+fn end_matches(end: &Endpoint, rules: &Rules, address: IpAddr, port: Option<u16>) -> bool {
     let address = match end.address {
         Address::Any => true,
         // The UE's link-local address is its own, too: Router Solicitations come from it.
         Address::Assigned => {
             let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
-            ue.is_empty() || ue.contains(address) || (ue.ipv6.is_some() && is_link_local)
+            let none = rules.ue.is_empty() && rules.framed().next().is_none();
+            none || rules.is_ue(address) || (rules.ue.ipv6.is_some() && is_link_local)
         }
         Address::Net(net) => net.contains(&address),
     };

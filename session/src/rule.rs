@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 use smallvec::SmallVec;
 
 use crate::id::{
@@ -18,8 +18,10 @@ pub struct Rules {
     pub seid: Seid,
     /// The UE's addresses, gathered from all PDIs.
     pub ue: UeAddress,
-    /// Packet detection rules, in no order; ids are unique.
+    /// Packet detection rules, in no order; an id and a [`part`](Pdr::part) are there once.
     pub pdrs: Vec<Pdr>,
+    /// Tunnels that stay the session's, whether or not a PDR uses them now.
+    pub held: Option<Box<HeldTunnels>>,
     /// Forwarding action rules; ids are unique.
     pub fars: Vec<Far>,
     /// QoS enforcement rules; ids are unique.
@@ -85,6 +87,22 @@ pub struct UeAddress {
     pub ipv6: Option<Ipv6Net>,
 }
 
+/// The tunnels of a session's traffic endpoints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldTunnels(pub Vec<LocalFTeid>);
+
+/// Framed-Route and Framed-IPv6-Route (TS 29.244, 8.2.109 and 8.2.111): networks behind the UE, each
+/// once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FramedRoutes(pub Vec<IpNet>);
+
+impl FramedRoutes {
+    /// Whether `address` lies behind the UE.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|route| route.contains(&address))
+    }
+}
+
 impl UeAddress {
     /// Whether `address` belongs to the UE.
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -104,6 +122,12 @@ impl UeAddress {
 pub struct Pdr {
     /// Its id.
     pub id: PdrId,
+    /// Which part of the PDR this is: one that names several traffic endpoints or predefined rules
+    /// matches when any of its parts does, the lowest first.
+    pub part: u8,
+    /// Matches nothing for the time being, but keeps what it is found by: before its Activation
+    /// Time, after its Deactivation Time.
+    pub dormant: bool,
     /// When it is tried: lowest first.
     pub precedence: Precedence,
     /// What it matches.
@@ -131,10 +155,33 @@ pub struct Pdi {
     pub vrf: Option<InterfaceId>,
     /// The UE's address: the source of uplink packets, the destination of downlink ones.
     pub ue: Option<UeAddress>,
+    /// Networks behind the UE, whose addresses match besides the UE's own. Where the PDI names no UE
+    /// address they restrict nothing.
+    pub framed: Option<Box<FramedRoutes>>,
     /// QFIs in the PDU session container; empty matches every packet.
     pub qfis: Vec<Qfi>,
     /// SDF filters, written for downlink; empty matches every packet.
     pub sdf_filters: Vec<SdfFilter>,
+}
+
+impl Rules {
+    /// Tunnels that are the session's even while no PDR uses them.
+    pub fn held(&self) -> &[LocalFTeid] {
+        self.held.as_ref().map_or(&[], |held| &held.0)
+    }
+
+    /// All networks behind the UE that PDRs name.
+    pub fn framed(&self) -> impl Iterator<Item = &IpNet> {
+        self.pdrs
+            .iter()
+            .filter_map(|pdr| pdr.pdi.framed.as_deref())
+            .flat_map(|framed| &framed.0)
+    }
+
+    /// Whether a packet may come from that address: the UE's, or one of a network behind it.
+    pub fn is_ue(&self, address: IpAddr) -> bool {
+        self.ue.contains(address) || self.framed().any(|route| route.contains(&address))
+    }
 }
 
 /// Outer Header Removal (TS 29.244, 8.2.64).

@@ -14,8 +14,8 @@ use session::inner::Inner;
 use session::plan::{Act, Arrival, Context, Installed, Plan};
 use session::reference::{self, Ingress, Verdict};
 use session::rule::{
-    Action, DestinationInterface, Far, Forwarding, Gate, LocalFTeid, OuterHeaderCreation, Pdi, Pdr,
-    Qer, Rules, SourceInterface, UeAddress, ue_prefix,
+    Action, DestinationInterface, Far, Forwarding, FramedRoutes, Gate, HeldTunnels, LocalFTeid,
+    OuterHeaderCreation, Pdi, Pdr, Qer, Rules, SourceInterface, UeAddress, ue_prefix,
 };
 use session::sdf::{FlowDescription, SdfFilter};
 use session::tables::Key;
@@ -27,6 +27,8 @@ use session::{
 const VRF: InterfaceId = InterfaceId(1);
 const UE_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 45, 0, 2), Ipv4Addr::new(10, 45, 0, 3)];
 const UE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 0, 0, 0, 9);
+const FRAMED: Ipv4Addr = Ipv4Addr::new(10, 46, 7, 9);
+const FRAMED_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x46, 7, 0, 0, 0, 9);
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 1);
 
@@ -63,6 +65,20 @@ fn ue() -> impl Strategy<Value = Option<UeAddress>> {
     prop::sample::select(vec![None, Some(v4), Some(v6), Some(both)])
 }
 
+fn framed() -> impl Strategy<Value = Option<Box<FramedRoutes>>> {
+    let some = |routes: &[&str]| {
+        let routes = routes.iter().map(|route| route.parse().unwrap()).collect();
+        Some(Box::new(FramedRoutes(routes)))
+    };
+    prop::sample::select(vec![
+        None,
+        None,
+        some(&["10.46.7.0/24"]),
+        some(&["10.46.0.0/16", "2001:db8:46::/48"]),
+        some(&["192.0.2.128/25", "2001:db8:46:7::/64"]),
+    ])
+}
+
 fn filter() -> impl Strategy<Value = SdfFilter> {
     let flow = prop::sample::select(vec![
         None,
@@ -96,19 +112,27 @@ fn pdr() -> impl Strategy<Value = Pdr> {
         ue(),
         prop::collection::vec(1..4_u8, 0..3),
         prop::collection::vec(filter(), 0..3),
-        (1..4_u32, prop::collection::vec(1..4_u32, 0..3)),
+        (
+            1..4_u32,
+            prop::collection::vec(1..4_u32, 0..3),
+            framed(),
+            prop::bool::weighted(0.1),
+        ),
     )
         .prop_map(
-            |(source_interface, teid, precedence, ue, qfis, sdf_filters, (far, qers))| {
+            |(source_interface, teid, precedence, ue, qfis, sdf_filters, rest)| {
+                let (far, qers, framed, dormant) = rest;
                 let core = source_interface == SourceInterface::Core;
                 Pdr {
                     precedence: Precedence(precedence),
+                    dormant,
                     pdi: Pdi {
                         source_interface,
                         // From the core also by N9, in a tunnel.
                         local_f_teid: (!core || precedence == 0).then(|| tunnel(teid)),
                         vrf: Some(VRF),
                         ue,
+                        framed,
                         qfis: qfis.into_iter().filter_map(Qfi::new).collect(),
                         sdf_filters,
                     },
@@ -152,6 +176,15 @@ fn far() -> impl Strategy<Value = (Action, Option<Forwarding>)> {
     })
 }
 
+/// Two PDRs of each id, as its parts.
+fn numbered((pdr, number): (Pdr, u8)) -> Pdr {
+    Pdr {
+        id: PdrId(u16::from(number / 2)),
+        part: number % 2,
+        ..pdr
+    }
+}
+
 prop_compose! {
     fn rules()(
         pdrs in prop::collection::vec(pdr(), 1..8),
@@ -160,7 +193,7 @@ prop_compose! {
     ) -> Rules {
         let gate = |closed| if closed { Gate::Closed } else { Gate::Open };
         let pdrs: Vec<Pdr> =
-            pdrs.into_iter().zip(1..).map(|(pdr, id)| Pdr { id: PdrId(id), ..pdr }).collect();
+            pdrs.into_iter().zip(2..).map(numbered).collect();
         Rules {
             ue: session::plan::ue_of(&pdrs),
             pdrs,
@@ -198,7 +231,11 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
     )
         .prop_map(|(v6, uplink, udp, a, b, tos, other)| {
             let builder = if v6 {
-                let ue = if other == 0 { SERVER_V6 } else { UE_V6 };
+                let ue = match other {
+                    0 => SERVER_V6,
+                    1 => FRAMED_V6,
+                    _ => UE_V6,
+                };
                 let (source, destination) = if uplink {
                     (ue, SERVER_V6)
                 } else {
@@ -206,7 +243,11 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
                 };
                 etherparse::PacketBuilder::ipv6(source.octets(), destination.octets(), 64)
             } else {
-                let ue = if other == 0 { UE_V4[1] } else { UE_V4[0] };
+                let ue = match other {
+                    0 => UE_V4[1],
+                    1 => FRAMED,
+                    _ => UE_V4[0],
+                };
                 let (source, destination) = if uplink { (ue, SERVER) } else { (SERVER, ue) };
                 etherparse::PacketBuilder::ipv4(source.octets(), destination.octets(), 64)
             };
@@ -452,4 +493,27 @@ fn contradictions_name_the_rule() {
         compile(&|rules| rules.ue = UeAddress::default()),
         CompileError::NoKey(PdrId(1))
     );
+}
+
+#[test]
+fn a_tunnel_that_no_pdr_uses_stays_if_it_is_held() {
+    let mut rules = downlink_session();
+    rules.held = Some(Box::new(HeldTunnels(vec![tunnel(5)])));
+    rules.pdrs[0].dormant = true;
+    let first = Installed::default()
+        .compile(rules.clone(), &context(), |_| true)
+        .unwrap();
+    assert_eq!(
+        first.installed.keys().as_slice(),
+        [Key::Tunnel(tunnel(5)), Key::Ipv4(VRF, UE_V4[0])]
+    );
+    // Found, but nothing matches.
+    assert_eq!(first.plan.steps().count(), 0);
+    assert!(first.plan.entry(session::tables::EntryId(0)).is_none());
+    rules.held = None;
+    let second = first
+        .installed
+        .compile(rules, &context(), |_| true)
+        .unwrap();
+    assert_eq!(second.remove.as_slice(), [Key::Tunnel(tunnel(5))]);
 }

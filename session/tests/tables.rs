@@ -7,7 +7,7 @@
     reason = "tests"
 )]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -53,9 +53,7 @@ fn compile(
         pdi,
         ..Pdr::default()
     };
-    let prefix = ue_prefix(std::net::Ipv6Addr::from_bits(
-        u128::from(ue.to_bits()) << 64,
-    ));
+    let prefix = ue_prefix(Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64));
     let rules = Rules {
         seid: Seid(u64::from(teid.0) << 32 | u64::from(ue.to_bits())),
         ue: UeAddress {
@@ -119,7 +117,7 @@ fn a_session_is_found_by_all_its_keys_until_it_is_withdrawn() {
             .unwrap();
         assert_eq!(entry.interface, Some(N3));
         assert_eq!(snapshot.ipv4(VRF, ue).unwrap().session(), session);
-        let address = std::net::Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 0x4d);
+        let address = Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 0x4d);
         assert_eq!(snapshot.ipv6(VRF, address).unwrap().session(), session);
         assert_eq!(snapshot.ipv4(N3, ue), None);
         assert_eq!(
@@ -282,4 +280,139 @@ fn readers_never_see_a_torn_or_foreign_plan() {
     });
     publisher.reclaim();
     assert_eq!(publisher.retired(), 0);
+}
+
+/// Networks behind UEs, and addresses in and around them.
+const ROUTES: [&str; 6] = [
+    "10.46.0.0/16",
+    "10.46.7.0/24",
+    "10.46.7.9/32",
+    "2001:db8:46::/48",
+    "2001:db8:46:7::/64",
+    "2001:db8:46:7::9/128",
+];
+const AROUND: [&str; 8] = [
+    "10.46.7.9",
+    "10.46.7.8",
+    "10.46.8.9",
+    "10.47.0.1",
+    "2001:db8:46:7::9",
+    "2001:db8:46:7::8",
+    "2001:db8:46:8::9",
+    "2001:db8:47::1",
+];
+
+fn route(vrf: InterfaceId, net: &str) -> NewKey {
+    NewKey {
+        key: Key::Route(vrf, net.parse().unwrap()),
+        entry: session::tables::EntryId(0),
+        chosen: false,
+    }
+}
+
+fn plan_of(session: SessionIndex) -> Plan {
+    let ue = Ipv4Addr::from_bits(0x0a2d_0000 + session.0);
+    compile(session, Teid(session.0), ue, false).1
+}
+
+#[test]
+fn the_longest_network_behind_a_ue_is_found() {
+    let (mut publisher, mut readers) = tables(10, 1);
+    let (session, _) = publisher.reserve().unwrap();
+    // Every set of routes of one session; what is found is what a scan finds.
+    for set in 0..1_u32 << ROUTES.len() {
+        let there = ROUTES.iter().enumerate();
+        let there = there.filter(|(at, _)| set >> at & 1 == 1);
+        let there: Vec<&str> = there.map(|(_, route)| *route).collect();
+        let add: Vec<NewKey> = there.iter().map(|net| route(VRF, net)).collect();
+        publisher
+            .publish(session, plan_of(session), &add, &[])
+            .unwrap();
+        let snapshot = readers[0].snapshot();
+        for address in AROUND {
+            let find = |vrf| match address.parse().unwrap() {
+                IpAddr::V4(address) => snapshot.ipv4(vrf, address),
+                IpAddr::V6(address) => snapshot.ipv6(vrf, address),
+            };
+            let address: IpAddr = address.parse().unwrap();
+            let nets = there.iter().map(|net| net.parse::<ipnet::IpNet>().unwrap());
+            let expected = nets.into_iter().any(|net| net.contains(&address));
+            assert_eq!(find(VRF).is_some(), expected, "{address} in {there:?}");
+            assert_eq!(find(N3), None);
+        }
+        let remove: Vec<Key> = add.iter().map(|new| new.key).collect();
+        publisher
+            .publish(session, plan_of(session), &[], &remove)
+            .unwrap();
+        readers[0].snapshot();
+        publisher.reclaim();
+    }
+}
+
+#[test]
+fn networks_of_two_sessions_do_not_overlap() {
+    let (mut publisher, mut readers) = tables(10, 1);
+    let (one, _) = publisher.reserve().unwrap();
+    let (two, _) = publisher.reserve().unwrap();
+    for first in ROUTES {
+        for second in ROUTES {
+            let (a, b): (ipnet::IpNet, ipnet::IpNet) =
+                (first.parse().unwrap(), second.parse().unwrap());
+            let overlap = a.contains(&b) || b.contains(&a);
+            let (mine, theirs) = (route(VRF, first), route(VRF, second));
+            publisher.publish(one, plan_of(one), &[mine], &[]).unwrap();
+            let published = publisher.publish(two, plan_of(two), &[theirs], &[]);
+            if overlap {
+                assert_eq!(published.unwrap_err(), PublishError::Taken(theirs.key));
+            } else {
+                published.unwrap();
+                publisher
+                    .publish(two, plan_of(two), &[], &[theirs.key])
+                    .unwrap();
+            }
+            // Another VRF is another world; a session's own may nest.
+            let elsewhere = route(N3, second);
+            publisher
+                .publish(two, plan_of(two), &[elsewhere], &[])
+                .unwrap();
+            publisher
+                .publish(two, plan_of(two), &[], &[elsewhere.key])
+                .unwrap();
+            if first != second {
+                publisher
+                    .publish(one, plan_of(one), &[theirs], &[])
+                    .unwrap();
+                publisher
+                    .publish(one, plan_of(one), &[], &[theirs.key])
+                    .unwrap();
+            }
+            publisher
+                .publish(one, plan_of(one), &[], &[mine.key])
+                .unwrap();
+            readers[0].snapshot();
+            publisher.reclaim();
+        }
+    }
+}
+
+#[test]
+fn a_ue_of_its_own_is_found_before_a_network_around_it() {
+    let (mut publisher, mut readers) = tables(10, 1);
+    let (router, _) = publisher.reserve().unwrap();
+    let (host, _) = publisher.reserve().unwrap();
+    let add = [route(VRF, "10.45.0.0/16"), route(VRF, "::/8")];
+    publisher
+        .publish(router, plan_of(router), &add, &[])
+        .unwrap();
+    let ue = Ipv4Addr::new(10, 45, 0, 2);
+    let (_, plan, keys) = compile(host, Teid(7), ue, false);
+    publisher.publish(host, plan, &keys, &[]).unwrap();
+    let snapshot = readers[0].snapshot();
+    assert_eq!(snapshot.ipv4(VRF, ue).unwrap().session(), host);
+    let other = Ipv4Addr::new(10, 45, 0, 3);
+    assert_eq!(snapshot.ipv4(VRF, other).unwrap().session(), router);
+    let address = Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 1);
+    assert_eq!(snapshot.ipv6(VRF, address).unwrap().session(), host);
+    let other = Ipv6Addr::from_bits(u128::from(other.to_bits()) << 64 | 1);
+    assert_eq!(snapshot.ipv6(VRF, other).unwrap().session(), router);
 }

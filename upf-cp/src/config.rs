@@ -110,6 +110,10 @@ pub struct Limits {
     /// Messages of all peers in a second that there is time for: beyond, requests are refused by
     /// their priority.
     pub messages_per_second: u32,
+    /// Traffic endpoints of a session.
+    pub traffic_endpoints_per_session: usize,
+    /// Framed routes of a PDR or traffic endpoint.
+    pub framed_routes_per_pdr: usize,
     /// Messages that one peer may send in a second, and that all strangers together may.
     pub messages_per_second_per_peer: u32,
     /// Session reports to one peer that may be unanswered at once.
@@ -134,6 +138,8 @@ impl Default for Limits {
             qers_per_session: 100,
             urrs_per_session: 100,
             messages_per_second: 500_000,
+            traffic_endpoints_per_session: 16,
+            framed_routes_per_pdr: 16,
             messages_per_second_per_peer: 20_000,
             outstanding_requests_per_peer: 4_096,
             waiting_reports_per_peer: 65_536,

@@ -15,8 +15,14 @@ use pfcp::UpFunctionFeatures as F;
 /// | VTIME | Quota Validity Time ends a quota |
 /// | RESPS | sessions of a set go over to another SMF (Session Set Modification) |
 /// | IP6PL | UE IPv6 prefixes of any length |
+/// | PDIU | PDRs may refer to traffic endpoints |
+/// | MTE | … to several at once |
+/// | FRRT | framed routes are matched, and lead downlink packets to their session |
 ///
-/// Not UEIP (UE addresses come from the SMF), and not FRRT, PDIU, DLBD.
+/// Not UEIP (UE addresses come from the SMF), and not DLBD.
 pub fn up_function_features() -> F {
-    F::FTUP | F::EMPU | F::EPFAR | F::BUNDL | F::RESPS | F::UDBC | F::MNOP | F::VTIME | F::IP6PL
+    let node = F::EPFAR | F::BUNDL | F::RESPS;
+    let rules = F::FTUP | F::EMPU | F::UDBC | F::IP6PL | F::PDIU | F::MTE | F::FRRT;
+    let usage = F::MNOP | F::VTIME;
+    node | rules | usage
 }

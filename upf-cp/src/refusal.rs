@@ -91,6 +91,7 @@ impl Refusal {
             E::NoBar(id, _) => Self::rule::<pfcp::BarId>(F::Far(id.0.into())),
             E::NoKey(id) => Self::rule::<pfcp::UeIpAddress>(F::Pdr(id.0.into())),
             E::NoVrf(id) => Self::rule::<pfcp::NetworkInstance>(F::Far(id.0.into())),
+            E::TooManyTunnels => Self::ie::<pfcp::FTeid>(Cause::NO_RESOURCES_AVAILABLE),
             E::TooMany(id) => {
                 Self::rule::<pfcp::PdrId>(F::Pdr(id.0.into())).cause(Cause::NO_RESOURCES_AVAILABLE)
             }
@@ -111,6 +112,8 @@ impl Refusal {
         let offending = match key {
             Key::Tunnel(_) => <pfcp::FTeid as Ie>::TYPE,
             Key::Ipv4(..) | Key::Ipv6(..) => <pfcp::UeIpAddress as Ie>::TYPE,
+            Key::Route(_, route) if route.addr().is_ipv4() => <pfcp::FramedRoute as Ie>::TYPE,
+            Key::Route(..) => <pfcp::FramedIpv6Route as Ie>::TYPE,
         };
         Self {
             cause,

@@ -596,12 +596,12 @@ fn rules() {
         ),
         (
             "traffic endpoint",
-            with(ie(127, &ie(131, &[1]))),
-            Refuse(&[76], Some(127)),
+            with(ie(127, &[&ie(131, &[1])[..], &ie(142, &[1])].concat())),
+            Refuse(&[73], Some(142)),
         ),
         (
             "framed route",
-            with_pdi(&[access(), f_teid(), ie(153, b"10.46.7.0/24")]),
+            with_pdi(&[access(), f_teid(), ie(153, b"all of it")]),
             Refuse(&[73], Some(153)),
         ),
         (

@@ -41,8 +41,9 @@ fn an_association_is_answered_with_who_we_are_and_what_we_do() {
     );
     let features = answer.up_function_features.unwrap();
     assert!(features.contains(UpFunctionFeatures::FTUP | UpFunctionFeatures::EMPU));
-    // SD-Core would leave UE addresses to us; Open5GS would send framed routes.
-    assert!(!features.intersects(UpFunctionFeatures::UEIP | UpFunctionFeatures::FRRT));
+    // Open5GS sends framed routes; SD-Core would leave UE addresses to us.
+    assert!(features.contains(UpFunctionFeatures::FRRT));
+    assert!(!features.contains(UpFunctionFeatures::UEIP));
     let peers = world.node.peer_statuses();
     assert_eq!((peers.len(), &peers[0].node_id), (1, &ip(SMF).into()));
 }

@@ -198,3 +198,23 @@ fn an_unknown_session_is_not_found_and_a_foreign_one_neither() {
     assert_eq!(answer.cause, Cause::SESSION_CONTEXT_NOT_FOUND);
     assert_eq!(world.node.session_count(), 1);
 }
+
+/// The F-SEID of one session, the UE's address of another: refused, and both live on.
+#[test]
+fn a_refused_establishment_does_not_end_the_session_it_would_replace() {
+    let mut world = World::associated();
+    let (one, _) = world.establish(&open5gs(9));
+    let (two, _) = world.establish(&open5gs(10));
+    let mut request = open5gs(10);
+    request.cp_f_seid = open5gs(9).cp_f_seid;
+    let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
+        panic!()
+    };
+    assert_eq!(answer.cause, Cause::RULE_CREATION_MODIFICATION_FAILURE);
+    assert_eq!(world.rules(one).ue.ipv4, Some(ue(9)));
+    assert_eq!(world.rules(two).ue.ipv4, Some(ue(10)));
+    // Its own address is no hindrance: the session is replaced.
+    let (three, _) = world.establish(&open5gs(9));
+    assert_ne!(one, three);
+    assert_eq!(world.node.session_count(), 2);
+}

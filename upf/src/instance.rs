@@ -272,6 +272,8 @@ fn node_config(config: &Config, eal: Eal) -> NodeConfig {
             qers_per_session: size(limits.qers_per_session),
             urrs_per_session: size(limits.urrs_per_session),
             messages_per_second: limits.messages_per_second,
+            traffic_endpoints_per_session: size(limits.traffic_endpoints_per_session),
+            framed_routes_per_pdr: size(limits.framed_routes_per_pdr),
             messages_per_second_per_peer: limits.messages_per_second_per_peer,
             outstanding_requests_per_peer: size(limits.outstanding_requests_per_peer),
             waiting_reports_per_peer: size(limits.waiting_reports_per_peer),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::encapsulation::Marking;
-use super::filter::Filter;
+use super::filter::{Filter, framed_sets, values_and_masks};
 use super::layout::{Keys, Layout};
 use super::{Act, Encapsulation, Entry, FirstMatches, HAS_V4, Matcher, Plan, Step, Steps, UeMatch};
 use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
 use crate::meter::Meter;
 use crate::rule::{
-    Action, BitRate, DestinationInterface, Direction, Far, Gate, LocalFTeid, Pdr, Qer, Rules,
-    SourceInterface, UeAddress,
+    Action, BitRate, DestinationInterface, Direction, Far, FramedRoutes, Gate, LocalFTeid, Pdr,
+    Qer, Rules, SourceInterface, UeAddress,
 };
 use crate::sdf::value_and_mask;
 use crate::tables::{Key, NewKey};
@@ -83,6 +83,9 @@ pub enum CompileError {
     /// More PDRs or tunnels than a plan can hold.
     #[error("PDR {0} is one too many")]
     TooMany(PdrId),
+    /// More tunnels than a plan can hold.
+    #[error("the session has too many tunnels")]
+    TooManyTunnels,
 }
 
 /// What the control side keeps of a session that is in force.
@@ -202,16 +205,19 @@ impl Installed {
 
     fn plan(&self, context: &Context) -> Result<Plan, CompileError> {
         let rules = &self.rules;
-        let mut order: SmallVec<[&Pdr; 8]> = rules.pdrs.iter().collect();
+        let active = rules.pdrs.iter().filter(|pdr| !pdr.dormant);
+        let mut order: SmallVec<[&Pdr; 8]> = active.collect();
         if let Some(over) = order.get(PDRS_MAX) {
             return Err(CompileError::TooMany(over.id));
         }
-        order.sort_by_key(|pdr| (self.layout.entrance(pdr), pdr.precedence, pdr.id));
+        let place = |pdr: &Pdr| (self.layout.entrance(pdr), pdr.precedence, pdr.id, pdr.part);
+        order.sort_by_key(|pdr| place(pdr));
+        let framed = framed_sets(rules);
         let mut filters = Vec::new();
         let mut matchers = Vec::with_capacity(order.len());
         let mut steps = SmallVec::<[Step; 2]>::with_capacity(order.len());
         for pdr in &order {
-            matchers.push(self.matcher(pdr, &mut filters)?);
+            matchers.push(self.matcher(pdr, &framed, &mut filters)?);
             steps.push(self.step(pdr)?);
         }
         let (ue_v6, ue_v6_mask) = rules
@@ -231,6 +237,7 @@ impl Installed {
             ue_v6_mask,
             entries: std::array::from_fn(|_| entries.next().unwrap_or(NO_ENTRY)),
             more_entries: entries.collect(),
+            framed: framed.iter().map(|set| values_and_masks(set)).collect(),
             matchers: matchers.into(),
             steps: Steps::new(steps),
             filters: filters.into(),
@@ -259,7 +266,12 @@ impl Installed {
         })
     }
 
-    fn matcher(&self, pdr: &Pdr, filters: &mut Vec<Filter>) -> Result<Matcher, CompileError> {
+    fn matcher(
+        &self,
+        pdr: &Pdr,
+        framed: &[&FramedRoutes],
+        filters: &mut Vec<Filter>,
+    ) -> Result<Matcher, CompileError> {
         let too_many = CompileError::TooMany(pdr.id);
         let swap = pdr.pdi.source_interface == SourceInterface::Access;
         let first_filter = u16::try_from(filters.len()).map_err(|_| too_many)?;
@@ -267,8 +279,10 @@ impl Installed {
             .pdi
             .sdf_filters
             .iter()
-            .map(|filter| Filter::new(filter, &self.rules.ue, swap));
+            .map(|filter| Filter::new(filter, &self.rules, swap));
         filters.extend(compiled);
+        let set = pdr.pdi.framed.as_deref();
+        let position = set.and_then(|set| framed.iter().position(|known| *known == set));
         let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty());
         Ok(Matcher {
             qfis: pdr
@@ -279,11 +293,16 @@ impl Installed {
             any_qfi: pdr.pdi.qfis.is_empty(),
             first_filter,
             filters: u8::try_from(pdr.pdi.sdf_filters.len()).map_err(|_| too_many)?,
-            ue: ue.map(|ue| UeMatch {
-                is_source: pdr.pdi.source_interface == SourceInterface::Access,
-                v4: ue.ipv4.is_some(),
-                v6: ue.ipv6.is_some(),
-            }),
+            ue: match ue {
+                None => None,
+                Some(ue) => Some(UeMatch {
+                    is_source: pdr.pdi.source_interface == SourceInterface::Access,
+                    v4: ue.ipv4.is_some(),
+                    v6: ue.ipv6.is_some(),
+                    framed: position
+                        .map_or(Ok(0), |at| u8::try_from(at + 1).map_err(|_| too_many))?,
+                }),
+            },
         })
     }
 
@@ -321,7 +340,7 @@ impl Installed {
         };
         step.direction = direction;
         step.check_source = pdr.pdi.source_interface == SourceInterface::Access
-            && !rules.ue.is_empty()
+            && (!rules.ue.is_empty() || rules.framed().next().is_some())
             && !matches!(
                 destination,
                 Some(DestinationInterface::Access | DestinationInterface::CpFunction)
@@ -421,8 +440,8 @@ fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulatio
 }
 
 fn check_ids(rules: &Rules) -> Result<(), CompileError> {
-    let pdrs = rules.pdrs.iter().map(|pdr| pdr.id);
-    repeated(pdrs).map_or(Ok(()), |id| Err(CompileError::DuplicatePdr(id)))?;
+    let pdrs = rules.pdrs.iter().map(|pdr| (pdr.id, pdr.part));
+    repeated(pdrs).map_or(Ok(()), |(id, _)| Err(CompileError::DuplicatePdr(id)))?;
     let fars = rules.fars.iter().map(|far| far.id);
     repeated(fars).map_or(Ok(()), |id| Err(CompileError::DuplicateFar(id)))?;
     let qers = rules.qers.iter().map(|qer| qer.id);

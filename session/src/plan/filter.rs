@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
+use super::Networks;
 use crate::inner::{Inner, Transport};
-use crate::rule::UeAddress;
+use crate::rule::{FramedRoutes, Rules};
 use crate::sdf::{Address, Endpoint, PortRange, SdfFilter, bits, value_and_mask};
 
 /// One SDF filter, source and destination already the right way round.
@@ -29,13 +30,13 @@ struct Side {
 
 impl Filter {
     /// Compiles a filter; `swap` for packets from Access, since filters are written for downlink.
-    pub(super) fn new(filter: &SdfFilter, ue: &UeAddress, swap: bool) -> Self {
+    pub(super) fn new(filter: &SdfFilter, rules: &Rules, swap: bool) -> Self {
         let (from, to, protocol) = filter.flow.as_ref().map_or_else(
             || (Side::default(), Side::default(), None),
             |flow| {
                 (
-                    Side::new(&flow.from, ue),
-                    Side::new(&flow.to, ue),
+                    Side::new(&flow.from, rules),
+                    Side::new(&flow.to, rules),
                     flow.protocol,
                 )
             },
@@ -71,7 +72,8 @@ impl Filter {
 }
 
 impl Side {
-    fn new(endpoint: &Endpoint, ue: &UeAddress) -> Self {
+    fn new(endpoint: &Endpoint, rules: &Rules) -> Self {
+        let ue = &rules.ue;
         let addresses = match endpoint.address {
             Address::Any => SmallVec::new(),
             // Without a UE address in the session, `assigned` can only mean any.
@@ -82,7 +84,13 @@ impl Side {
                 let v6 = ue.ipv6.map(|prefix| value_and_mask(prefix.into()));
                 // The UE's link-local address is its own, too: Router Solicitations come from it.
                 let link_local = v6.map(|_| (0xfe80 << 112, 0xffc0 << 112));
-                v4.into_iter().chain(v6).chain(link_local).collect()
+                // And so are the networks behind it.
+                let framed = rules.framed().map(|route| value_and_mask(*route));
+                v4.into_iter()
+                    .chain(v6)
+                    .chain(link_local)
+                    .chain(framed)
+                    .collect()
             }
             Address::Net(net) => SmallVec::from_iter([value_and_mask(net)]),
         };
@@ -98,4 +106,24 @@ impl Side {
             && (self.ports.is_empty()
                 || port.is_some_and(|port| self.ports.iter().any(|r| r.range().contains(&port))))
     }
+}
+
+/// The sets of networks behind the UE that PDRs name, each once.
+pub(super) fn framed_sets(rules: &Rules) -> Vec<&FramedRoutes> {
+    let mut sets = Vec::new();
+    for set in rules
+        .pdrs
+        .iter()
+        .filter_map(|pdr| pdr.pdi.framed.as_deref())
+    {
+        if !sets.contains(&set) {
+            sets.push(set);
+        }
+    }
+    sets
+}
+
+/// A set as it is matched.
+pub(super) fn values_and_masks(set: &FramedRoutes) -> Networks {
+    set.0.iter().map(|route| value_and_mask(*route)).collect()
 }

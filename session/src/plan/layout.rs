@@ -18,7 +18,7 @@ pub type Keys = SmallVec<[Key; 4]>;
 pub struct Layout {
     /// Tunnels by entrance number − 1.
     tunnels: SmallVec<[Option<LocalFTeid>; 2]>,
-    /// UE addresses, all of which lead to entrance 0.
+    /// UE addresses and networks behind them, all of which lead to entrance 0.
     ues: SmallVec<[Key; 1]>,
 }
 
@@ -33,13 +33,15 @@ impl Layout {
         self.tunnels.len() + 1
     }
 
-    /// The layout that `rules` need, keeping the numbers of `self`.
+    /// The layout that `rules` need, keeping the numbers of `self`. PDRs that are dormant keep what
+    /// they will be found by.
     pub(super) fn next(&self, rules: &Rules) -> Result<Self, CompileError> {
         let wanted = |tunnel: &LocalFTeid| {
-            rules
-                .pdrs
-                .iter()
-                .any(|pdr| pdr.pdi.local_f_teid.as_ref() == Some(tunnel))
+            rules.held().contains(tunnel)
+                || rules
+                    .pdrs
+                    .iter()
+                    .any(|pdr| pdr.pdi.local_f_teid.as_ref() == Some(tunnel))
         };
         let mut next = Self {
             tunnels: self
@@ -51,47 +53,61 @@ impl Layout {
         };
         for pdr in &rules.pdrs {
             match pdr.pdi.local_f_teid {
-                Some(tunnel) if next.tunnels.contains(&Some(tunnel)) => {}
-                // A number that falls free here may still be on its way in a packet: it rests.
-                Some(tunnel) => next
-                    .add_tunnel(tunnel, self)
-                    .ok_or(CompileError::TooMany(pdr.id))?,
+                Some(tunnel) if self.place(&mut next, tunnel) => {}
+                Some(_) => return Err(CompileError::TooMany(pdr.id)),
                 None => next.add_ue_keys(pdr, rules)?,
+            }
+        }
+        for tunnel in rules.held() {
+            if !self.place(&mut next, *tunnel) {
+                return Err(CompileError::TooManyTunnels);
             }
         }
         Ok(next)
     }
 
-    /// Gives a tunnel a number: one that was free in `before` already, or the next.
-    fn add_tunnel(&mut self, tunnel: LocalFTeid, before: &Self) -> Option<()> {
-        let free = before.tunnels.iter().position(Option::is_none);
-        if let Some(place) = free.and_then(|free| self.tunnels.get_mut(free))
-            && place.is_none()
-        {
-            *place = Some(tunnel);
-        } else if self.tunnels.len() < TUNNELS_MAX {
-            self.tunnels.push(Some(tunnel));
-        } else {
-            return None;
+    /// Gives a tunnel a number in the layout that comes after this one; `false` if there is none.
+    fn place(&self, next: &mut Self, tunnel: LocalFTeid) -> bool {
+        if next.tunnels.contains(&Some(tunnel)) {
+            return true;
         }
-        Some(())
+        // A number that falls free here may still be on its way in a packet: it rests.
+        let mut rested = self.tunnels.iter().zip(&mut next.tunnels);
+        if let Some((_, free)) = rested.find(|(was, is)| was.is_none() && is.is_none()) {
+            *free = Some(tunnel);
+            return true;
+        }
+        let room = next.tunnels.len() < TUNNELS_MAX;
+        if room {
+            next.tunnels.push(Some(tunnel));
+        }
+        room
     }
 
-    /// Keys of a PDR of the core side: its UE address or else the session's, in its VRF.
+    /// Keys of a PDR of the core side, in its VRF: its UE address or else the session's, and the
+    /// networks behind it.
     fn add_ue_keys(&mut self, pdr: &Pdr, rules: &Rules) -> Result<(), CompileError> {
+        let framed = pdr.pdi.framed.as_deref();
         let ue = pdr.pdi.ue.unwrap_or(rules.ue);
+        let nowhere = ue.is_empty() && framed.is_none();
         let from_core = matches!(
             pdr.pdi.source_interface,
             SourceInterface::Core | SourceInterface::SgiLan
         );
-        let (true, false, Some(vrf)) = (from_core, ue.is_empty(), pdr.pdi.vrf) else {
+        let (true, false, Some(vrf)) = (from_core, nowhere, pdr.pdi.vrf) else {
             return Err(CompileError::NoKey(pdr.id));
         };
         let keys = ue
             .ipv4
             .map(|address| Key::Ipv4(vrf, address))
             .into_iter()
-            .chain(ue.ipv6.map(|prefix| Key::Ipv6(vrf, prefix)));
+            .chain(ue.ipv6.map(|prefix| Key::Ipv6(vrf, prefix)))
+            .chain(
+                framed
+                    .into_iter()
+                    .flat_map(|framed| &framed.0)
+                    .map(|route| Key::Route(vrf, *route)),
+            );
         for key in keys {
             if !self.ues.contains(&key) {
                 self.ues.push(key);

@@ -45,10 +45,13 @@ pub struct Plan {
     ue_v6: u128,
     /// The mask of the prefix; 0 for none.
     ue_v6_mask: u128,
+    /// Sets of networks behind the UE, as values and masks.
+    framed: Box<[Networks]>,
     /// Our SEID.
     pub seid: Seid,
 }
 
+const _: () = assert!(size_of::<Matcher>() == 16);
 const _: () = assert!(std::mem::offset_of!(Plan, steps) == 64);
 
 /// Tells an IPv4 address from none.
@@ -62,6 +65,9 @@ struct Steps {
     near: [Step; 2],
     far: Box<[Step]>,
 }
+
+/// Networks, as values and masks.
+type Networks = Box<[(u128, u128)]>;
 
 /// A way into the session: the PDRs of one F-TEID, or of the core side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +115,8 @@ struct UeMatch {
     v4: bool,
     /// The IPv6 prefix.
     v6: bool,
+    /// Besides, the set of networks behind the UE at that place of the plan, less one; 0 for none.
+    framed: u8,
 }
 
 /// A packet as the plan sees it.
@@ -176,8 +184,8 @@ impl Plan {
     pub fn classify(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<&Step> {
         let matches = match entry.first_matches {
             FirstMatches::Always => true,
-            FirstMatches::FromUe => self.source_is_ue(&arrival.inner),
-            FirstMatches::ToUe => self.destination_is_ue(&arrival.inner),
+            FirstMatches::FromUe => self.comes_from_ue(&arrival.inner),
+            FirstMatches::ToUe => self.goes_to_ue(&arrival.inner),
             FirstMatches::Asked => false,
         };
         if matches {
@@ -208,13 +216,26 @@ impl Plan {
     }
 
     fn ue_matches(&self, ue: UeMatch, arrival: &Arrival<'_>) -> bool {
-        let family = if arrival.inner.is_v6() { ue.v6 } else { ue.v4 };
-        family
+        let inner = &arrival.inner;
+        let family = if inner.is_v6() { ue.v6 } else { ue.v4 };
+        let own = family
             && if ue.is_source {
-                self.source_is_ue(&arrival.inner)
+                self.comes_from_ue(inner)
             } else {
-                self.destination_is_ue(&arrival.inner)
-            }
+                self.goes_to_ue(inner)
+            };
+        own || (ue.framed != 0 && self.is_framed(ue, inner))
+    }
+
+    #[inline(never)]
+    fn is_framed(&self, ue: UeMatch, inner: &Inner<'_>) -> bool {
+        let bits = if ue.is_source {
+            inner.source_bits()
+        } else {
+            inner.destination_bits()
+        };
+        let set = self.framed.get(usize::from(ue.framed).wrapping_sub(1));
+        set.is_some_and(|set| lies_in(set, bits))
     }
 
     #[inline(never)]
@@ -230,10 +251,22 @@ impl Plan {
             .any(|filter| filter.matches(&arrival.inner, transport))
     }
 
-    /// Whether the packet's source is the UE's own. A session without any UE address (an
-    /// intermediate UPF's) has nothing to compare with.
+    /// Whether the packet's source is the UE's own, or lies behind the UE. A session without any UE
+    /// address (an intermediate UPF's) has nothing to compare with.
     #[inline]
     pub fn source_is_ue(&self, inner: &Inner<'_>) -> bool {
+        self.comes_from_ue(inner) || (!self.framed.is_empty() && self.comes_from_behind(inner))
+    }
+
+    #[inline(never)]
+    fn comes_from_behind(&self, inner: &Inner<'_>) -> bool {
+        let bits = inner.source_bits();
+        self.framed.iter().any(|set| lies_in(set, bits))
+    }
+
+    /// Whether the packet's source is the UE's own.
+    #[inline]
+    fn comes_from_ue(&self, inner: &Inner<'_>) -> bool {
         if inner.is_v6() {
             self.source_is_ue_v6(*inner)
         } else {
@@ -243,7 +276,7 @@ impl Plan {
 
     /// Whether the packet's destination is the UE's own.
     #[inline]
-    fn destination_is_ue(&self, inner: &Inner<'_>) -> bool {
+    fn goes_to_ue(&self, inner: &Inner<'_>) -> bool {
         if inner.is_v6() {
             self.destination_is_ue_v6(*inner)
         } else {
@@ -274,6 +307,10 @@ impl Plan {
             .chain(&self.steps.far)
             .take(self.matchers.len())
     }
+}
+
+fn lies_in(set: &[(u128, u128)], bits: u128) -> bool {
+    set.iter().any(|(value, mask)| bits & mask == *value)
 }
 
 impl Steps {

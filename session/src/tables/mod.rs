@@ -3,13 +3,11 @@
 //! [`Tables`] is shared by all; each worker has a [`Reader`], the control side the one
 //! [`Publisher`]. A reader takes a [`Snapshot`] once per burst: that is its quiescent point.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use Ordering::Acquire;
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 
 use crate::id::{InterfaceId, SessionIndex, Teid, WorkerId, index};
 use crate::plan::Plan;
@@ -18,11 +16,14 @@ use crate::rule::LocalFTeid;
 use crate::table::{InsertError, Table};
 use crate::teid::{CHOSEN_MAX, ChosenTeids};
 
+mod lengths;
 mod publisher;
 
 pub use publisher::{NewKey, Publisher};
 
 pub use crate::publish::Epoch;
+
+use lengths::Lengths;
 
 /// How much the tables hold; fixed at start.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,11 @@ pub struct Sizes {
     /// Keys the TEIDs' scrambling and the hash tables; take it from the system's random source.
     pub seed: u64,
 }
+
+/// Room for networks behind UEs: as many as sessions, but not less than this …
+const ROUTES_MIN: u32 = 1 << 10;
+/// … nor more than this.
+const ROUTES_MAX: u32 = 1 << 16;
 
 /// The most sessions that [`Sizes`] may ask for.
 pub const SESSIONS_MAX: u32 = (1 << 24) - 2;
@@ -85,6 +91,8 @@ pub enum Key {
     Ipv4(InterfaceId, Ipv4Addr),
     /// Downlink: the UE's IPv6 prefix in a VRF.
     Ipv6(InterfaceId, Ipv6Net),
+    /// Downlink: a network behind the UE (a framed route) in a VRF.
+    Route(InterfaceId, IpNet),
 }
 
 /// Why nothing was published.
@@ -105,8 +113,12 @@ pub struct Tables {
     given: Table<1, 5>,
     ipv4: Table<1, 5>,
     ipv6: Table<3, 2>,
-    /// Which IPv6 prefix lengths are in use: bit `length % 64` of word `length / 64`.
-    ipv6_lengths: [AtomicU64; 3],
+    /// Which IPv6 prefix lengths are in use.
+    ipv6_lengths: Lengths,
+    /// Networks behind UEs, of both families; IPv4 in the IPv4-mapped range.
+    routes: Table<3, 2>,
+    /// Which lengths of those are in use.
+    route_lengths: Lengths,
     plans: Box<[Cell]>,
     qsbr: Arc<Qsbr>,
     /// Plans whose publisher ended before their epoch did; they go with the tables.
@@ -131,7 +143,9 @@ impl Tables {
             given: Table::new(index(sizes.tunnels), next()),
             ipv4: Table::new(index(sessions), next()),
             ipv6: Table::new(index(sessions), next()),
-            ipv6_lengths: Default::default(),
+            ipv6_lengths: Lengths::default(),
+            routes: Table::new(index(sessions.clamp(ROUTES_MIN, ROUTES_MAX)), next()),
+            route_lengths: Lengths::default(),
             plans: (0..=sessions).map(|_| Cell::default()).collect(),
             qsbr: Arc::clone(&qsbr),
             graveyard: Mutex::default(),
@@ -171,6 +185,7 @@ impl Tables {
             Key::Tunnel(tunnel) => self.given.insert(&tunnel_key(tunnel), handle),
             Key::Ipv4(vrf, address) => self.ipv4.insert(&ipv4_key(vrf, address), handle),
             Key::Ipv6(vrf, prefix) => self.ipv6.insert(&Self::ipv6_key(vrf, prefix), handle),
+            Key::Route(vrf, route) => self.routes.insert(&Route::new(vrf, route).key(), handle),
         }
     }
 }
@@ -182,6 +197,44 @@ fn halves(bits: u128) -> [u64; 2] {
 
 fn tunnel_key(tunnel: LocalFTeid) -> [u64; 1] {
     [u64::from(tunnel.interface.0) << 32 | u64::from(tunnel.teid.0)]
+}
+
+/// A network behind a UE, as it is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Route {
+    vrf: InterfaceId,
+    is_v6: bool,
+    /// The first address; IPv4 in the IPv4-mapped range.
+    first: u128,
+    /// Of the prefix, in bits of 128.
+    length: u8,
+}
+
+impl Route {
+    fn new(vrf: InterfaceId, net: IpNet) -> Self {
+        let length = match net {
+            IpNet::V4(net) => 96 + net.prefix_len(),
+            IpNet::V6(net) => net.prefix_len(),
+        };
+        Self::around(vrf, net.addr(), length)
+    }
+
+    /// The route of that length (in bits of 128) that an address lies in.
+    fn around(vrf: InterfaceId, address: IpAddr, length: u8) -> Self {
+        let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+        Self {
+            vrf,
+            is_v6: address.is_ipv6(),
+            first: crate::sdf::bits(address) & mask,
+            length,
+        }
+    }
+
+    fn key(self) -> [u64; 3] {
+        let [high, low] = halves(self.first);
+        let kind = u64::from(self.is_v6) << 8 | u64::from(self.length);
+        [high, low, u64::from(self.vrf.0) << 16 | kind]
+    }
 }
 
 fn ipv4_key(vrf: InterfaceId, address: Ipv4Addr) -> [u64; 1] {
@@ -255,16 +308,37 @@ impl<'a> Snapshot<'a> {
         Place(home)
     }
 
-    /// Second pass: the session of a UE's IPv4 address.
+    /// Second pass: the session of a UE's IPv4 address, or of the longest network behind a UE that
+    /// holds the address.
     #[inline]
     pub fn ipv4_at(&self, place: Place, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle> {
         let key = ipv4_key(vrf, address);
-        self.tables.ipv4.get_at(place.0, &key).map(Handle)
+        match self.tables.ipv4.get_at(place.0, &key) {
+            Some(handle) => Some(Handle(handle)),
+            None => self.route(vrf, address.into()),
+        }
     }
 
     /// Both passes for a single address.
     pub fn ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle> {
         self.ipv4_at(self.place_of_ipv4(vrf, address), vrf, address)
+    }
+
+    #[inline]
+    fn route(self, vrf: InterfaceId, address: IpAddr) -> Option<Handle> {
+        if self.tables.route_lengths.is_empty() {
+            return None;
+        }
+        self.longest_route(vrf, address)
+    }
+
+    #[inline(never)]
+    fn longest_route(self, vrf: InterfaceId, address: IpAddr) -> Option<Handle> {
+        let lengths = self.tables.route_lengths.longest_first();
+        let found = lengths
+            .map(|length| Route::around(vrf, address, length))
+            .find_map(|route| self.tables.routes.get(&route.key()));
+        found.map(Handle)
     }
 
     /// First pass: starts loading what [`ipv6`](Self::ipv6) will read (for a /64).
@@ -275,26 +349,19 @@ impl<'a> Snapshot<'a> {
         self.tables.ipv6.prefetch(self.tables.ipv6.home(&key));
     }
 
-    /// Second pass: the session whose IPv6 prefix holds the address; the longest prefix wins.
+    /// Second pass: the session whose IPv6 prefix holds the address, the longest prefix first; or
+    /// else that of the longest network behind a UE.
     #[inline]
     pub fn ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle> {
-        for (word, lengths) in [2_u8, 1, 0]
-            .into_iter()
-            .zip(self.tables.ipv6_lengths.iter().rev())
-        {
-            let mut lengths = lengths.load(Acquire);
-            while let Some(bit) = lengths.checked_ilog2() {
-                lengths &= !(1 << bit);
-                let length = word * 64 + u8::try_from(bit).unwrap_or_default();
-                let Ok(prefix) = Ipv6Net::new(address, length) else {
-                    continue;
-                };
-                if let Some(handle) = self.tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)) {
-                    return Some(Handle(handle));
-                }
+        for length in self.tables.ipv6_lengths.longest_first() {
+            let Ok(prefix) = Ipv6Net::new(address, length) else {
+                continue;
+            };
+            if let Some(handle) = self.tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)) {
+                return Some(Handle(handle));
             }
         }
-        None
+        self.route(vrf, address.into())
     }
 
     /// Starts loading the pointer that [`plan`](Self::plan) will read.

@@ -1,14 +1,12 @@
 //! The control side's half of the tables: what it reserves, publishes, withdraws and reclaims.
 
-use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use Ordering::{Relaxed, Release};
-
-use super::{EntryId, Epoch, Handle, Key, PublishError, Tables, ipv4_key, tunnel_key};
+use super::lengths::LengthCounts;
+use super::{EntryId, Epoch, Handle, Key, PublishError, Route, Tables, ipv4_key, tunnel_key};
 use crate::id::{SessionIndex, Teid, WorkerId, index};
 use crate::plan::Plan;
 use crate::publish::Unpublished;
@@ -25,6 +23,7 @@ enum Retired {
     Given(Freed),
     Ipv4(Freed),
     Ipv6(Freed),
+    Route(Freed),
 }
 
 /// The control side's access to the tables. There is one.
@@ -35,8 +34,10 @@ pub struct Publisher {
     workers: u8,
     /// TEIDs that SMFs gave, on how many interfaces: not to be chosen.
     given: FxHashMap<Teid, u8>,
-    /// How many keys there are of each IPv6 prefix length.
-    ipv6_lengths: [u32; 129],
+    ipv6_lengths: LengthCounts,
+    /// Networks behind UEs, in order, so that one within another is found.
+    routes: BTreeMap<Route, SessionIndex>,
+    route_lengths: LengthCounts,
     /// The lowest session index that was never used.
     fresh: u32,
     free: VecDeque<SessionIndex>,
@@ -52,7 +53,9 @@ impl Publisher {
             tables,
             workers: workers.max(1),
             given: FxHashMap::default(),
-            ipv6_lengths: [0; 129],
+            ipv6_lengths: LengthCounts::default(),
+            routes: BTreeMap::new(),
+            route_lengths: LengthCounts::default(),
             fresh: 1,
             free: VecDeque::new(),
             sessions: 0,
@@ -139,6 +142,28 @@ impl Publisher {
         Ok(self.end_epoch())
     }
 
+    /// Whether keys belong to any session but `old`, in whose place they are to come.
+    ///
+    /// # Errors
+    /// The first that does.
+    pub fn check(&self, old: SessionIndex, add: &[NewKey]) -> Result<(), PublishError> {
+        let tables = &self.tables;
+        let foreign = |new: &&NewKey| {
+            let handle = match new.key {
+                Key::Tunnel(tunnel) => {
+                    let chosen = tables.chosen.get(tunnel.teid);
+                    chosen.or_else(|| tables.given.get(&tunnel_key(tunnel)))
+                }
+                Key::Ipv4(vrf, address) => tables.ipv4.get(&ipv4_key(vrf, address)),
+                Key::Ipv6(vrf, prefix) => tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)),
+                Key::Route(vrf, net) => return self.overlaps_another(Route::new(vrf, net), old),
+            };
+            handle.is_some_and(|handle| Handle(handle).session() != old)
+        };
+        let first = add.iter().find(foreign);
+        first.map_or(Ok(()), |new| Err(PublishError::Taken(new.key)))
+    }
+
     /// Takes a session out of force with all its keys; its place is free after the returned epoch.
     pub fn withdraw(&mut self, session: SessionIndex, keys: &[Key]) -> Epoch {
         for key in keys {
@@ -164,6 +189,7 @@ impl Publisher {
                 Retired::Given(freed) => self.tables.given.free(freed),
                 Retired::Ipv4(freed) => self.tables.ipv4.free(freed),
                 Retired::Ipv6(freed) => self.tables.ipv6.free(freed),
+                Retired::Route(freed) => self.tables.routes.free(freed),
             }
         }
     }
@@ -187,10 +213,46 @@ impl Publisher {
             Key::Ipv4(..) => self.tables.insert(new.key, handle)?,
             Key::Ipv6(_, prefix) => {
                 self.tables.insert(new.key, handle)?;
-                self.count_ipv6_length(prefix.prefix_len(), true);
+                let lengths = &self.tables.ipv6_lengths;
+                self.ipv6_lengths.count(lengths, prefix.prefix_len(), true);
+            }
+            Key::Route(vrf, net) => {
+                let route = Route::new(vrf, net);
+                if self.overlaps_another(route, session) {
+                    return Err(InsertError::Taken);
+                }
+                self.tables.insert(new.key, handle)?;
+                self.routes.insert(route, session);
+                let lengths = &self.tables.route_lengths;
+                self.route_lengths.count(lengths, route.length, true);
             }
         }
         Ok(())
+    }
+
+    /// Whether another session has a route within this one, or around it: "PDRs of different
+    /// sessions must not overlap" (TS 29.244, 5.2.1). A UE's own address is no route, and is found
+    /// before any.
+    fn overlaps_another(&self, route: Route, session: SessionIndex) -> bool {
+        let mask = u128::MAX.checked_shr(route.length.into()).unwrap_or(0);
+        let last = Route {
+            first: route.first | mask,
+            length: u8::MAX,
+            ..route
+        };
+        let first = Route { length: 0, ..route };
+        let mut within = self.routes.range(first..=last);
+        let around = || {
+            let lengths = self.tables.route_lengths.longest_first();
+            let shorter = lengths.filter(|length| *length < route.length);
+            let shorter = shorter.map(|length| Route {
+                first: route.first & !u128::MAX.checked_shr(length.into()).unwrap_or(0),
+                length,
+                ..route
+            });
+            shorter.filter_map(|shorter| self.routes.get(&shorter))
+        };
+        within.any(|(_, owner)| *owner != session) || around().any(|owner| *owner != session)
     }
 
     /// Removes a key. `keep_teid_of` is the session that goes on holding a chosen TEID.
@@ -222,25 +284,19 @@ impl Publisher {
             Key::Ipv6(vrf, prefix) => {
                 if let Some(freed) = self.tables.ipv6.remove(&Tables::ipv6_key(vrf, prefix)) {
                     self.retire(Retired::Ipv6(freed));
-                    self.count_ipv6_length(prefix.prefix_len(), false);
+                    let lengths = &self.tables.ipv6_lengths;
+                    self.ipv6_lengths.count(lengths, prefix.prefix_len(), false);
                 }
             }
-        }
-    }
-
-    fn count_ipv6_length(&mut self, length: u8, more: bool) {
-        let Some(count) = self.ipv6_lengths.get_mut(usize::from(length)) else {
-            return;
-        };
-        *count = if more {
-            *count + 1
-        } else {
-            count.saturating_sub(1)
-        };
-        if let Some(word) = self.tables.ipv6_lengths.get(usize::from(length / 64)) {
-            let bit = 1 << (length % 64);
-            let bits = word.load(Relaxed);
-            word.store(if *count > 0 { bits | bit } else { bits & !bit }, Release);
+            Key::Route(vrf, net) => {
+                let route = Route::new(vrf, net);
+                if let Some(freed) = self.tables.routes.remove(&route.key()) {
+                    self.retire(Retired::Route(freed));
+                    self.routes.remove(&route);
+                    let lengths = &self.tables.route_lengths;
+                    self.route_lengths.count(lengths, route.length, false);
+                }
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! What establishment and modification have in common: a draft that is filled, compiled and
 //! published, or given up without a trace.
 
-use pfcp::{Cause, CreatePdr, CreatedPdr, FailedRuleId, SessionEstablishmentRequest};
+use pfcp::{
+    Cause, CreatePdr, CreatedPdr, CreatedTrafficEndpoint, FailedRuleId,
+    SessionEstablishmentRequest, TrafficEndpointId, UpdatedPdr,
+};
 use session::plan::{Compiled, Context, Installed};
 use session::report::Command;
 use session::{Epoch, Key, PublishError, Publisher, SessionIndex, WorkerId};
@@ -12,7 +15,7 @@ use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::sessions::{CpFSeid, Session};
 use crate::timer::Timer;
-use crate::translate::{Draft, Translator, arm};
+use crate::translate::{Draft, Owner, Translator, arm};
 use crate::usage::UrrControl;
 
 impl Node {
@@ -25,6 +28,8 @@ impl Node {
             topology: &self.topology,
             neighbours: &self.neighbours,
             publisher: &mut self.publisher,
+            framed_routes_max: self.config.limits.framed_routes_per_pdr,
+            endpoints_max: self.config.limits.traffic_endpoints_per_session,
             now: self.now,
             worker,
             draft,
@@ -148,6 +153,22 @@ pub(crate) fn compile(
         .map_err(Refusal::compile)
 }
 
+/// Whether what was compiled can come in the place of a whole session.
+pub(crate) fn check(
+    publisher: &Publisher,
+    old: SessionIndex,
+    compiled: &Compiled,
+    restoring: bool,
+) -> Result<(), Refusal> {
+    let checked = publisher.check(old, &compiled.add);
+    checked.map_err(|error| refused(error, &compiled.installed, restoring))
+}
+
+fn refused(error: PublishError, installed: &Installed, restoring: bool) -> Refusal {
+    let (PublishError::Taken(key) | PublishError::Full(key)) = error;
+    Refusal::publish(error, rule_of(installed, key), restoring)
+}
+
 /// Publishes what was compiled.
 pub(crate) fn publish(
     publisher: &mut Publisher,
@@ -164,10 +185,7 @@ pub(crate) fn publish(
     // Old plans go as new ones come, not only when sessions do.
     publisher.reclaim();
     let published = publisher.publish(session, plan, &add, &remove);
-    let epoch = published.map_err(|error| {
-        let (PublishError::Taken(key) | PublishError::Full(key)) = error;
-        Refusal::publish(error, rule_of(&installed, key), restoring)
-    })?;
+    let epoch = published.map_err(|error| refused(error, &installed, restoring))?;
     Ok((installed, epoch))
 }
 
@@ -176,18 +194,47 @@ fn rule_of(installed: &Installed, key: Key) -> Option<FailedRuleId> {
     let pdr = installed.rules.pdrs.iter().find(|pdr| match key {
         Key::Tunnel(tunnel) => pdr.pdi.local_f_teid == Some(tunnel),
         Key::Ipv4(..) | Key::Ipv6(..) => pdr.pdi.local_f_teid.is_none(),
+        Key::Route(_, route) => {
+            let framed = pdr.pdi.framed.as_deref();
+            pdr.pdi.local_f_teid.is_none() && framed.is_some_and(|set| set.0.contains(&route))
+        }
     });
     pdr.map(|pdr| FailedRuleId::Pdr(pdr.id.0.into()))
 }
 
-/// Created PDR for each PDR whose F-TEID was left to us.
-pub(crate) fn created_pdrs(draft: &Draft) -> Vec<CreatedPdr> {
-    let created = draft.created.iter().map(|(pdr, f_teid)| CreatedPdr {
-        pdr_id: pdr.0.into(),
-        local_f_teids: vec![*f_teid],
-        ..Default::default()
-    });
-    created.collect()
+/// What was left to us, as an answer tells it.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    pub(crate) created_pdrs: Vec<CreatedPdr>,
+    pub(crate) updated_pdrs: Vec<UpdatedPdr>,
+    pub(crate) created_endpoints: Vec<CreatedTrafficEndpoint>,
+}
+
+impl From<&Draft> for Answered {
+    fn from(draft: &Draft) -> Self {
+        let mut answered = Self::default();
+        for created in &draft.created {
+            let local_f_teids = created.f_teid.into_iter().collect();
+            match created.owner {
+                Owner::Pdr(id) => answered.created_pdrs.push(CreatedPdr {
+                    pdr_id: id.0.into(),
+                    local_f_teids,
+                    ..Default::default()
+                }),
+                Owner::UpdatedPdr(id) => answered.updated_pdrs.push(UpdatedPdr {
+                    pdr_id: id.0.into(),
+                    local_f_teids,
+                    ..Default::default()
+                }),
+                Owner::Endpoint(id) => answered.created_endpoints.push(CreatedTrafficEndpoint {
+                    traffic_endpoint_id: TrafficEndpointId(id),
+                    local_f_teids,
+                    ..Default::default()
+                }),
+            }
+        }
+        answered
+    }
 }
 
 /// The first Network Instance that names a data network.

@@ -7,7 +7,7 @@ use pfcp::{
 use session::plan::Installed;
 use session::{Epoch, Seid, SessionIndex, WorkerId};
 
-use super::draft::{check_counts, compile, created_pdrs, network_of, publish};
+use super::draft::{Answered, check, check_counts, compile, network_of, publish};
 use crate::association::PeerId;
 use crate::counters::Limit;
 use crate::node::{Asked, Node};
@@ -34,11 +34,13 @@ impl Node {
                 if let Some(index) = self.sessions.by_seid(seid).map(|session| session.index) {
                     self.tag(index, &request.fq_csids, request.group_id.as_ref());
                 }
+                let answered = Answered::from(&draft);
                 let answer = SessionEstablishmentResponse {
                     node_id: self.config.node_id.clone(),
                     cause: Cause::REQUEST_ACCEPTED,
                     up_f_seid: Some(FSeid::new(seid.0, self.config.advertise)),
-                    created_pdrs: created_pdrs(&draft),
+                    created_pdrs: answered.created_pdrs,
+                    created_traffic_endpoints: answered.created_endpoints,
                     ..Default::default()
                 };
                 self.answer(&asked, Some(cp_seid), answer.cause, &answer, Some(epoch));
@@ -124,19 +126,25 @@ impl Node {
             .create_fars
             .iter()
             .try_for_each(|far| translator.create_far(far))?;
+        request
+            .create_traffic_endpoints
+            .iter()
+            .try_for_each(|endpoint| translator.create_endpoint(endpoint))?;
         let pdrs = &request.create_pdrs;
         pdrs.iter()
             .try_for_each(|pdr| translator.define_filters(pdr.pdr_id, &pdr.pdi))?;
         pdrs.iter().try_for_each(|pdr| translator.create_pdr(pdr))?;
         translator.settle()?;
         let compiled = compile(&Installed::default(), draft, &self.context(index, worker))?;
-        // An F-SEID that is there already: the CP function has lost the session it stood for.
-        if let Some(old) = self.sessions.by_cp(peer, cp) {
-            self.end_session(old);
-        }
         let restoring = request
             .flags
             .is_some_and(|flags| flags.contains(PfcpSeReqFlags::RESTI));
+        // An F-SEID that is there already: the CP function has lost the session it stood for. That
+        // goes once nothing stands against the new one.
+        if let Some(old) = self.sessions.by_cp(peer, cp) {
+            check(&self.publisher, old, &compiled, restoring)?;
+            self.end_session(old);
+        }
         publish(&mut self.publisher, index, compiled, restoring)
     }
 
@@ -154,7 +162,6 @@ impl Node {
 
 fn check_supported(request: &SessionEstablishmentRequest) -> Result<(), Refusal> {
     not_supported!(
-        request.create_traffic_endpoints => pfcp::CreateTrafficEndpoint,
         request.create_mars => pfcp::CreateMar,
         request.create_srrs => pfcp::CreateSrr,
         request.create_bridge_router_info => pfcp::CreateBridgeRouterInfo,

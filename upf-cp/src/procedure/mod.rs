@@ -6,6 +6,7 @@ mod establishment;
 mod heartbeat;
 mod modification;
 mod node_report;
+mod operations;
 mod refuse;
 mod release;
 mod report;

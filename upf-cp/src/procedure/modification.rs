@@ -11,11 +11,11 @@ use pfcp::{
 use session::plan::{Context, Encapsulation, Installed};
 use session::report::Command;
 use session::rule::Action;
-use session::{Epoch, FarId, NextHopId, Rules, Seid, SessionIndex, UrrId};
-use smallvec::SmallVec;
+use session::{Epoch, FarId, NextHopId, Pdr, Rules, Seid, SessionIndex, UrrId};
 
-use super::draft::{check_counts, compile, created_pdrs, publish};
+use super::draft::{Answered, check_counts, compile, publish};
 use super::establishment::not_supported;
+use super::operations::check_one_operation_each;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::sessions::CpFSeid;
@@ -57,9 +57,12 @@ impl Node {
                     .sessions
                     .get(index)
                     .map_or(0, |session| session.cp.seid);
+                let answered = Answered::from(&draft);
                 let answer = SessionModificationResponse {
                     cause: Cause::REQUEST_ACCEPTED,
-                    created_pdrs: created_pdrs(&draft),
+                    created_pdrs: answered.created_pdrs,
+                    updated_pdrs: answered.updated_pdrs,
+                    created_traffic_endpoints: answered.created_endpoints,
                     usage_reports,
                     ..Default::default()
                 };
@@ -305,8 +308,9 @@ fn lets_go(old: &Rules, new: &Rules) -> bool {
         .iter()
         .filter(|pdr| buffers(old, pdr.far))
         .any(|pdr| {
-            let now = new.pdrs.iter().find(|there| there.id == pdr.id);
-            now.is_none_or(|pdr| !buffers(new, pdr.far))
+            let same = |there: &&Pdr| (there.id, there.part) == (pdr.id, pdr.part);
+            let now = new.pdrs.iter().find(same);
+            now.is_none_or(|pdr| pdr.dormant || !buffers(new, pdr.far))
         })
 }
 
@@ -359,6 +363,9 @@ impl Translator<'_> {
         for ie in &request.remove_pdrs {
             self.remove_pdr(ie.pdr_id)?;
         }
+        for ie in &request.remove_traffic_endpoints {
+            self.remove_endpoint(ie.traffic_endpoint_id)?;
+        }
         for ie in &request.remove_fars {
             self.remove_far(ie.far_id)?;
         }
@@ -395,6 +402,12 @@ impl Translator<'_> {
         for ie in &request.update_fars {
             self.update_far(ie)?;
         }
+        for ie in &request.create_traffic_endpoints {
+            self.create_endpoint(ie)?;
+        }
+        for ie in &request.update_traffic_endpoints {
+            self.update_endpoint(ie)?;
+        }
         self.revise_pdrs(request)
     }
 
@@ -424,9 +437,6 @@ impl Translator<'_> {
 
 fn check_supported(request: &SessionModificationRequest) -> Result<(), Refusal> {
     not_supported!(
-        request.remove_traffic_endpoints => pfcp::RemoveTrafficEndpoint,
-        request.create_traffic_endpoints => pfcp::CreateTrafficEndpoint,
-        request.update_traffic_endpoints => pfcp::UpdateTrafficEndpoint,
         request.create_mars => pfcp::CreateMar,
         request.update_mars => pfcp::UpdateMar,
         request.remove_mars => pfcp::RemoveMar,
@@ -446,38 +456,4 @@ fn check_supported(request: &SessionModificationRequest) -> Result<(), Refusal> 
             => pfcp::UserPlaneInactivityTimer,
     );
     Ok(())
-}
-
-/// "One message must not contain two operations on the same rule."
-fn check_one_operation_each(request: &SessionModificationRequest) -> Result<(), Refusal> {
-    use FailedRuleId as F;
-    let r = request;
-    let pdrs = r.remove_pdrs.iter().map(|ie| ie.pdr_id);
-    let pdrs = pdrs.chain(r.create_pdrs.iter().map(|ie| ie.pdr_id));
-    let pdrs = repeated(pdrs.chain(r.update_pdrs.iter().map(|ie| ie.pdr_id))).map(F::Pdr);
-    let fars = r.remove_fars.iter().map(|ie| ie.far_id);
-    let fars = fars.chain(r.create_fars.iter().map(|ie| ie.far_id));
-    let fars = repeated(fars.chain(r.update_fars.iter().map(|ie| ie.far_id))).map(F::Far);
-    let qers = r.remove_qers.iter().map(|ie| ie.qer_id);
-    let qers = qers.chain(r.create_qers.iter().map(|ie| ie.qer_id));
-    let qers = repeated(qers.chain(r.update_qers.iter().map(|ie| ie.qer_id))).map(F::Qer);
-    let urrs = r.remove_urrs.iter().map(|ie| ie.urr_id);
-    let urrs = urrs.chain(r.create_urrs.iter().map(|ie| ie.urr_id));
-    let urrs = repeated(urrs.chain(r.update_urrs.iter().map(|ie| ie.urr_id))).map(F::Urr);
-    match pdrs.or(fars).or(qers).or(urrs) {
-        None => Ok(()),
-        Some(rule @ F::Pdr(_)) => Err(Refusal::rule::<pfcp::PdrId>(rule)),
-        Some(rule @ F::Far(_)) => Err(Refusal::rule::<pfcp::FarId>(rule)),
-        Some(rule @ F::Qer(_)) => Err(Refusal::rule::<pfcp::QerId>(rule)),
-        Some(rule) => Err(Refusal::rule::<pfcp::UrrId>(rule)),
-    }
-}
-
-fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
-    let mut ids: SmallVec<[T; 8]> = ids.collect();
-    ids.sort_unstable();
-    ids.windows(2).find_map(|pair| match pair {
-        [a, b] if a == b => Some(*a),
-        _ => None,
-    })
 }

@@ -2,25 +2,31 @@
 //! [`session::Pdr`] and its kin. What cannot be carried out is refused here, with the IE and the
 //! rule at fault.
 
+mod declared;
+mod endpoint;
 mod far;
+mod filter;
 mod pdr;
+mod place;
 mod qer;
 mod urr;
 
-use std::net::IpAddr;
-
-use pfcp::{Cause, FTeid, FailedRuleId, InterfaceType};
+use pfcp::FailedRuleId;
 use session::neighbour::Neighbours;
-use session::rule::{LocalFTeid, SourceInterface};
+use session::rule::LocalFTeid;
 use session::sdf::SdfFilter;
-use session::topology::{Interface, Role, Topology};
+use session::topology::Topology;
 use session::{InterfaceId, PdrId, Publisher, Rules, Teid, WorkerId};
 use smallvec::SmallVec;
 
 use crate::refusal::Refusal;
 use crate::usage::UrrControl;
 
+pub(crate) use place::{Created, Owner};
 pub(crate) use urr::arm;
+
+use declared::Declared;
+use endpoint::Endpoint;
 
 /// What a session has besides its [`Rules`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +41,28 @@ pub(crate) struct Details {
     named: Vec<(PdrId, Vec<Filter>)>,
     /// URRs with their thresholds and timers.
     pub(crate) urrs: Vec<UrrControl>,
+    /// What few sessions have.
+    rare: Option<Box<Rare>>,
+}
+
+impl Details {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}
+
+/// What few sessions have: it costs the others a pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rare {
+    endpoints: Vec<Endpoint>,
+    /// PDRs that stand for several.
+    declared: Vec<Declared>,
+}
+
+impl Rare {
+    const fn is_empty(&self) -> bool {
+        self.endpoints.is_empty() && self.declared.is_empty()
+    }
 }
 
 /// A local F-TEID that was chosen here.
@@ -57,8 +85,8 @@ enum Filter {
 pub(crate) struct Draft {
     pub(crate) rules: Rules,
     pub(crate) details: Details,
-    /// PDRs whose F-TEID was left to us, and what it is.
-    pub(crate) created: SmallVec<[(PdrId, FTeid); 2]>,
+    /// PDRs and traffic endpoints that left something to us, and what was chosen.
+    pub(crate) created: SmallVec<[Created; 2]>,
     /// TEIDs that were taken for this draft, to be given back if it comes to nothing.
     pub(crate) taken: SmallVec<[Teid; 2]>,
     /// FARs whose old tunnel gets an end marker.
@@ -83,6 +111,9 @@ pub(crate) struct Translator<'a> {
     pub(crate) neighbours: &'a Neighbours,
     pub(crate) publisher: &'a mut Publisher,
     pub(crate) worker: WorkerId,
+    /// The most framed routes of a PDI, and the most traffic endpoints of a session.
+    pub(crate) framed_routes_max: usize,
+    pub(crate) endpoints_max: usize,
     pub(crate) now: crate::event::Now,
     pub(crate) draft: &'a mut Draft,
 }
@@ -134,90 +165,19 @@ impl Translator<'_> {
         }
     }
 
-    /// The local F-TEID that a PDI asks for.
-    fn local_f_teid(
-        &mut self,
-        pdr: PdrId,
-        f_teid: &FTeid,
-        place: &Place<'_>,
-    ) -> Result<LocalFTeid, Refusal> {
-        let rule = FailedRuleId::Pdr(pdr.0.into());
-        match *f_teid {
-            FTeid::Given { teid, ipv4, ipv6 } => {
-                let bad = Refusal::rule::<FTeid>(rule).cause(Cause::MANDATORY_IE_INCORRECT);
-                let addresses = ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6));
-                let mut interface = None;
-                for address in addresses {
-                    let at = self.topology.tunnel_interface_at(address).ok_or(bad)?.id;
-                    if interface.is_some_and(|other| other != at) {
-                        return Err(bad);
-                    }
-                    interface = Some(at);
-                }
-                let interface = interface.filter(|_| teid != 0).ok_or(bad)?;
-                Ok(LocalFTeid {
-                    teid: Teid(teid),
-                    interface,
-                })
-            }
-            FTeid::Choose {
-                ipv4,
-                ipv6,
-                choose_id,
-            } => {
-                let known = choose_id.and_then(|id| {
-                    let chosen = &self.draft.details.chosen;
-                    chosen
-                        .iter()
-                        .find(|chosen| chosen.choose_id == Some(id))
-                        .map(|c| c.tunnel)
-                });
-                let refuse = Refusal::rule::<FTeid>(rule);
-                let place = match known {
-                    Some(tunnel) => self.topology.interface(tunnel.interface),
-                    None => place.interface(self.topology),
-                };
-                let place = place.ok_or(refuse.cause(Cause::INVALID_F_TEID_ALLOCATION_OPTION))?;
-                let answer = addresses(place, ipv4, ipv6);
-                let answer = answer.ok_or(refuse.cause(Cause::INVALID_F_TEID_ALLOCATION_OPTION))?;
-                let (interface, (ipv4, ipv6)) = (place.id, answer);
-                let tunnel = match known {
-                    Some(tunnel) => tunnel,
-                    None => self
-                        .choose(choose_id, interface)
-                        .ok_or(refuse.cause(Cause::NO_RESOURCES_AVAILABLE))?,
-                };
-                self.draft.created.push((
-                    pdr,
-                    FTeid::Given {
-                        teid: tunnel.teid.0,
-                        ipv4,
-                        ipv6,
-                    },
-                ));
-                Ok(tunnel)
-            }
-        }
-    }
-
-    fn choose(&mut self, choose_id: Option<u8>, interface: InterfaceId) -> Option<LocalFTeid> {
-        let teid = self.publisher.choose_teid(self.worker)?;
-        self.draft.taken.push(teid);
-        let tunnel = LocalFTeid { teid, interface };
-        self.draft.details.chosen.push(Chosen { choose_id, tunnel });
-        Some(tunnel)
-    }
-
-    /// Brings the draft in order once all rules are in it: shared filters, the UE's addresses,
-    /// F-TEIDs that no PDR has any more.
+    /// Brings the draft in order once all rules are in it: shared filters, traffic endpoints, the
+    /// UE's addresses, F-TEIDs that nothing has any more.
     pub(crate) fn settle(&mut self) -> Result<(), Refusal> {
         self.settle_filters()?;
-        let Draft {
-            rules,
-            details,
-            taken,
-            ..
-        } = &mut *self.draft;
+        self.unfold()?;
+        self.settle_addresses()?;
+        self.settle_tunnels();
+        Ok(())
+    }
+
+    /// A UE has one address of each family.
+    fn settle_addresses(&mut self) -> Result<(), Refusal> {
+        let rules = &mut self.draft.rules;
         rules.ue = session::plan::ue_of(&rules.pdrs);
         for pdr in &rules.pdrs {
             let Some(ue) = pdr.pdi.ue else { continue };
@@ -229,11 +189,23 @@ impl Translator<'_> {
                 )));
             }
         }
+        Ok(())
+    }
+
+    fn settle_tunnels(&mut self) {
+        let Draft {
+            rules,
+            details,
+            taken,
+            ..
+        } = &mut *self.draft;
         details.chosen.retain(|chosen| {
-            rules
-                .pdrs
-                .iter()
-                .any(|pdr| pdr.pdi.local_f_teid == Some(chosen.tunnel))
+            let tunnel = chosen.tunnel;
+            rules.held().contains(&tunnel)
+                || rules
+                    .pdrs
+                    .iter()
+                    .any(|pdr| pdr.pdi.local_f_teid == Some(tunnel))
         });
         // Chosen and dropped again in one message: never published, so back it goes.
         taken.retain(|teid| {
@@ -244,69 +216,5 @@ impl Translator<'_> {
             }
             is_used
         });
-        Ok(())
-    }
-}
-
-/// The addresses of an F-TEID: those of the families asked for, or of all families; `None` if
-/// the interface has none of them.
-fn addresses(
-    interface: &Interface,
-    ipv4: bool,
-    ipv6: bool,
-) -> Option<(Option<std::net::Ipv4Addr>, Option<std::net::Ipv6Addr>)> {
-    let any = !ipv4 && !ipv6;
-    let addresses = || interface.addresses.iter().map(ipnet::IpNet::addr);
-    let v4 = addresses().find_map(|address| match address {
-        IpAddr::V4(address) if ipv4 || any => Some(address),
-        _ => None,
-    });
-    let v6 = addresses().find_map(|address| match address {
-        IpAddr::V6(address) if ipv6 || any => Some(address),
-        _ => None,
-    });
-    (v4.is_some() || v6.is_some()).then_some((v4, v6))
-}
-
-/// What a PDI says about where its tunnel ends.
-#[derive(Debug)]
-struct Place<'a> {
-    source: SourceInterface,
-    network_instance: Option<&'a str>,
-    kind: Option<InterfaceType>,
-}
-
-impl Place<'_> {
-    /// The N3 or N9 interface: one that lists the Network Instance before one that lists none, and
-    /// among those the one of the role that the source interface suggests.
-    fn interface<'t>(&self, topology: &'t Topology) -> Option<&'t Interface> {
-        let role = match self.kind {
-            Some(InterfaceType::N9) => Role::N9,
-            Some(InterfaceType::N3) => Role::N3,
-            _ if self.source == SourceInterface::Core => Role::N9,
-            _ => Role::N3,
-        };
-        let named = |interface: &&Interface| {
-            self.network_instance.is_some_and(|name| {
-                interface
-                    .network_instances
-                    .iter()
-                    .any(|own| own.eq_ignore_ascii_case(name))
-            })
-        };
-        let open = |interface: &&Interface| interface.network_instances.is_empty();
-        let tunnels = || {
-            topology
-                .interfaces
-                .iter()
-                .filter(|interface| interface.role != Role::N6)
-        };
-        let right = |interface: &&Interface| interface.role == role;
-        tunnels()
-            .filter(named)
-            .find(right)
-            .or_else(|| tunnels().find(named))
-            .or_else(|| tunnels().filter(open).find(right))
-            .or_else(|| tunnels().find(open))
     }
 }

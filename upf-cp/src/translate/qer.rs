@@ -78,13 +78,12 @@ impl Translator<'_> {
 
     /// Remove QER (TS 29.244, 7.5.4.9), and with it what refers to it.
     pub(crate) fn remove_qer(&mut self, id: pfcp::QerId) -> Result<(), Refusal> {
-        let rules = &mut self.draft.rules;
-        let there = rules.qers.iter().position(|qer| qer.id.0 == id.0);
+        let qers = &mut self.draft.rules.qers;
+        let there = qers.iter().position(|qer| qer.id.0 == id.0);
         let there = there.ok_or(Refusal::rule::<pfcp::QerId>(FailedRuleId::Qer(id)))?;
-        let gone = rules.qers.swap_remove(there).id;
-        rules
-            .pdrs
-            .iter_mut()
+        let gone = qers.swap_remove(there).id;
+        self.draft
+            .pdrs_mut()
             .for_each(|pdr| pdr.qers.retain(|qer| *qer != gone));
         Ok(())
     }

@@ -133,23 +133,19 @@ impl Translator<'_> {
     /// back, for the last report.
     pub(crate) fn remove_urr(&mut self, id: pfcp::UrrId) -> Result<UrrControl, Refusal> {
         let absent = Refusal::rule::<pfcp::UrrId>(FailedRuleId::Urr(id));
-        let super::Draft { rules, details, .. } = &mut *self.draft;
+        let rules = &mut self.draft.rules;
         let there = rules
             .urrs
             .iter()
             .position(|urr| urr.id.0 == id.0)
             .ok_or(absent)?;
         let gone = rules.urrs.swap_remove(there).id;
-        rules
-            .pdrs
-            .iter_mut()
+        self.draft
+            .pdrs_mut()
             .for_each(|pdr| pdr.urrs.retain(|urr| *urr != gone));
-        let there = details
-            .urrs
-            .iter()
-            .position(|urr| urr.id == gone)
-            .ok_or(absent)?;
-        Ok(details.urrs.swap_remove(there))
+        let urrs = &mut self.draft.details.urrs;
+        let there = urrs.iter().position(|urr| urr.id == gone).ok_or(absent)?;
+        Ok(urrs.swap_remove(there))
     }
 }
 

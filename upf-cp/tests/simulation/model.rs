@@ -62,6 +62,16 @@ pub struct Qer {
 /// Where the UPF's answer has a TEID for a PDR.
 pub type Created<'a> = Option<&'a [CreatedPdr]>;
 
+/// What a modification's answer tells of created and of updated PDRs.
+pub fn chosen(answer: &pfcp::SessionModificationResponse) -> Vec<CreatedPdr> {
+    let updated = answer.updated_pdrs.iter().map(|updated| CreatedPdr {
+        pdr_id: updated.pdr_id,
+        local_f_teids: updated.local_f_teids.clone(),
+        ..Default::default()
+    });
+    answer.created_pdrs.iter().cloned().chain(updated).collect()
+}
+
 /// Why a request contradicts itself, or what is there.
 pub type Fault = String;
 
@@ -329,7 +339,10 @@ impl Model {
             source: ie.source_interface.0,
             teid: match &ie.local_f_teid {
                 Some(f_teid) => Some(self.teid(id, f_teid, created)?),
-                None => old.and_then(|old| old.teid),
+                // What comes from elsewhere than the core comes in the tunnel it has.
+                None => old
+                    .filter(|_| !whole || !matches!(ie.source_interface.0, 1 | 2))
+                    .and_then(|old| old.teid),
             },
             ue,
             qfis: ie.qfis.iter().map(|qfi| qfi.0).collect(),

@@ -937,6 +937,8 @@ fn keys(rules: &session::Rules) -> FxHashSet<Key> {
         };
         keys.extend(ue.ipv4.map(|address| Key::Ipv4(vrf, address)));
         keys.extend(ue.ipv6.map(|prefix| Key::Ipv6(vrf, prefix)));
+        let framed = pdr.pdi.framed.iter().flat_map(|framed| &framed.0);
+        keys.extend(framed.map(|route| Key::Route(vrf, *route)));
     }
     keys
 }
@@ -952,6 +954,10 @@ fn look_up(snapshot: Snapshot<'_>, key: &Key) -> Option<Handle> {
         }),
         Key::Ipv4(vrf, address) => snapshot.ipv4(*vrf, *address),
         Key::Ipv6(vrf, prefix) => snapshot.ipv6(*vrf, prefix.addr()),
+        Key::Route(vrf, route) => match route.addr() {
+            IpAddr::V4(address) => snapshot.ipv4(*vrf, address),
+            IpAddr::V6(address) => snapshot.ipv6(*vrf, address),
+        },
     }
 }
 

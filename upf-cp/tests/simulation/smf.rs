@@ -11,7 +11,7 @@ use simulator::{Flavour, Outline, Sender, SessionSpec, Tunnel, UplinkTunnel, req
 
 use crate::changes;
 use crate::dice::Dice;
-use crate::model::Model;
+use crate::model::{Model, chosen};
 
 const T1_MS: u64 = 2_500;
 const N1: u32 = 3;
@@ -468,7 +468,7 @@ impl Smf {
                 seen.busy = false;
                 match answer.cause {
                     Cause::REQUEST_ACCEPTED => {
-                        seen.model = seen.model.modify(&request, Some(&answer.created_pdrs))?;
+                        seen.model = seen.model.modify(&request, Some(&chosen(answer)))?;
                     }
                     Cause::SESSION_CONTEXT_NOT_FOUND => {
                         self.sessions.remove(&cp_seid);

@@ -10,7 +10,7 @@ use pfcp::{
     SessionModificationRequest,
 };
 
-use crate::model::{Content, Model};
+use crate::model::{Content, Model, chosen};
 
 /// A session that has to be in force.
 #[derive(Debug)]
@@ -348,7 +348,7 @@ impl Truth {
             return Ok(());
         };
         session.tainted |= damaged;
-        match session.model.modify(asked, Some(&given.created_pdrs)) {
+        match session.model.modify(asked, Some(&chosen(given))) {
             Ok(model) => session.model = model,
             Err(why) if !session.tainted => return Err(format!("accepted, although: {why}")),
             Err(_) => {}

@@ -252,7 +252,7 @@ fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
         keys.iter().any(|key| match key {
             session::Key::Ipv4(..) => !v6,
             session::Key::Ipv6(..) => v6,
-            session::Key::Tunnel(_) => false,
+            session::Key::Route(..) | session::Key::Tunnel(_) => false,
         })
     };
     for packet in packets {

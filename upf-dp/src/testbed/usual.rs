@@ -18,6 +18,7 @@ pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Ru
         far: FarId(far),
         qers: [QerId(1)].into_iter().collect(),
         urrs: [UrrId(1)].into_iter().collect(),
+        ..Pdr::default()
     };
     let uplink = Pdi {
         source_interface: SourceInterface::Access,

@@ -165,6 +165,35 @@ fn ipv6_inside_and_outside() {
 }
 
 #[test]
+fn a_network_behind_the_ue_is_reached_and_may_send() {
+    let mut bed = Testbed::new(1, 8);
+    let session = bed.install(1, |rules| {
+        let routes = vec!["10.46.7.0/24".parse().unwrap()];
+        let framed = Box::new(session::rule::FramedRoutes(routes));
+        rules
+            .pdrs
+            .iter_mut()
+            .for_each(|pdr| pdr.pdi.framed = Some(framed.clone()));
+    });
+    let behind = Ipv4Addr::new(10, 46, 7, 200);
+    let user = user_v4(HOST, behind, USER);
+    let (port, sent) = bed.one(1, &downlink(&user)).unwrap();
+    assert_eq!((port, &sent[14 + 44..]), (0, &hopped(user)[..]));
+    for (source, sent) in [
+        (behind, true),
+        (session.ue, true),
+        (Ipv4Addr::new(10, 46, 8, 1), false),
+    ] {
+        let user = user_v4(source, HOST, USER);
+        let out = bed.one(0, &uplink(session.teid, &user));
+        assert_eq!(out.is_some(), sent, "{source}");
+    }
+    // Nobody's.
+    let user = user_v4(HOST, Ipv4Addr::new(10, 46, 8, 1), USER);
+    assert_eq!(bed.one(1, &downlink(&user)), None);
+}
+
+#[test]
 fn n9_to_n3_in_a_vlan_keeps_the_user_packet_as_it_is() {
     let mut bed = Testbed::new(1, 8);
     let tunnel = bed.tunnel(N9, PEER_UPF.into(), Teid(0x77));

@@ -1,0 +1,159 @@
+//! PDRs that stand for several, or for none at times: those that name traffic endpoints. They are
+//! kept as they were declared, and unfolded into the PDRs that the packet path knows.
+
+use pfcp::{Cause, TrafficEndpointId};
+use session::rule::{HeldTunnels, Pdr, SourceInterface};
+use session::{PdrId, Qfi};
+
+use super::place::Owner;
+use super::{Draft, Rare, Translator};
+use crate::refusal::Refusal;
+
+/// A PDR as the CP function declared it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Declared {
+    /// Without what its traffic endpoints say.
+    pub(crate) pdr: Pdr,
+    /// It matches packets of any of these traffic endpoints.
+    pub(crate) endpoints: Vec<u8>,
+}
+
+impl Declared {
+    /// Whether it is one PDR, and always in force.
+    const fn is_plain(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Pdr(self.pdr.id)
+    }
+
+    /// The PDRs it stands for.
+    fn unfold(&self, rare: &Rare) -> Result<Vec<Pdr>, Refusal> {
+        let mut parts = Vec::new();
+        for id in &self.endpoints {
+            let unknown = self.owner().refuse::<TrafficEndpointId>();
+            let endpoint = rare.endpoint(*id).ok_or(unknown)?;
+            let mut part = self.pdr.clone();
+            let pdi = &mut part.pdi;
+            pdi.local_f_teid = endpoint.local_f_teid;
+            pdi.vrf = endpoint.vrf.filter(|_| endpoint.local_f_teid.is_none());
+            pdi.ue = endpoint.ue;
+            pdi.framed.clone_from(&endpoint.framed);
+            if pdi.qfis.is_empty() {
+                pdi.qfis.clone_from(&endpoint.qfis);
+            } else if !endpoint.qfis.is_empty() {
+                // "Must not be repeated in the PDI."
+                return Err(self.owner().refuse::<pfcp::Qfi>());
+            }
+            let from_core = matches!(
+                pdi.source_interface,
+                SourceInterface::Core | SourceInterface::SgiLan
+            );
+            if pdi.local_f_teid.is_none() && !from_core {
+                return Err(unknown.cause(Cause::CONDITIONAL_IE_MISSING));
+            }
+            parts.push(part);
+        }
+        for (part, number) in parts.iter_mut().zip(0..=u8::MAX) {
+            part.part = number;
+        }
+        Ok(parts)
+    }
+}
+
+impl Draft {
+    /// The PDR of that id, as it was declared.
+    pub(super) fn declared(&self, id: PdrId) -> Option<Declared> {
+        let rare = self.details.rare.as_deref();
+        let declared = rare.and_then(|rare| rare.declared.iter().find(|there| there.pdr.id == id));
+        declared.cloned().or_else(|| {
+            let pdr = self.rules.pdrs.iter().find(|pdr| pdr.id == id)?;
+            Some(Declared {
+                pdr: pdr.clone(),
+                ..Declared::default()
+            })
+        })
+    }
+
+    pub(super) fn has_pdr(&self, id: PdrId) -> bool {
+        self.rules.pdrs.iter().any(|pdr| pdr.id == id)
+            || self.declared_pdrs().any(|pdr| pdr.id == id)
+    }
+
+    fn declared_pdrs(&self) -> impl Iterator<Item = &Pdr> {
+        let rare = self.details.rare.as_deref();
+        let declared = rare.into_iter().flat_map(|rare| &rare.declared);
+        declared.map(|declared| &declared.pdr)
+    }
+
+    /// All PDRs, as they were declared and as they were unfolded.
+    pub(super) fn pdrs_mut(&mut self) -> impl Iterator<Item = &mut Pdr> {
+        let rare = self.details.rare.as_deref_mut();
+        let declared = rare.into_iter().flat_map(|rare| &mut rare.declared);
+        let declared = declared.map(|declared| &mut declared.pdr);
+        self.rules.pdrs.iter_mut().chain(declared)
+    }
+
+    /// Puts a PDR in the place of what has its id.
+    pub(super) fn put(&mut self, declared: Declared) {
+        let id = declared.pdr.id;
+        if declared.is_plain() {
+            let pdrs = &mut self.rules.pdrs;
+            let there = pdrs.iter_mut().find(|pdr| pdr.id == id);
+            match there.filter(|there| there.part == 0) {
+                Some(there) => *there = declared.pdr,
+                None => pdrs.push(declared.pdr),
+            }
+            pdrs.retain(|pdr| pdr.id != id || pdr.part == 0);
+            if let Some(rare) = self.details.rare.as_deref_mut() {
+                rare.declared.retain(|there| there.pdr.id != id);
+            }
+            return;
+        }
+        self.rules.pdrs.retain(|pdr| pdr.id != id);
+        let all = &mut self.details.rare().declared;
+        match all.iter_mut().find(|there| there.pdr.id == id) {
+            Some(there) => *there = declared,
+            None => all.push(declared),
+        }
+    }
+
+    /// Removes a PDR; whether there was one.
+    pub(super) fn remove(&mut self, id: PdrId) -> bool {
+        let there = self.has_pdr(id);
+        self.rules.pdrs.retain(|pdr| pdr.id != id);
+        if let Some(rare) = self.details.rare.as_deref_mut() {
+            rare.declared.retain(|declared| declared.pdr.id != id);
+        }
+        self.details.named.retain(|(pdr, _)| *pdr != id);
+        there
+    }
+}
+
+impl Translator<'_> {
+    /// Puts in the rules what declared PDRs stand for now, and what traffic endpoints hold.
+    pub(super) fn unfold(&mut self) -> Result<(), Refusal> {
+        let Draft { rules, details, .. } = &mut *self.draft;
+        let Some(rare) = details.rare.as_deref() else {
+            return Ok(());
+        };
+        let folded = |pdr: &Pdr| rare.declared.iter().any(|there| there.pdr.id == pdr.id);
+        rules.pdrs.retain(|pdr| !folded(pdr));
+        for declared in &rare.declared {
+            rules.pdrs.extend(declared.unfold(rare)?);
+        }
+        let held = rare.endpoints.iter();
+        let held: Vec<_> = held.filter_map(|endpoint| endpoint.local_f_teid).collect();
+        rules.held = (!held.is_empty()).then(|| Box::new(HeldTunnels(held)));
+        if rare.is_empty() {
+            details.rare = None;
+        }
+        Ok(())
+    }
+}
+
+/// The QFIs that can be matched.
+pub(super) fn qfis(ies: &[pfcp::Qfi]) -> Vec<Qfi> {
+    ies.iter().filter_map(|qfi| Qfi::new(qfi.0)).collect()
+}
