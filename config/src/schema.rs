@@ -260,8 +260,20 @@ sections! {
         echo_rate_pps: u32 = "1000" in 0..=1_000_000;
         /// What becomes of packets that are too big for a tunnel's MTU: `inner` cuts IPv4 packets that may be fragmented and tells the senders of all others by ICMP; `outer` cuts the tunnel's packets, which the peer has to put together; `never` tells all senders.
         fragmentation: Fragmentation = "inner";
+        /// Tunnels' packets that come in fragments, and are put together.
+        reassembly: Reassembly = "{}";
         /// Supervision of the peers that tunnels lead to: they are sent Echo Requests, and SMFs are told in node reports of those that stop to answer and of those that answer again.
         echo: Echo = "{}";
+    }
+
+    /// Fragments of tunnels' packets.
+    pub struct Reassembly {
+        /// Packets of which fragments are missing, at once and per worker. A sender has a quarter of them at most.
+        packets: u32 = "256" in 0..=65_536;
+        /// Octets of their fragments, per worker.
+        octets: u32 = "524288" in 0..=1_073_741_824;
+        /// Milliseconds after which a packet whose fragments have not all come is dropped.
+        timeout_ms: u32 = "2000" in 10..=60_000;
     }
 
     /// Supervision of GTP-U peers.

@@ -147,3 +147,28 @@ fn large_packets_get_through_a_small_n3() {
     }
     network.finish();
 }
+
+/// The gNB's link takes less than the UE's packets in their tunnel: its kernel cuts the tunnel's
+/// packets, and the UPF puts them together.
+#[test]
+fn fragments_of_a_gnb_are_put_together() {
+    if !skip::is_root() {
+        return;
+    }
+    for outer in [Outer::V6, Outer::V4] {
+        let mut network = Network::with_mtu(N6::AfPacket, 1400);
+        network
+            .ran
+            .ip(&["link", "set", "ran0", "mtu", "1400"])
+            .unwrap();
+        network.attach_over(Flavour::Open5gs, outer);
+        for (ue, server) in [(UE4, SERVER4), (UE6, SERVER6)] {
+            let size = if ue == UE4 { "1370" } else { "1350" };
+            // 1398 octets, and the tunnel's headers.
+            network.ping(ue, server, 3, &["-s", size]);
+            let answered = network.ping(ue, server, 10, &["-s", size]);
+            assert_eq!(answered, 10, "{ue} over {outer:?}: {}", network.upf.log());
+        }
+        network.finish();
+    }
+}

@@ -55,5 +55,5 @@ pub use outlet::Outlet;
 pub use packet::{BURST, Batch, Packet, TestPacket};
 pub use path::{Fate, Key, Meta, Metas, Path, PathConfig, Punt, Turn};
 pub use reason::Reason;
-pub use slow::{Fragmentation, Rates, SlowConfig};
+pub use slow::{Fragmentation, Rates, ReassemblyLimits, SlowConfig};
 pub use worker::Idle;

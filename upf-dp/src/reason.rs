@@ -56,8 +56,14 @@ reasons! {
     OuterHeader = "outer_header", "a broken sender or an attack", "capture at the port";
     /// The checksum of the IPv4 header is wrong, or that of UDP over IPv6 wrong or missing.
     OuterChecksum = "outer_checksum", "damage on the way, or a virtual port whose sender leaves checksums to hardware", "look at the error counters of the link; turn transmit checksum offload off at the other end of a veth";
-    /// The outer packet is a fragment; they are not put together.
-    OuterFragment = "outer_fragment", "an MTU on N3 too small for the tunnel's headers", "raise the MTU between gNB and UPF, or lower the UE's";
+    /// A fragment that contradicts itself, or of a packet that is no tunnel's.
+    OuterFragment = "outer_fragment", "a broken sender or an attack", "capture at the port";
+    /// More packets in fragments than are put together at once, or more of their octets.
+    ReassemblyFull = "reassembly_full", "an MTU on N3 too small for the tunnel's headers, or an attack", "raise the MTU between gNB and UPF, lower the UE's, or raise gtpu.reassembly";
+    /// The other fragments of its packet did not come in time.
+    ReassemblyTimeout = "reassembly_timeout", "loss between gNB and UPF, or an attack", "look at the error counters of the link";
+    /// Its octets are in another fragment of the same packet, too (RFC 5722), or there are too many.
+    FragmentOverlap = "fragment_overlap", "an attack, or identifications used again too soon", "capture at the port";
     /// The packet is for none of our addresses, and the interface is not N6.
     NotOurAddress = "not_our_address", "a peer uses an address that the UPF does not have", "compare interfaces[].addresses with the F-TEIDs of the SMF";
     /// For one of our addresses, but no protocol that is spoken there.

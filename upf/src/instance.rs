@@ -12,7 +12,7 @@ use session::neighbour::Neighbours;
 use session::{Sizes, Tables, report};
 use tracing::{info, warn};
 use upf_cp::{Limits, Move, NodeConfig, Parts, Shell};
-use upf_dp::{DataPath, DataPathConfig, Fragmentation, Idle, Rates, SlowConfig};
+use upf_dp::{DataPath, DataPathConfig, Fragmentation, Idle, Rates, ReassemblyLimits, SlowConfig};
 
 use crate::counts::Counts;
 use crate::ports::Pools;
@@ -179,6 +179,11 @@ fn slow_config(config: &Config) -> SlowConfig {
             config::schema::Fragmentation::Inner => Fragmentation::Inner,
             config::schema::Fragmentation::Outer => Fragmentation::Outer,
             config::schema::Fragmentation::Never => Fragmentation::Never,
+        },
+        reassembly: ReassemblyLimits {
+            packets: usize::try_from(config.gtpu.reassembly.packets).unwrap_or(usize::MAX),
+            octets: usize::try_from(config.gtpu.reassembly.octets).unwrap_or(usize::MAX),
+            timeout_ms: config.gtpu.reassembly.timeout_ms.into(),
         },
     }
 }

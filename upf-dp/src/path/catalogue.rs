@@ -248,24 +248,16 @@ fn group_d(teid: Teid, ue: Ipv4Addr) -> Vec<Case> {
         let frame = gtp(&gpdu(teid, None, &wrong));
         cases.push(case("D24 version", frame, Drop(Reason::UserPacket)));
     }
-    let fragment = edited(
-        datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, None, &user)),
-        |d| d[6] = 0x20,
-    );
-    cases.push(case(
-        "D25 first fragment",
-        n3(&fragment),
-        Drop(Reason::OuterFragment),
-    ));
-    let fragment = edited(
-        datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, None, &user)),
-        |d| d[7] = 3,
-    );
-    cases.push(case(
-        "D25 later fragment",
-        n3(&fragment),
-        Drop(Reason::OuterFragment),
-    ));
+    // A first fragment whose length is no multiple of eight, and one that reaches too far.
+    let whole = datagram_v4(GNB, N3_ADDRESS, &gpdu(teid, None, &user[..35]));
+    for (high, low) in [(0x20, 0), (0x1f, 0xff)] {
+        let fragment = edited(whole.clone(), |d| (d[6], d[7]) = (high, low));
+        cases.push(case(
+            "D25 broken fragment",
+            n3(&fragment),
+            Drop(Reason::OuterFragment),
+        ));
+    }
     cases
 }
 

@@ -45,6 +45,8 @@ pub enum Punt {
     UnknownExtension,
     /// A message of another version of GTP.
     OtherVersion,
+    /// A fragment of a packet to one of our GTP-U addresses.
+    Fragment,
     /// A G-PDU of no session.
     UnknownTeid,
 }

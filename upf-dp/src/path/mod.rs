@@ -37,7 +37,7 @@ use crate::links::Links;
 use crate::outlet::Outlet;
 use crate::packet::{Batch, Packet};
 use crate::reason::Reason;
-use crate::slow::{SlowConfig, SlowPath};
+use crate::slow::{Reassembly, SlowConfig, SlowPath};
 use crate::waiting::Waiting;
 
 pub use meta::{Fate, Key, Meta, Metas, Punt};
@@ -69,6 +69,7 @@ pub struct Path<P> {
     pub(crate) held: Held<P>,
     pub(crate) waiting: Waiting<P>,
     pub(crate) slow: SlowPath,
+    pub(crate) reassembly: Reassembly<P>,
     identification: u16,
     names_left: u16,
     hz: u64,
@@ -108,6 +109,7 @@ impl<P: Packet> Path<P> {
             held: Held::new(config.held),
             waiting: Waiting::new(),
             slow: SlowPath::new(&config.slow, config.hz),
+            reassembly: Reassembly::new(config.slow.reassembly, config.hz),
             // Workers start apart, so that identifications of one flow's neighbours rarely meet.
             identification: u16::from(config.worker.0) << 8,
             names_left: NAMES_MAX / u16::from(config.workers.max(1)),
@@ -136,7 +138,7 @@ impl<P: Packet> Path<P> {
 
     /// Updates the gauge of packets that wait.
     fn count_held(&self) {
-        let waiting = u64::try_from(self.waiting.len()).unwrap_or(0);
+        let waiting = u64::try_from(self.waiting.len() + self.reassembly.len()).unwrap_or(0);
         self.cells.held.set(u64::from(self.held.len()) + waiting);
     }
 
@@ -154,6 +156,7 @@ impl<P: Packet> Path<P> {
         while let Some(waiting) = self.waiting.take(|_| true) {
             self.cells.port(waiting.port).drop(Reason::Stopped, 1);
         }
+        self.stop_fragments();
         self.count_held();
     }
 }

@@ -7,7 +7,7 @@ use session::plan::{Act, Encapsulation};
 use session::report::{Command, Report};
 use session::{NextHopId, SessionIndex};
 
-use super::{Fate, Meta, Metas, Own, Path, Turn, put_outer};
+use super::{Fate, Meta, Metas, Own, Path, Punt, Turn, put_outer};
 use crate::held::HeldPacket;
 use crate::outlet::Outlet;
 use crate::packet::{BURST, Batch, Packet};
@@ -66,6 +66,7 @@ impl<P: Packet> Path<P> {
                 Ok(()) => self.cells.port(meta.port).handed_over.add(1),
                 Err(_packet) => self.dropped(meta.port, Reason::HandOverFull),
             },
+            Fate::Punt(Punt::Fragment) => self.fragment(packet, meta, turn),
             Fate::Punt(kind) => {
                 let mut packet = packet;
                 match self.punt(&mut packet, meta, kind, turn) {
@@ -266,6 +267,7 @@ impl<P: Packet> Path<P> {
                 None => {}
             }
         }
+        self.tend_fragments(turn.now);
         self.tend_neighbours(turn);
         self.count_held();
     }

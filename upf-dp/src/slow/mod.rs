@@ -8,6 +8,7 @@ mod icmp;
 mod launch;
 mod nd;
 mod rate;
+mod reassembly;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,8 @@ use crate::path::{Fate, Meta, Path, Punt, Turn, is_host};
 use crate::reason::Reason;
 use crate::wire;
 use rate::{Limiter, PeerLimiter};
+pub(crate) use reassembly::Reassembly;
+pub use reassembly::ReassemblyLimits;
 use resolver::Resolver;
 pub use undeliverable::Fragmentation;
 
@@ -34,6 +37,8 @@ pub struct SlowConfig {
     pub rates: Rates,
     /// What it does with packets that are too big for their tunnel.
     pub fragmentation: Fragmentation,
+    /// How many fragments it puts together.
+    pub reassembly: ReassemblyLimits,
 }
 
 /// How much one worker answers in a second.
@@ -145,6 +150,8 @@ impl<P: Packet> Path<P> {
             Punt::Gtpu => Some(self.gtpu_signalling(packet, meta, turn)),
             Punt::UnknownExtension => Some(self.unknown_extension(packet, meta, turn)),
             Punt::OtherVersion => Some(self.other_version(packet, meta, turn)),
+            // Taken before.
+            Punt::Fragment => None,
             Punt::UnknownTeid => Some(self.unknown_teid(packet, meta, turn)),
         };
         outcome.unwrap_or(BROKEN)

@@ -92,7 +92,7 @@ fn ipv4(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
     };
     meta.interface = local.interface;
     if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
-        return Err(drop(Reason::OuterFragment));
+        return Err(fragment(*local));
     }
     let payload = packet.get(header_length..).unwrap_or_default();
     match header[9] {
@@ -126,7 +126,7 @@ fn ipv6(segment: &Segment, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate
     let (protocol, start) = if header[6] == wire::UDP {
         (wire::UDP, 40)
     } else {
-        after_extension_headers(packet, header[6])?
+        after_extension_headers(*local, packet, header[6])?
     };
     match protocol {
         wire::UDP => {
@@ -155,9 +155,18 @@ fn check_udp_v6(header: &[u8; 40], datagram: &[u8]) -> Result<(), Fate> {
     }
 }
 
+/// Tunnels' packets are put together; nothing else comes to our addresses in pieces.
+#[cold]
+const fn fragment(local: Local) -> Fate {
+    match local.gtpu_port {
+        Some(_) => Fate::Punt(Punt::Fragment),
+        None => drop(Reason::OuterFragment),
+    }
+}
+
 /// Walks hop-by-hop, routing and destination options.
 #[cold]
-fn after_extension_headers(packet: &[u8], first: u8) -> Result<(u8, usize), Fate> {
+fn after_extension_headers(local: Local, packet: &[u8], first: u8) -> Result<(u8, usize), Fate> {
     let (mut protocol, mut at) = (first, 40);
     for _ in 0..EXTENSION_HEADERS_MAX {
         match protocol {
@@ -166,7 +175,7 @@ fn after_extension_headers(packet: &[u8], first: u8) -> Result<(u8, usize), Fate
                 protocol = next;
                 at += (usize::from(units) + 1) * 8;
             }
-            44 => return Err(drop(Reason::OuterFragment)),
+            44 => return Err(fragment(local)),
             _ => break,
         }
     }

@@ -8,6 +8,7 @@
     reason = "tests: small numbers, long tables"
 )]
 
+mod reassembly;
 mod undeliverable;
 
 use std::net::{IpAddr, Ipv6Addr};
