@@ -15,8 +15,8 @@ const PFCP_PORT: u16 = 8805;
 pub(crate) enum Command {
     /// Print messages as a tree.
     Decode {
-        /// Hexadecimal octets of a datagram, a pcap or pcapng file, or `-` for hexadecimal octets
-        /// on standard input.
+        /// Hexadecimal octets of a datagram; a file, or `-` for standard input: a pcap or pcapng
+        /// capture, or one datagram a line in hexadecimal, as `encode` prints them.
         input: String,
         /// Print JSON, one message a line, as `encode` reads it.
         #[arg(long)]
@@ -57,18 +57,26 @@ fn decode(input: &str, json: bool) -> Result<()> {
 
 /// What to decode, each with a word on where it came from.
 fn datagrams(input: &str) -> Result<Vec<(String, Vec<u8>)>> {
-    if input == "-" {
-        return Ok(vec![(String::new(), octets(&text(input)?)?)]);
-    }
-    if !Path::new(input).is_file() {
+    if input != "-" && !Path::new(input).is_file() {
         let octets = octets(input)
             .with_context(|| format!("{input:?} is neither a file nor hexadecimal octets"))?;
         return Ok(vec![(String::new(), octets)]);
     }
-    let file = std::fs::read(input).with_context(|| format!("cannot read {input}"))?;
-    let packets = capture::read(&file).with_context(|| format!("{input} cannot be read"))?;
+    let content = content(input)?;
+    match capture::read(&content) {
+        Ok(packets) => of_packets(&packets)
+            .with_context(|| format!("{input} holds no UDP to or from port {PFCP_PORT}")),
+        // No capture: hexadecimal digits would look like no magic number of one.
+        Err(capture::CaptureError::Magic(_)) => of_lines(&content)
+            .with_context(|| format!("{input} is neither a capture nor hexadecimal octets")),
+        Err(error) => Err(error).with_context(|| format!("{input} cannot be read")),
+    }
+}
+
+/// The PFCP datagrams among packets.
+fn of_packets(packets: &[capture::Packet]) -> Option<Vec<(String, Vec<u8>)>> {
     let found: Vec<_> = (1..)
-        .zip(&packets)
+        .zip(packets)
         .filter_map(|(number, packet)| {
             let ip = Ip::parse(packet.ip()?).filter(|ip| ip.protocol == PROTOCOL_UDP)?;
             let udp = Udp::parse(ip.payload)?;
@@ -77,10 +85,17 @@ fn datagrams(input: &str) -> Result<Vec<(String, Vec<u8>)>> {
             is_pfcp.then(|| (label, udp.payload.to_vec()))
         })
         .collect();
-    ensure!(
-        !found.is_empty(),
-        "{input} holds no UDP to or from port {PFCP_PORT}"
-    );
+    (!found.is_empty()).then_some(found)
+}
+
+/// A datagram from each line of hexadecimal digits.
+fn of_lines(content: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    let lines = std::str::from_utf8(content)?.lines();
+    let found = lines
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| Ok((String::new(), octets(line)?)))
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(!found.is_empty(), "no octets");
     Ok(found)
 }
 
@@ -105,8 +120,8 @@ fn octets(text: &str) -> Result<Vec<u8>> {
 }
 
 fn encode(input: &str) -> Result<()> {
-    let text = text(input)?;
-    let stream = serde_json::Deserializer::from_str(&text).into_iter::<Decoded>();
+    let content = content(input)?;
+    let stream = serde_json::Deserializer::from_slice(&content).into_iter::<Decoded>();
     let mut any = false;
     for message in stream {
         let message =
@@ -125,13 +140,13 @@ fn encode(input: &str) -> Result<()> {
     Ok(())
 }
 
-fn text(input: &str) -> Result<String> {
+fn content(input: &str) -> Result<Vec<u8>> {
     if input == "-" {
-        let mut text = String::new();
+        let mut content = Vec::new();
         std::io::stdin()
-            .read_to_string(&mut text)
+            .read_to_end(&mut content)
             .context("cannot read standard input")?;
-        return Ok(text);
+        return Ok(content);
     }
-    std::fs::read_to_string(input).with_context(|| format!("cannot read {input}"))
+    std::fs::read(input).with_context(|| format!("cannot read {input}"))
 }

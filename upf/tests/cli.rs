@@ -137,6 +137,20 @@ fn run_refuses_what_check_refuses() {
     assert!(text(&output.stderr).contains("cannot read the configuration /nowhere/upf.yaml"));
 }
 
+/// The output of `upf` with this on its standard input.
+fn fed(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_upf"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It reads all of its input before it writes.
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
 #[test]
 fn pfcp_messages_are_shown_and_come_back_from_json() {
     let octets = "2001000c0000bd0000600004e42eaecf";
@@ -147,19 +161,7 @@ fn pfcp_messages_are_shown_and_come_back_from_json() {
         text(&tree.stdout)
     );
     let json = upf(&["pfcp", "decode", "--json", octets]);
-    let mut encode = Command::new(env!("CARGO_BIN_EXE_upf"))
-        .args(["pfcp", "encode"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    encode
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(&json.stdout)
-        .unwrap();
-    let back = encode.wait_with_output().unwrap();
+    let back = fed(&["pfcp", "encode"], &json.stdout);
     assert_eq!(text(&back.stdout).trim(), octets);
     let nonsense = upf(&["pfcp", "decode", "xyz"]);
     assert!(!nonsense.status.success());
@@ -180,4 +182,13 @@ fn a_capture_of_an_smf_is_shown_whole() {
     ] {
         assert!(out.contains(name), "{name} not in:\n{out}");
     }
+    let octets = std::fs::read(&file).unwrap();
+    let piped = fed(&["pfcp", "decode", "-"], &octets);
+    assert_eq!(text(&piped.stdout), out);
+    // All its messages by way of JSON and of hexadecimal lines.
+    let json = fed(&["pfcp", "decode", "--json", "-"], &octets);
+    let lines = fed(&["pfcp", "encode"], &json.stdout);
+    let again = fed(&["pfcp", "decode", "--json", "-"], &lines.stdout);
+    assert!(text(&again.stdout).lines().count() > 2);
+    assert_eq!(text(&again.stdout), text(&json.stdout));
 }
