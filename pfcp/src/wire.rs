@@ -306,14 +306,20 @@ pub(crate) fn split(input: &[u8]) -> Result<(u16, &[u8], &[u8]), IeError> {
     }
 }
 
-/// Writes type, length and value; the length is filled in afterwards.
+/// Writes type, length and value.
 #[inline]
 pub(crate) fn put<T: Ie>(r#type: u16, value: &T, out: &mut Vec<u8>) {
     r#type.emit(out);
+    behind_length(out, |out| value.encode(out));
+}
+
+/// Writes a length of two octets and what it is the length of; the length is filled in afterwards.
+#[inline]
+pub(crate) fn behind_length(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     out.extend_from_slice(&[0, 0]);
-    value.encode(out);
-    // One that does not fit cannot be part of a message that does: `encode` refuses the whole.
+    write(out);
+    // What does not fit cannot be part of a message that does: `encode` refuses the whole.
     let length = u16::try_from(out.len() - at - 2).unwrap_or(u16::MAX);
     if let Some(slot) = out.get_mut(at..at + 2) {
         slot.copy_from_slice(&length.to_be_bytes());

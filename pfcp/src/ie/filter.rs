@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::U24;
 use crate::flags::{List, optional};
-use crate::wire::{Long, Octets, Parsed, Wire, emit_all, refuse};
+use crate::wire::{Long, Octets, Parsed, Wire, behind_length, emit_all, refuse};
 
 layout! {
     /// A ToS or Traffic Class octet, and which of its bits are meant.
@@ -136,9 +136,7 @@ impl<T: Wire> Wire for Listed<T> {
         Ok((rest, Self(all)))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        let mut octets = Vec::new();
-        emit_all(&self.0, &mut octets);
-        Long(octets.as_slice().into()).emit(out);
+        behind_length(out, |out| emit_all(&self.0, out));
     }
 }
 
@@ -201,9 +199,9 @@ impl Wire for RedirectInformation {
     }
     fn emit(&self, out: &mut Vec<u8>) {
         out.push(self.address_type & 0x0f);
-        Long(self.address.clone()).emit(out);
+        behind_length(out, |out| self.address.emit(out));
         if Self::has_other(self.address_type) {
-            Long(self.other_address.clone().unwrap_or_default()).emit(out);
+            behind_length(out, |out| emit_all(&self.other_address, out));
         }
         if Self::has_port(self.address_type) {
             self.port.unwrap_or(0).emit(out);
