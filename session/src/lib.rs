@@ -31,6 +31,7 @@ pub mod tables;
 mod teid;
 pub mod topology;
 pub mod usage;
+mod zeroed;
 
 pub use id::{
     BarId, FarId, InterfaceId, NextHopId, PdrId, Precedence, QerId, Qfi, Seid, SessionIndex, Teid,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use zerocopy::{FromZeros, KnownLayout};
 
 use crate::plan::Plan;
 
@@ -123,7 +124,7 @@ impl Drop for Slot {
 pub(crate) struct Guard<'a>(PhantomData<&'a mut Slot>);
 
 /// One published plan, or none.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, FromZeros, KnownLayout)]
 pub(crate) struct Cell(AtomicPtr<Plan>);
 
 /// A plan that is no longer published, but may still be read until its epoch is past.

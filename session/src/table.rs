@@ -10,11 +10,13 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use Ordering::{Acquire, Relaxed, Release};
+use zerocopy::{FromZeros, KnownLayout};
 
 use crate::id::index;
 use crate::publish::prefetch;
+use crate::zeroed::zeroed;
 
-/// An empty slot.
+/// An empty slot, as memory comes.
 const EMPTY: u32 = 0;
 /// The bits of a bucket's state that count keys; those above say which slots rest.
 const SPILLED_BITS: u32 = 24;
@@ -22,7 +24,8 @@ const SPILLED: u32 = (1 << SPILLED_BITS) - 1;
 /// How many buckets a key may lie behind its own.
 const PROBE_MAX: usize = 16;
 
-/// One cache line of keys and values.
+/// One cache line of keys and values; empty when it is all zeros.
+#[derive(FromZeros, KnownLayout)]
 #[repr(C, align(64))]
 struct Bucket<const W: usize, const S: usize> {
     keys: [[AtomicU64; W]; S],
@@ -112,14 +115,10 @@ impl<const W: usize, const S: usize> Table<W, S> {
             );
         }
         let count = (capacity * 2 / S + 1).next_power_of_two().max(4);
-        let buckets = (0..count)
-            .map(|_| Bucket {
-                keys: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
-                values: std::array::from_fn(|_| AtomicU32::new(EMPTY)),
-                state: AtomicU32::new(0),
-            })
-            .collect();
-        Self { buckets, seed }
+        Self {
+            buckets: zeroed(count),
+            seed,
+        }
     }
 
     #[inline]

@@ -9,6 +9,7 @@ use Ordering::{Acquire, Release};
 
 use crate::id::{Teid, WorkerId, index};
 use crate::publish::prefetch;
+use crate::zeroed::zeroed;
 
 /// Index bits of an unscrambled TEID; the rest is the generation.
 const INDEX_BITS: u32 = 24;
@@ -76,7 +77,7 @@ impl ChosenTeids {
     pub(crate) fn new(capacity: u32, workers: u8, key: [u32; 3]) -> Self {
         let capacity = capacity.clamp(1, CHOSEN_MAX);
         Self {
-            entries: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
+            entries: zeroed(index(capacity)),
             scrambler: Scrambler::new(key),
             workers: u32::from(workers).max(1),
         }

@@ -15,6 +15,7 @@ use crate::publish::{Cell, Guard, Qsbr, Slot, Unpublished, prefetch};
 use crate::rule::LocalFTeid;
 use crate::table::{InsertError, Table};
 use crate::teid::{CHOSEN_MAX, ChosenTeids};
+use crate::zeroed::zeroed;
 
 mod lengths;
 mod publisher;
@@ -146,7 +147,7 @@ impl Tables {
             ipv6_lengths: Lengths::default(),
             routes: Table::new(index(sessions.clamp(ROUTES_MIN, ROUTES_MAX)), next()),
             route_lengths: Lengths::default(),
-            plans: (0..=sessions).map(|_| Cell::default()).collect(),
+            plans: zeroed(index(sessions) + 1),
             qsbr: Arc::clone(&qsbr),
             graveyard: Mutex::default(),
             chosen,
