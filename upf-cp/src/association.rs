@@ -132,7 +132,7 @@ impl RestartWatch {
 }
 
 /// Whether a time stamp is later than another, modulo 2³² (era 0 of NTP ends in 2036).
-fn is_newer(stamp: u32, than: u32) -> bool {
+pub(crate) fn is_newer(stamp: u32, than: u32) -> bool {
     let ahead = stamp.wrapping_sub(than);
     ahead != 0 && ahead < 1 << 31
 }

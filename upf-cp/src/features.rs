@@ -17,12 +17,13 @@ use pfcp::UpFunctionFeatures as F;
 /// | IP6PL | UE IPv6 prefixes of any length |
 /// | PDIU | PDRs may refer to traffic endpoints |
 /// | MTE | … to several at once |
+/// | DPDRA | PDRs wake and sleep at their Activation and Deactivation Times |
 /// | FRRT | framed routes are matched, and lead downlink packets to their session |
 ///
 /// Not UEIP (UE addresses come from the SMF), and not DLBD.
 pub fn up_function_features() -> F {
     let node = F::EPFAR | F::BUNDL | F::RESPS;
-    let rules = F::FTUP | F::EMPU | F::UDBC | F::IP6PL | F::PDIU | F::MTE | F::FRRT;
+    let rules = F::FTUP | F::EMPU | F::UDBC | F::IP6PL | F::PDIU | F::MTE | F::FRRT | F::DPDRA;
     let usage = F::MNOP | F::VTIME;
     node | rules | usage
 }

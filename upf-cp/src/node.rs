@@ -211,6 +211,7 @@ impl Node {
             Timer::Silence(peer) => self.silence_due(peer),
             Timer::Release(peer) => self.release_due(peer),
             Timer::Usage(session, seid) => self.usage_due(session, seid),
+            Timer::Activation(session, seid) => self.activation_due(session, seid),
             Timer::Path(peer) => self.path_due(peer),
             Timer::Housekeeping => {
                 self.look_for_paths();

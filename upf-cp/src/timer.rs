@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Release(PeerId),
     /// A URR of the session has something to do.
     Usage(SessionIndex, Seid),
+    /// A PDR of the session wakes or falls asleep.
+    Activation(SessionIndex, Seid),
     /// The path to that GTP-U peer has something to do.
     Path(IpAddr),
     /// Old answers are forgotten, retired plans freed.

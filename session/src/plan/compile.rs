@@ -220,6 +220,9 @@ impl Installed {
             matchers.push(self.matcher(pdr, &framed, &mut filters)?);
             steps.push(self.step(pdr)?);
         }
+        // What is asleep must be able to wake.
+        let mut dormant = rules.pdrs.iter().filter(|pdr| pdr.dormant);
+        dormant.try_for_each(|pdr| self.step(pdr).map(drop))?;
         let (ue_v6, ue_v6_mask) = rules
             .ue
             .ipv6

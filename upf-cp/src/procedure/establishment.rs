@@ -157,6 +157,7 @@ impl Node {
         self.learn_address(peer, cp);
         self.counters.established += 1;
         self.arm_usage(index);
+        self.arm_activation(index);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The procedures of TS 29.244, clause 6, one file for each kind. All are methods of
 //! [`Node`](crate::Node).
 
+mod activation;
 mod draft;
 mod establishment;
 mod heartbeat;

@@ -214,7 +214,7 @@ impl Node {
     }
 
     /// Takes the draft over as the session, and tells its worker what follows from it.
-    fn commit(
+    pub(super) fn commit(
         &mut self,
         index: SessionIndex,
         cp: Option<CpFSeid>,
@@ -256,6 +256,7 @@ impl Node {
             self.peers.also_at(peer, cp.address);
         }
         self.arm_usage(index);
+        self.arm_activation(index);
     }
 
     pub(crate) fn delete(&mut self, asked: Asked) {

@@ -1,12 +1,15 @@
-//! PDRs that stand for several, or for none at times: those that name traffic endpoints. They are
-//! kept as they were declared, and unfolded into the PDRs that the packet path knows.
+//! PDRs that stand for several, or for none at times: those that name traffic endpoints, and those
+//! that wake and sleep by the clock. They are kept as they were declared, and unfolded into the PDRs
+//! that the packet path knows.
 
 use pfcp::{Cause, TrafficEndpointId};
 use session::rule::{HeldTunnels, Pdr, SourceInterface};
 use session::{PdrId, Qfi};
 
 use super::place::Owner;
-use super::{Draft, Rare, Translator};
+use super::{Details, Draft, Rare, Translator};
+use crate::association::is_newer as is_later;
+use crate::event::Now;
 use crate::refusal::Refusal;
 
 /// A PDR as the CP function declared it.
@@ -16,12 +19,39 @@ pub(crate) struct Declared {
     pub(crate) pdr: Pdr,
     /// It matches packets of any of these traffic endpoints.
     pub(crate) endpoints: Vec<u8>,
+    /// Activation Time and Deactivation Time (TS 29.244, 8.2.121): seconds since 1900, modulo 2³².
+    pub(super) activation: Option<u32>,
+    pub(super) deactivation: Option<u32>,
 }
 
 impl Declared {
     /// Whether it is one PDR, and always in force.
     const fn is_plain(&self) -> bool {
-        self.endpoints.is_empty()
+        self.endpoints.is_empty() && self.activation.is_none() && self.deactivation.is_none()
+    }
+
+    /// Whether it matches nothing now (TS 29.244, 5.4.14): the last event that has passed decides,
+    /// and before the first it is as that one will not leave it.
+    fn is_dormant(&self, now_s: u32) -> bool {
+        let waits = |at: u32| is_later(at, now_s);
+        match (self.activation, self.deactivation) {
+            (None, None) => false,
+            (Some(wakes), None) => waits(wakes),
+            (None, Some(sleeps)) => !waits(sleeps),
+            (Some(wakes), Some(sleeps)) => match (waits(wakes), waits(sleeps)) {
+                (true, false) => true,
+                (false, true) => false,
+                (false, false) => !is_later(wakes, sleeps),
+                (true, true) => is_later(sleeps, wakes),
+            },
+        }
+    }
+
+    /// In how many seconds that changes next.
+    fn changes_in_s(&self, now_s: u32) -> Option<u32> {
+        let events = self.activation.into_iter().chain(self.deactivation);
+        let future = events.filter(|at| is_later(*at, now_s));
+        future.map(|at| at.wrapping_sub(now_s)).min()
     }
 
     fn owner(&self) -> Owner {
@@ -29,8 +59,11 @@ impl Declared {
     }
 
     /// The PDRs it stands for.
-    fn unfold(&self, rare: &Rare) -> Result<Vec<Pdr>, Refusal> {
+    fn unfold(&self, rare: &Rare, now_s: u32) -> Result<Vec<Pdr>, Refusal> {
         let mut parts = Vec::new();
+        if self.endpoints.is_empty() {
+            parts.push(self.pdr.clone());
+        }
         for id in &self.endpoints {
             let unknown = self.owner().refuse::<TrafficEndpointId>();
             let endpoint = rare.endpoint(*id).ok_or(unknown)?;
@@ -57,6 +90,7 @@ impl Declared {
         }
         for (part, number) in parts.iter_mut().zip(0..=u8::MAX) {
             part.part = number;
+            part.dormant = self.is_dormant(now_s);
         }
         Ok(parts)
     }
@@ -134,6 +168,7 @@ impl Draft {
 impl Translator<'_> {
     /// Puts in the rules what declared PDRs stand for now, and what traffic endpoints hold.
     pub(super) fn unfold(&mut self) -> Result<(), Refusal> {
+        let now_s = self.now.ntp_s;
         let Draft { rules, details, .. } = &mut *self.draft;
         let Some(rare) = details.rare.as_deref() else {
             return Ok(());
@@ -141,7 +176,7 @@ impl Translator<'_> {
         let folded = |pdr: &Pdr| rare.declared.iter().any(|there| there.pdr.id == pdr.id);
         rules.pdrs.retain(|pdr| !folded(pdr));
         for declared in &rare.declared {
-            rules.pdrs.extend(declared.unfold(rare)?);
+            rules.pdrs.extend(declared.unfold(rare, now_s)?);
         }
         let held = rare.endpoints.iter();
         let held: Vec<_> = held.filter_map(|endpoint| endpoint.local_f_teid).collect();
@@ -150,6 +185,27 @@ impl Translator<'_> {
             details.rare = None;
         }
         Ok(())
+    }
+}
+
+impl Details {
+    /// When a PDR of the session wakes or falls asleep next, if that is sooner than was said before.
+    pub(crate) fn next_activation_ms(&mut self, now: Now) -> Option<u64> {
+        let rare = self.rare.as_deref_mut()?;
+        let all = rare.declared.iter();
+        let next = all
+            .filter_map(|declared| declared.changes_in_s(now.ntp_s))
+            .min()?;
+        let at_ms = now.elapsed_ms + u64::from(next) * 1000;
+        let sooner = rare.timer_ms.is_none_or(|set| at_ms < set);
+        sooner.then(|| *rare.timer_ms.insert(at_ms))
+    }
+
+    /// What was said of [`next_activation_ms`](Self::next_activation_ms) has come.
+    pub(crate) fn activation_came(&mut self) {
+        if let Some(rare) = self.rare.as_deref_mut() {
+            rare.timer_ms = None;
+        }
     }
 }
 

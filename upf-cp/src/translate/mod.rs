@@ -55,8 +55,10 @@ impl Details {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rare {
     endpoints: Vec<Endpoint>,
-    /// PDRs that stand for several.
+    /// PDRs that stand for several, or for none at times.
     declared: Vec<Declared>,
+    /// The deadline that is set for PDRs that wake or fall asleep.
+    timer_ms: Option<u64>,
 }
 
 impl Rare {

@@ -6,6 +6,7 @@ use session::{FarId, PdrId, Precedence, QerId, UrrId};
 
 use super::declared::{Declared, qfis};
 use super::place::{Owner, Place, ue_address};
+use super::qer::update;
 use super::{Translator, unsupported};
 use crate::refusal::Refusal;
 
@@ -21,8 +22,6 @@ impl Translator<'_> {
         unsupported!(rule,
             ie.mar_id => pfcp::MarId,
             ie.activate_predefined_rules => pfcp::ActivatePredefinedRules,
-            ie.activation_time => pfcp::ActivationTime,
-            ie.deactivation_time => pfcp::DeactivationTime,
             ie.packet_replication_and_detection_carry_on_information
                 => pfcp::PacketReplicationAndDetectionCarryOnInformation,
             ie.ip_multicast_addressing_infos => pfcp::IpMulticastAddressingInfo,
@@ -49,6 +48,8 @@ impl Translator<'_> {
                 urrs: ie.urr_ids.iter().map(|urr| UrrId(urr.0)).collect(),
                 ..Pdr::default()
             },
+            activation: ie.activation_time.map(|at| at.0),
+            deactivation: ie.deactivation_time.map(|at| at.0),
             ..Declared::default()
         };
         self.pdi(Owner::Pdr(id), &mut declared, &ie.pdi, false)?;
@@ -63,8 +64,6 @@ impl Translator<'_> {
         unsupported!(rule,
             ie.activate_predefined_rules => pfcp::ActivatePredefinedRules,
             ie.deactivate_predefined_rules => pfcp::DeactivatePredefinedRules,
-            ie.activation_time => pfcp::ActivationTime,
-            ie.deactivation_time => pfcp::DeactivationTime,
             ie.ip_multicast_addressing_infos => pfcp::IpMulticastAddressingInfo,
             ie.transport_delay_reporting => pfcp::TransportDelayReporting,
         );
@@ -94,6 +93,12 @@ impl Translator<'_> {
             Update::Remove => pdr.qers.clear(),
             Update::Set(qers) => pdr.qers = qers.iter().map(|qer| QerId(qer.0)).collect(),
         }
+        update(&ie.activation_time, &mut declared.activation, |at| {
+            Some(at.0)
+        });
+        update(&ie.deactivation_time, &mut declared.deactivation, |at| {
+            Some(at.0)
+        });
         if let Some(pdi) = &ie.pdi {
             self.pdi(Owner::UpdatedPdr(id), &mut declared, pdi, true)?;
         }

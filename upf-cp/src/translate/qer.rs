@@ -89,7 +89,12 @@ impl Translator<'_> {
     }
 }
 
-fn update<T, U>(ie: &Update<T>, value: &mut Option<U>, translate: impl Fn(&T) -> Option<U>) {
+/// Does to a value what the message says.
+pub(super) fn update<T, U>(
+    ie: &Update<T>,
+    value: &mut Option<U>,
+    translate: impl Fn(&T) -> Option<U>,
+) {
     match ie {
         Update::Keep => {}
         Update::Remove => *value = None,
