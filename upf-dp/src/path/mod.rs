@@ -120,6 +120,7 @@ impl<P: Packet> Path<P> {
 
     /// The life of a burst. `metas` has one [`Meta::received`] per packet; the batch is empty
     /// afterwards.
+    #[inline(never)]
     pub fn run<'a, B: Batch<P>, O: Outlet<P>>(
         &mut self,
         batch: &mut B,
