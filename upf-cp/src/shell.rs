@@ -212,10 +212,11 @@ impl Shell {
         self.input(Input::Operator(Operator::Start));
         loop {
             let waits = !self.held.is_empty();
-            let deadline = self
-                .node
-                .deadline_ms()
-                .map(|at| self.clock.start + Duration::from_millis(at));
+            let now_ms = self.clock.now().elapsed_ms;
+            let deadline_ms = self.node.deadline_ms();
+            // A timer would be up to a millisecond late, which work in slices has no time for.
+            let due = deadline_ms.is_some_and(|at| at <= now_ms);
+            let deadline = deadline_ms.map(|at| self.clock.start + Duration::from_millis(at));
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
             tokio::select! {
                 ready = self.socket.readable(), if self.held.len() < HELD_MAX => match ready {
@@ -234,7 +235,8 @@ impl Shell {
                     }
                 },
                 _ = poll.tick() => self.poll_workers(),
-                () = tokio::time::sleep_until(deadline) => self.input(Input::Tick),
+                () = tokio::task::yield_now(), if due => self.input(Input::Tick),
+                () = tokio::time::sleep_until(deadline), if !due => self.input(Input::Tick),
                 () = tokio::task::yield_now(), if waits && yields < YIELDS_MAX => {}
             }
             let released = self.release_held();

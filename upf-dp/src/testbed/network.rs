@@ -50,7 +50,6 @@ pub fn topology() -> Topology {
         interface: N6,
         ue_pools,
         mtu: None,
-        clamp_mss: false,
     };
     Topology {
         gtpu_port: 2152,
