@@ -320,6 +320,10 @@ sections! {
         framed_routes_per_pdr: u32 = "16" in 0..=255;
         /// Buffering action rules of one session.
         bars_per_session: u32 = "16" in 1..=255;
+        /// Applications that SMFs describe by PFDs.
+        applications: u32 = "1024" in 0..=1_000_000;
+        /// Flow descriptions of one application. Each is compared with packets, one after the other.
+        flows_per_application: u32 = "64" in 1..=4096;
         /// PFCP messages of all peers per second that there is time for. Beyond, establishments and modifications are refused by their priority, with the cause "congestion", and SMFs that can read it are told (LOAD, OVRL).
         messages_per_second: u32 = "500000" in 1..=100_000_000;
         /// PFCP messages handled per second and peer, and for all strangers together. Those above it are dropped and counted.

@@ -107,6 +107,10 @@ pub struct Limits {
     pub qers_per_session: usize,
     /// URRs of a session.
     pub urrs_per_session: usize,
+    /// Applications that are known by PFDs.
+    pub applications: usize,
+    /// Flow descriptions of one application.
+    pub flows_per_application: usize,
     /// Messages of all peers in a second that there is time for: beyond, requests are refused by
     /// their priority.
     pub messages_per_second: u32,
@@ -137,6 +141,8 @@ impl Default for Limits {
             fars_per_session: 100,
             qers_per_session: 100,
             urrs_per_session: 100,
+            applications: 1_024,
+            flows_per_application: 64,
             messages_per_second: 500_000,
             traffic_endpoints_per_session: 16,
             framed_routes_per_pdr: 16,

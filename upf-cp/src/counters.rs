@@ -32,10 +32,12 @@ pub enum Limit {
     Sessions,
     /// Rules of one kind in a session.
     Rules,
+    /// Applications, or flow descriptions of one.
+    Applications,
 }
 
 /// How many kinds of [`Limit`] there are.
-const LIMITS: usize = 3;
+const LIMITS: usize = 4;
 
 /// How many kinds of [`Dropped`] there are.
 const DROPPED: usize = 8;
@@ -72,6 +74,8 @@ pub struct Counters {
     pub takeovers_refused: u64,
     /// Requests that were refused because more came than there is time for.
     pub messages_shed: u64,
+    /// Sessions that could not be brought up to date when PFDs changed.
+    pub recompiles_failed: u64,
     /// Reports that found too many others waiting for the same peer.
     pub reports_shed: u64,
     /// Reports from workers about sessions or rules that are gone.
@@ -97,6 +101,7 @@ impl Default for Counters {
             dropped: [0; DROPPED],
             limits: [0; LIMITS],
             messages_shed: 0,
+            recompiles_failed: 0,
             duplicates: 0,
             retransmissions: 0,
             timeouts: 0,
@@ -189,13 +194,14 @@ fn count(counters: &mut [u64], number: u8) {
 
 impl Limit {
     /// All bounds, in the order of their numbers.
-    pub const ALL: [Self; LIMITS] = [Self::Peers, Self::Sessions, Self::Rules];
+    pub const ALL: [Self; LIMITS] = [Self::Peers, Self::Sessions, Self::Rules, Self::Applications];
 
     const fn number(self) -> u8 {
         match self {
             Self::Peers => 0,
             Self::Sessions => 1,
             Self::Rules => 2,
+            Self::Applications => 3,
         }
     }
 }
@@ -206,6 +212,7 @@ impl fmt::Display for Limit {
             Self::Peers => "peers",
             Self::Sessions => "sessions",
             Self::Rules => "rules",
+            Self::Applications => "applications",
         })
     }
 }

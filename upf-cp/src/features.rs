@@ -1,6 +1,6 @@
 //! UP Function Features (TS 29.244, 8.2.25): what works end to end, and nothing else.
 
-use pfcp::UpFunctionFeatures as F;
+use pfcp::{CpFunctionFeatures, UpFunctionFeatures as F};
 
 /// What this UPF announces.
 ///
@@ -14,16 +14,30 @@ use pfcp::UpFunctionFeatures as F;
 /// | MNOP | usage reports count packets |
 /// | VTIME | Quota Validity Time ends a quota |
 /// | RESPS | sessions of a set go over to another SMF (Session Set Modification) |
+/// | PFDM, PFDE | applications are known by flow descriptions of PFDs |
 /// | IP6PL | UE IPv6 prefixes of any length |
 /// | PDIU | PDRs may refer to traffic endpoints |
 /// | MTE | … to several at once |
 /// | DPDRA | PDRs wake and sleep at their Activation and Deactivation Times |
 /// | FRRT | framed routes are matched, and lead downlink packets to their session |
 ///
+/// PAPFD (some of several applications taken) is for those alone that have it too, see
+/// [`features_for`]: it makes a long IE of a short one.
+///
 /// Not UEIP (UE addresses come from the SMF), and not DLBD.
 pub fn up_function_features() -> F {
-    let node = F::EPFAR | F::BUNDL | F::RESPS;
+    let node = F::EPFAR | F::BUNDL | F::RESPS | F::PFDM | F::PFDE;
     let rules = F::FTUP | F::EMPU | F::UDBC | F::IP6PL | F::PDIU | F::MTE | F::FRRT | F::DPDRA;
     let usage = F::MNOP | F::VTIME;
     node | rules | usage
+}
+
+/// What this UPF announces to a CP function that has these features.
+pub(crate) fn features_for(cp: CpFunctionFeatures) -> F {
+    let partial = if cp.contains(CpFunctionFeatures::PAPFD) {
+        F::PAPFD
+    } else {
+        F::empty()
+    };
+    up_function_features() | partial
 }

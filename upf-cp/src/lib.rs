@@ -15,6 +15,7 @@
 //!   heartbeat.rs      who is alive, who restarted, who is gone
 //!   setup.rs          who may speak, from where; what a new beginning ends     association.rs
 //!   update.rs, release.rs  features; an orderly end, with last reports
+//!   pfd.rs            what applications look like                       applications.rs
 //!   sets.rs           what happens to many sessions at once                      sets.rs
 //!   establishment.rs  a new session: reserve, draft, compile, publish          sessions.rs
 //!   modification.rs   a delta onto a copy; queries; deletion
@@ -34,6 +35,7 @@
 //! [`Node`] owns the [`Publisher`](session::Publisher); nothing else writes the tables.
 
 mod answers;
+mod applications;
 mod association;
 mod bundle;
 mod config;

@@ -12,6 +12,7 @@ use session::neighbour::Neighbours;
 use session::topology::Topology;
 
 use crate::answers::{Incoming, Room};
+use crate::applications::Applications;
 use crate::association::{Associations, PeerId};
 use crate::config::NodeConfig;
 use crate::counters::Counters;
@@ -45,6 +46,7 @@ pub struct Node {
     pub(crate) recovery_time_stamp: u32,
     pub(crate) peers: Associations,
     pub(crate) sessions: Sessions,
+    pub(crate) applications: Applications,
     /// Sets of sessions.
     pub(crate) sets: Sets,
     pub(crate) outgoing: Outgoing,
@@ -106,6 +108,7 @@ impl Node {
             recovery_time_stamp: now.ntp_s,
             peers: Associations::default(),
             sessions: Sessions::default(),
+            applications: Applications::default(),
             sets: Sets::default(),
             outgoing: Outgoing::new(random.next_u32()),
             work: WorkQueue::default(),

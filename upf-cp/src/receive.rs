@@ -98,7 +98,7 @@ impl Node {
             Message::SessionSetModificationRequest(request) => {
                 self.session_set_modification(asked, &request);
             }
-            Message::PfdManagementRequest(_) => self.unsupported(asked, message.message_type()),
+            Message::PfdManagementRequest(request) => self.pfd_management(asked, &request),
             Message::SessionEstablishmentRequest(request) => self.establish(asked, &request),
             Message::SessionModificationRequest(mut request) => self.modify(asked, &mut request),
             Message::SessionDeletionRequest(_) => self.delete(asked),

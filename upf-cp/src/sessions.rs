@@ -128,6 +128,11 @@ impl Sessions {
         self.count
     }
 
+    /// One more than the highest index of a session.
+    pub(crate) fn places(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().flatten().map(Box::as_ref)
     }

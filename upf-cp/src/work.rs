@@ -3,8 +3,12 @@
 
 use std::collections::{VecDeque, hash_set};
 use std::net::IpAddr;
+use std::ops::Range;
 
-use pfcp::{AssociationSetupResponse, NodeId, SessionRetentionInformation};
+use pfcp::{
+    AssociationSetupResponse, NodeId, Octets, PfdPartialFailureInformation,
+    SessionRetentionInformation,
+};
 use session::{Epoch, SessionIndex};
 
 use crate::association::PeerId;
@@ -14,12 +18,13 @@ use crate::sets::Which;
 /// How many sessions have their turn in one slice: about half a millisecond.
 const SESSIONS_PER_SLICE: usize = 512;
 
-/// Something to be done to each of many sessions of a peer.
+/// Something to be done to each of many sessions.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) peer: PeerId,
-    pub(crate) node_id: NodeId,
-    pub(crate) sessions: hash_set::IntoIter<SessionIndex>,
+    /// Whose sessions have their turn, and who that is; `None`: everybody's.
+    pub(crate) peer: Option<PeerId>,
+    pub(crate) node_id: Option<NodeId>,
+    pub(crate) sessions: Members,
     pub(crate) fate: Fate,
     /// The answer that is due when all have had their turn.
     pub(crate) owed: Option<Owed>,
@@ -38,6 +43,40 @@ pub(crate) enum Fate {
     },
     /// The first change that it is among says which SMF its reports go to from now on.
     Redirect(Vec<(Which, IpAddr)>),
+    /// If it names one of these applications, it is compiled anew.
+    Recompile(Vec<Octets>),
+}
+
+/// Which sessions have their turn; some may be gone when it comes.
+#[derive(Debug)]
+pub(crate) enum Members {
+    These(hash_set::IntoIter<SessionIndex>),
+    All(Range<u32>),
+}
+
+impl Members {
+    pub(crate) const fn none() -> Self {
+        Self::All(0..0)
+    }
+
+    /// All that have an index below this.
+    pub(crate) const fn all(places: u32) -> Self {
+        Self::All(0..places)
+    }
+
+    fn next(&mut self) -> Option<SessionIndex> {
+        match self {
+            Self::These(these) => these.next(),
+            Self::All(places) => places.next().map(SessionIndex),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::These(these) => these.len() == 0,
+            Self::All(places) => places.is_empty(),
+        }
+    }
 }
 
 /// Sessions to keep, and whose they are then.
@@ -60,6 +99,7 @@ pub(crate) enum OwedAnswer {
     Release,
     SetDeletion,
     SetModification,
+    Pfds(Vec<PfdPartialFailureInformation>),
 }
 
 /// What is to be done, in order.
@@ -88,7 +128,11 @@ impl WorkQueue {
         owed: Owed,
     ) -> Option<Owed> {
         let mut last = None;
-        for job in self.jobs.iter_mut().filter(|job| job.node_id == *node) {
+        for job in self
+            .jobs
+            .iter_mut()
+            .filter(|job| job.node_id.as_ref() == Some(node))
+        {
             job.owed = None;
             if let Fate::End { keep, .. } = &mut job.fate {
                 *keep = keep.as_ref().and(newest.cloned());
@@ -134,7 +178,9 @@ impl Node {
                 return true;
             };
             let session = self.sessions.get(index);
-            let Some(session) = session.filter(|session| session.peer == job.peer) else {
+            let Some(session) =
+                session.filter(|session| job.peer.is_none_or(|peer| session.peer == peer))
+            else {
                 continue;
             };
             let cp = session.cp.address;
@@ -156,9 +202,12 @@ impl Node {
                         self.redirect(index, *to);
                     }
                 }
+                Fate::Recompile(changed) => {
+                    job.last = self.recompile(index, changed).or(job.last);
+                }
             }
         }
-        job.sessions.len() == 0
+        job.sessions.is_empty()
     }
 
     /// Gives a session to another association.
@@ -189,6 +238,7 @@ impl Node {
             OwedAnswer::Release => self.answer_release(&asked, job.last),
             OwedAnswer::SetDeletion => self.answer_set_deletion(&asked, job.last),
             OwedAnswer::SetModification => self.answer_set_modification(&asked),
+            OwedAnswer::Pfds(failures) => self.answer_pfds(&asked, failures, job.last),
         }
     }
 }

@@ -349,7 +349,7 @@ fn associations() {
         ("B03 type 3", setup(&[3, 1, 2, 3, 4]), bad()),
         ("B03 type 0xf3", setup(&[0xf3, 1, 2, 3, 4]), bad()),
         ("B03 3000 octets", named(vec![b'a'; 3000]), bad()),
-        ("PFD management", node(3, 1, &[]), Refuse(&[76], None)),
+        ("PFD management", node(3, 1, &[]), Accept),
         (
             "session set deletion",
             node(14, 1, &[node_id()]),

@@ -276,6 +276,8 @@ fn node_config(config: &Config, eal: Eal) -> NodeConfig {
             fars_per_session: size(limits.fars_per_session),
             qers_per_session: size(limits.qers_per_session),
             urrs_per_session: size(limits.urrs_per_session),
+            applications: size(limits.applications),
+            flows_per_application: size(limits.flows_per_application),
             messages_per_second: limits.messages_per_second,
             traffic_endpoints_per_session: size(limits.traffic_endpoints_per_session),
             framed_routes_per_pdr: size(limits.framed_routes_per_pdr),

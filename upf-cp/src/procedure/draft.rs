@@ -28,6 +28,7 @@ impl Node {
             topology: &self.topology,
             neighbours: &self.neighbours,
             publisher: &mut self.publisher,
+            applications: &self.applications,
             framed_routes_max: self.config.limits.framed_routes_per_pdr,
             endpoints_max: self.config.limits.traffic_endpoints_per_session,
             now: self.now,

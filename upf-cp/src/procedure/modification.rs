@@ -72,7 +72,7 @@ impl Node {
         }
     }
 
-    fn try_modify(
+    pub(crate) fn try_modify(
         &mut self,
         index: SessionIndex,
         request: &mut SessionModificationRequest,

@@ -27,17 +27,6 @@ impl Node {
         }
     }
 
-    /// Refuses what is not done here, whoever asks.
-    pub(crate) fn unsupported(&mut self, asked: Asked, message_type: u8) {
-        let known = !self.peers.at(asked.from.ip()).is_empty();
-        let cause = if known {
-            Cause::SERVICE_NOT_SUPPORTED
-        } else {
-            Cause::NO_ESTABLISHED_ASSOCIATION
-        };
-        self.refuse_type(&asked, message_type, Refusal::new(cause));
-    }
-
     /// Refuses a request of which only the header may have been read.
     pub(crate) fn refuse_type(&mut self, asked: &Asked, message_type: u8, refusal: Refusal) {
         let stranger = self.peers.at(asked.from.ip()).is_empty();
@@ -53,6 +42,7 @@ impl Node {
         let node_id = self.config.node_id.clone();
         match message_type {
             3 => {
+                self.log_refusal(asked, &refusal);
                 let node_id = Some(node_id);
                 let answer = PfdManagementResponse {
                     cause,
@@ -160,7 +150,7 @@ impl Node {
             self.counters.count_limit(limit);
         }
         if self.may_log() {
-            tracing::warn!(from = %asked.from, %refusal, "refused a session request");
+            tracing::warn!(from = %asked.from, %refusal, "refused a request");
         }
     }
 }

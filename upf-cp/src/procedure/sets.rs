@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::sessions::CpFSeid;
 use crate::sets::Which;
 use crate::transaction::About;
-use crate::work::{Fate, Job, Owed, OwedAnswer};
+use crate::work::{Fate, Job, Members, Owed, OwedAnswer};
 
 /// How many changes one request may hold: each is compared with each session.
 const CHANGES_MAX: usize = 32;
@@ -69,9 +69,9 @@ impl Node {
             return;
         };
         self.begin(Job {
-            peer,
-            node_id,
-            sessions: sessions.into_iter(),
+            peer: Some(peer),
+            node_id: Some(node_id),
+            sessions: Members::These(sessions.into_iter()),
             fate,
             owed,
             last: None,

@@ -11,17 +11,19 @@ use session::Epoch;
 use crate::association::{Association, PeerId};
 use crate::config::Move;
 use crate::counters::Limit;
-use crate::features::up_function_features;
+use crate::features::{features_for, up_function_features};
 use crate::node::{Asked, Node};
 use crate::timer::Timer;
 use crate::transaction::{Bucket, Purpose};
-use crate::work::{Fate, Job, Keep, Owed, OwedAnswer};
+use crate::work::{Fate, Job, Keep, Members, Owed, OwedAnswer};
 
 impl Node {
     pub(crate) fn association_setup(&mut self, asked: Asked, request: &AssociationSetupRequest) {
         let from = asked.from.ip();
         let cause = self.accept_peer(from, &request.node_id);
-        let answer = self.setup_answer(cause);
+        let mut answer = self.setup_answer(cause);
+        let features = request.cp_function_features.unwrap_or_default();
+        answer.up_function_features = Some(features_for(features));
         if !cause.is_accepted() {
             if self.may_log() {
                 tracing::warn!(peer = %request.node_id, %from, %cause, "association refused");
@@ -84,9 +86,9 @@ impl Node {
         }
         self.outgoing.retain(|purpose| !concerns(purpose, old));
         self.begin(Job {
-            peer: old,
-            node_id: gone.node_id,
-            sessions: gone.sessions.into_iter(),
+            peer: Some(old),
+            node_id: Some(gone.node_id),
+            sessions: Members::These(gone.sessions.into_iter()),
             fate: Fate::End { keep, kept: 0 },
             owed,
             last: None,

@@ -8,7 +8,7 @@ use pfcp::{
 };
 
 use crate::association::{PeerId, Releasing};
-use crate::features::up_function_features;
+use crate::features::features_for;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::transaction::{Purpose, Step};
@@ -17,10 +17,11 @@ impl Node {
     pub(crate) fn association_update(&mut self, asked: Asked, request: &AssociationUpdateRequest) {
         match self.take_update(&asked, request) {
             Ok((peer, reports)) => {
+                let cp = self.peers.get(peer).map(|peer| peer.features);
                 let answer = AssociationUpdateResponse {
                     node_id: self.config.node_id.clone(),
                     cause: Cause::REQUEST_ACCEPTED,
-                    up_function_features: Some(up_function_features()),
+                    up_function_features: Some(features_for(cp.unwrap_or_default())),
                     ..Default::default()
                 };
                 self.answer(&asked, None, answer.cause, &answer, None);

@@ -1,7 +1,7 @@
 //! SDF filters: a PDI brings them whole, or refers to one of the session by its id.
 
-use pfcp::FailedRuleId;
 use pfcp::wire::Ie;
+use pfcp::{ApplicationId, FailedRuleId, Octets};
 use session::PdrId;
 use session::sdf::{FlowDescription, SdfFilter};
 
@@ -32,13 +32,24 @@ impl Translator<'_> {
         Ok(())
     }
 
+    /// The filters of a PDI, or those of the application that it names.
     pub(super) fn sdf_filters(
         &mut self,
         id: PdrId,
-        ies: &[pfcp::SdfFilter],
+        pdi: &pfcp::Pdi,
     ) -> Result<Vec<SdfFilter>, Refusal> {
         let rule = failed(id);
+        let ies = pdi.sdf_filters.as_slice();
         let named = &mut self.draft.details.named;
+        if let Some(ApplicationId(application)) = &pdi.application_id {
+            // "Different types in a PDI are ANDed": of filters, any has to match, not all.
+            if !ies.is_empty() || !self.applications.is_known(application) {
+                return Err(Refusal::rule::<ApplicationId>(rule));
+            }
+            named.retain(|(pdr, _)| *pdr != id);
+            named.push((id, vec![Filter::Application(Box::new(application.clone()))]));
+            return Ok(Vec::new());
+        }
         if ies.iter().all(|ie| ie.filter_id.is_none()) {
             let filters = ies.iter().map(|ie| sdf_filter(rule, ie));
             let filters = filters.collect::<Result<_, _>>()?;
@@ -82,19 +93,35 @@ impl Translator<'_> {
     ) -> Result<(), Refusal> {
         for (id, filters) in named {
             let unknown = Refusal::rule::<pfcp::SdfFilter>(failed(*id));
-            let filters = filters.iter().map(|filter| match filter {
-                Filter::Own(filter) => Ok(SdfFilter::clone(filter)),
-                Filter::Named(id) => {
-                    let known = definitions.iter().find(|(known, _)| known == id);
-                    known.map(|(_, filter)| filter.clone()).ok_or(unknown)
+            let mut all: Vec<SdfFilter> = Vec::with_capacity(filters.len());
+            for filter in filters {
+                match filter {
+                    Filter::Own(filter) => all.push(SdfFilter::clone(filter)),
+                    Filter::Named(id) => {
+                        let known = definitions.iter().find(|(known, _)| known == id);
+                        all.push(known.ok_or(unknown)?.1.clone());
+                    }
+                    Filter::Application(id) => {
+                        all.extend_from_slice(&self.applications.filters(id));
+                    }
                 }
-            });
-            let filters: Vec<SdfFilter> = filters.collect::<Result<_, _>>()?;
+            }
             for pdr in self.draft.pdrs_mut().filter(|pdr| pdr.id == *id) {
-                pdr.pdi.sdf_filters.clone_from(&filters);
+                pdr.pdi.sdf_filters.clone_from(&all);
             }
         }
         Ok(())
+    }
+}
+
+impl Details {
+    /// Whether a PDR names one of these applications.
+    pub(crate) fn names_any(&self, applications: &[Octets]) -> bool {
+        let mut filters = self.named.iter().flat_map(|(_, filters)| filters);
+        filters.any(|filter| match filter {
+            Filter::Application(id) => applications.iter().any(|there| there == id.as_ref()),
+            Filter::Own(_) | Filter::Named(_) => false,
+        })
     }
 }
 

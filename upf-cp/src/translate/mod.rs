@@ -19,6 +19,7 @@ use session::topology::Topology;
 use session::{InterfaceId, PdrId, Publisher, Rules, Teid, WorkerId};
 use smallvec::SmallVec;
 
+use crate::applications::Applications;
 use crate::refusal::Refusal;
 use crate::usage::UrrControl;
 
@@ -80,6 +81,8 @@ pub(crate) struct Chosen {
 enum Filter {
     Own(Box<SdfFilter>),
     Named(u32),
+    /// Those of an application, as its PFDs are now.
+    Application(Box<pfcp::Octets>),
 }
 
 /// A session as it will be, if all goes well.
@@ -112,6 +115,7 @@ pub(crate) struct Translator<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) neighbours: &'a Neighbours,
     pub(crate) publisher: &'a mut Publisher,
+    pub(crate) applications: &'a Applications,
     pub(crate) worker: WorkerId,
     /// The most framed routes of a PDI, and the most traffic endpoints of a session.
     pub(crate) framed_routes_max: usize,

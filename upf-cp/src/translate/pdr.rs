@@ -139,10 +139,11 @@ impl Translator<'_> {
         let ue = ue_address(owner, &ie.ue_ip_addresses)?;
         let framed = self.framed_routes(owner, &ie.framed_routes, &ie.framed_ipv6_routes)?;
         let partial = there && !says_where(ie) && ie.traffic_endpoint_ids.is_empty();
-        let sdf_filters = if partial && ie.sdf_filters.is_empty() {
+        let matched = !ie.sdf_filters.is_empty() || ie.application_id.is_some();
+        let sdf_filters = if partial && !matched {
             None
         } else {
-            Some(self.sdf_filters(id, &ie.sdf_filters)?)
+            Some(self.sdf_filters(id, ie)?)
         };
         let from_core = matches!(
             source_interface,
@@ -246,7 +247,6 @@ fn refuse_unsupported(rule: FailedRuleId, ie: &pfcp::Pdi) -> Result<(), Refusal>
             => pfcp::RedundantTransmissionDetectionParameters,
         ie.mapped_n6_ip_address => pfcp::MappedN6IpAddress,
         ie.n6_routing_information => pfcp::N6RoutingInformation,
-        ie.application_id => pfcp::ApplicationId,
         ie.ethernet_pdu_session_information => pfcp::EthernetPduSessionInformation,
         ie.ethernet_packet_filters => pfcp::EthernetPacketFilter,
         ie.ip_multicast_addressing_infos => pfcp::IpMulticastAddressingInfo,
