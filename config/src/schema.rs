@@ -248,6 +248,8 @@ sections! {
         ue_pools: Vec<Prefix> = "[]";
         /// Largest packet towards the data network in octets. Without one: the port's.
         mtu: Option<Mtu> = "~";
+        /// Lower the segment size that TCP connections announce (MSS) to what fits through the tunnels and this network, in both directions.
+        clamp_mss: bool = "false";
     }
 
     /// GTP-U, the tunnels of N3 and N9.

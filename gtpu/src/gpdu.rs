@@ -42,12 +42,20 @@ const CONTAINER: u8 = 0x85;
 pub struct Glance {
     /// Tunnel endpoint identifier.
     pub teid: u32,
-    /// What the PDU Session Container says, if there is one and it is DL or UL.
-    pub flow: Option<Flow>,
+    /// The first two octets of the PDU Session Container's content, if there is one.
+    content: [u8; 2],
     /// Octets of the header that the Length counts in: 0 or 8.
     pub optional: u16,
     /// The Length: of all after the eighth octet.
     pub length: u16,
+}
+
+impl Glance {
+    /// What the PDU Session Container says, if there is one and it is DL or UL.
+    #[inline]
+    pub fn flow(&self) -> Option<Flow> {
+        flow_of(self.content).filter(|_| self.optional > 0)
+    }
 }
 
 /// Looks at a header without any of the optional fields, or with one container of four octets
@@ -59,18 +67,18 @@ pub struct Glance {
 )]
 pub fn glance(header: &[u8; 16]) -> Option<Glance> {
     let length = u16::from_be_bytes([header[2], header[3]]);
-    let (optional, flow) = match [header[0], header[1]] {
-        [PLAIN, G_PDU] => (0, None),
+    let optional = match [header[0], header[1]] {
+        [PLAIN, G_PDU] => 0,
         [EXTENDED, G_PDU]
             if [header[11], header[12], header[15]] == [CONTAINER, 1, 0] && length >= 8 =>
         {
-            (8, flow_of([header[13], header[14]]))
+            8
         }
         _ => return None,
     };
     Some(Glance {
         teid: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-        flow,
+        content: [header[13], header[14]],
         optional,
         length,
     })
@@ -90,7 +98,7 @@ pub fn parse_gpdu(datagram: &[u8]) -> Result<GPdu, ParseError> {
     {
         return Ok(GPdu {
             teid: seen.teid,
-            flow: seen.flow,
+            flow: seen.flow(),
             sequence_number: None,
             payload_offset: 8 + usize::from(seen.optional),
             payload_length: usize::from(seen.length - seen.optional),

@@ -63,6 +63,9 @@ pub struct Network {
     /// The largest packet towards it; `None` for what the port takes. The smallest of all networks
     /// behind an interface counts.
     pub mtu: Option<u16>,
+    /// TCP connections to and from it are kept to segments that fit through the tunnels. One
+    /// network that wants it decides for its interface.
+    pub clamp_mss: bool,
 }
 
 /// All of it.

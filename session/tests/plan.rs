@@ -187,7 +187,7 @@ fn numbered((pdr, number): (Pdr, u8)) -> Pdr {
 
 prop_compose! {
     fn rules()(
-        pdrs in prop::collection::vec(pdr(), 1..8),
+        pdrs in prop::collection::vec(pdr(), 1..24),
         fars in prop::collection::vec(far(), 3),
         gates in prop::collection::vec((any::<bool>(), any::<bool>()), 3),
     ) -> Rules {

@@ -1,9 +1,18 @@
-//! Cycles per packet of the whole path, without port I/O: QER with a rate, URR, one PDR each way.
+//! Cycles per packet of the whole path, without port I/O: QER with a rate, URR.
 //!
-//! `cargo bench -p upf-dp --bench path [-- SESSIONS… rounds=N]`. Packets are DPDK's own buffers,
-//! filled outside the measured time; every burst has other sessions, at random. Printed
-//! are the best and the middle of many rounds, beside a loop of fixed work that shows whether the
+//! `cargo bench -p upf-dp --bench path [-- SESSIONS… rounds=N octets=64 pdrs=1 inner=4 way=both]`.
+//! Packets are DPDK's own buffers, filled outside the measured time; every burst has other
+//! sessions and other PDRs, at random. Every 64th burst is checked packet by packet. Printed are
+//! the best and the middle of many rounds, beside a loop of fixed work that shows whether the
 //! machine was quiet.
+//!
+//! | option | what |
+//! |---|---|
+//! | `rounds` | bursts that are measured |
+//! | `octets` | of the user packet |
+//! | `pdrs` | of a session each way; each but the last has an SDF filter of its own |
+//! | `inner` | the user packet's version |
+//! | `way` | `uplink`, `downlink` or `both` |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,33 +21,36 @@
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::indexing_slicing,
-    clippy::too_many_lines,
     clippy::wildcard_imports,
     missing_docs,
     reason = "a benchmark prints"
 )]
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use dpdk::{Burst, Eal, EalConfig, Mbuf, Pool, PoolConfig};
 use session::meter::Now;
-use session::neighbour::Neighbours;
+use session::neighbour::{Neighbours, NextHop};
 use session::plan::Installed;
-use session::report::queues;
-use session::rule::{OuterHeaderCreation, UeAddress};
-use session::{Context, Sizes, Tables, Teid, WorkerId};
+use session::report::{WorkerEnd, queues};
+use session::rule::{OuterHeaderCreation, UeAddress, ue_prefix};
+use session::sdf::{FlowDescription, SdfFilter};
+use session::{
+    Context, NextHopId, PdrId, Precedence, Publisher, Reader, Rules, Sizes, Tables, Teid, WorkerId,
+};
 use upf_dp::testbed::*;
 use upf_dp::{
     BURST, HeldLimits, Links, Meta, Metas, Outlet, Path, PathConfig, PortLink, SlowConfig, Turn,
     WorkerCells,
 };
 
-/// What packets touch lies on huge pages where the system has them.
+/// What packets touch lies on huge pages where the system has them, as in `upf`.
 #[global_allocator]
 static HEAP: dpdk::Heap = dpdk::Heap::new();
 
-/// Bursts that are measured, unless `rounds=N` says otherwise.
-const ROUNDS: usize = 4000;
+/// Every which burst is checked.
+const CHECKED: usize = 64;
 
 /// Takes what is sent, as a port's queue does.
 struct Sink(Burst<BURST>);
@@ -57,6 +69,61 @@ impl Outlet<Mbuf> for Sink {
     fn flush(&mut self) {}
 }
 
+/// What is measured.
+struct Case {
+    rounds: usize,
+    /// Of the user packet.
+    octets: usize,
+    pdrs: u16,
+    v6: bool,
+    ways: &'static [bool],
+}
+
+impl Case {
+    fn from_arguments() -> Self {
+        let option = |name: &str| {
+            std::env::args().find_map(|text| Some(text.strip_prefix(name)?.to_owned()))
+        };
+        let number = |name, otherwise| option(name).map_or(otherwise, |text| text.parse().unwrap());
+        Self {
+            rounds: number("rounds=", 4000),
+            octets: number("octets=", 64),
+            pdrs: number("pdrs=", 1) as u16,
+            v6: number("inner=", 4) == 6,
+            ways: match option("way=").as_deref() {
+                Some("uplink") => &[true],
+                Some("downlink") => &[false],
+                _ => &[true, false],
+            },
+        }
+    }
+
+    fn user(&self, source: u32, destination: u32) -> Vec<u8> {
+        if self.v6 {
+            let payload = self.octets.saturating_sub(48);
+            user_v6(address_v6(source), address_v6(destination), payload)
+        } else {
+            let (source, destination) = (source.into(), destination.into());
+            user_v4(source, destination, self.octets.saturating_sub(28))
+        }
+    }
+}
+
+/// UE `number`; as an IPv4 address.
+const fn ue(number: u32) -> u32 {
+    0x0a00_0002 + (1 << 22) + number
+}
+
+/// The server that PDR `number` is for: in 198.51.0.0/16.
+const fn server(number: u32) -> u32 {
+    0xc633_0007 + (number << 8)
+}
+
+/// The IPv6 address that stands for an IPv4 address here: it is in the /64.
+fn address_v6(v4: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(v4) << 64 | 7)
+}
+
 /// A loop of fixed work: multiplications that wait for each other.
 fn calibration() -> u64 {
     let start = dpdk::cycles();
@@ -73,11 +140,11 @@ fn main() {
         .filter_map(|text| text.parse().ok())
         .collect();
     let wanted = if wanted.is_empty() {
-        vec![1, 1000, 10_000, 100_000]
+        vec![1, 1000, 10_000, 100_000, 1_000_000]
     } else {
         wanted
     };
-    let calm: u64 = (0..200).map(|_| calibration()).min().unwrap();
+    let calm: u64 = (0..20).map(|_| calibration()).min().unwrap();
     println!("calibration: {calm} cycles for 10 000 dependent multiplications");
     let eal = Eal::start(EalConfig {
         telemetry: false,
@@ -86,115 +153,105 @@ fn main() {
     .unwrap();
     let pool = Pool::create(eal, &PoolConfig::named("packets")).unwrap();
     let _lcore = dpdk::Lcore::register(eal).unwrap();
-    let rounds = std::env::args().find_map(|text| text.strip_prefix("rounds=")?.parse().ok());
+    let case = Case::from_arguments();
     for sessions in wanted {
-        measure(pool, sessions, rounds.unwrap_or(ROUNDS));
+        let mut bench = Bench::new(sessions, &case);
+        for uplink in case.ways {
+            bench.measure(pool, &case, *uplink);
+        }
     }
 }
 
-fn measure(pool: &Pool, sessions: u32, count: usize) {
-    let (mut publisher, mut readers) = Tables::create(Sizes {
-        sessions,
-        tunnels: sessions + 8,
-        workers: 1,
-        seed: 7,
-    });
-    let neighbours = Arc::new(Neighbours::default());
-    let link = |mac| PortLink {
-        mac,
-        kernel_mac: None,
-        mtu: 1600,
-    };
-    let ports = [link(MAC_N3), link(MAC_N6)];
-    let links = Arc::new(Links::new(
-        &topology(),
-        &ports,
-        &[N4_ADDRESS.into()],
-        &neighbours,
-    ));
-    let hop = |interface, address| session::neighbour::NextHop { interface, address };
-    let gnb = neighbours.id(hop(N3, GNB.into())).unwrap();
-    neighbours.learn(hop(N3, GNB.into()), MAC_GNB);
-    neighbours.learn(hop(N6, "10.0.6.254".parse().unwrap()), MAC_GATEWAY);
-    let ue = |number: u32| std::net::Ipv4Addr::from_bits(0x0a00_0002 + (1 << 22) + number);
-    let teids: Vec<Teid> = (0..sessions)
-        .map(|number| {
-            let (session, owner) = publisher.reserve().unwrap();
-            let teid = publisher.choose_teid(owner).unwrap();
-            let tunnel = OuterHeaderCreation {
-                teid: Teid(number),
-                peer: GNB.into(),
-                interface: N3,
-                source: N3_ADDRESS.into(),
-                next_hop: Some(gnb),
-            };
-            let ue = UeAddress {
-                ipv4: Some(ue(number)),
-                ipv6: None,
-            };
-            let rules = usual_rules(teid, ue, tunnel);
-            let context = Context {
-                session,
-                owner,
-                hz: HZ,
-                burst_ms: 100,
-                buffer_packets: 8,
-            };
-            let compiled = Installed::default()
-                .compile(rules, &context, |_| true)
-                .unwrap();
-            publisher
-                .publish(session, compiled.plan, &compiled.add, &[])
-                .unwrap();
-            // What only the control side keeps is not part of what is measured.
-            drop(compiled.installed);
-            teid
-        })
-        .collect();
-    let config = PathConfig {
-        worker: WorkerId(0),
-        workers: 1,
-        hz: HZ,
-        held: HeldLimits {
-            packets: 64,
-            expiry_cycles: HZ,
-        },
-        slow: SlowConfig::default(),
-    };
-    let cells = Arc::new(WorkerCells::new(2));
-    let mut path = Path::<Mbuf>::new(&config, links, neighbours, Arc::clone(&cells));
-    let (mut end, _control) = queues(64);
-    let mut reader = readers.pop().unwrap();
-    for uplink_way in [true, false] {
-        let mut random = 1_u64;
-        let mut any_session = || {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            ((random >> 33) % u64::from(sessions)) as u32
+/// A path, and sessions in its tables.
+struct Bench {
+    sessions: u32,
+    teids: Vec<Teid>,
+    path: Path<Mbuf>,
+    reader: Reader,
+    end: WorkerEnd,
+    random: u64,
+}
+
+impl Bench {
+    fn new(sessions: u32, case: &Case) -> Self {
+        let (mut publisher, mut readers) = Tables::create(Sizes {
+            sessions,
+            tunnels: sessions + 8,
+            workers: 1,
+            seed: 7,
+        });
+        let neighbours = Arc::new(Neighbours::default());
+        let link = |mac| PortLink {
+            mac,
+            kernel_mac: None,
+            mtu: 1600,
         };
-        // 64 octets of user packet.
-        let mut frame = if uplink_way {
-            uplink(Teid(0), &user_v4(ue(0), HOST, 36))
+        let ports = [link(MAC_N3), link(MAC_N6)];
+        let links = Links::new(&topology(), &ports, &[N4_ADDRESS.into()], &neighbours);
+        let hop = |interface, address| NextHop { interface, address };
+        let gnb = neighbours.id(hop(N3, GNB.into())).unwrap();
+        neighbours.learn(hop(N3, GNB.into()), MAC_GNB);
+        for gateway in ["10.0.6.254", "2001:db8:6::fe"] {
+            neighbours.learn(hop(N6, gateway.parse().unwrap()), MAC_GATEWAY);
+        }
+        let teids = (0..sessions)
+            .map(|number| install(&mut publisher, number, gnb, case))
+            .collect();
+        let config = PathConfig {
+            worker: WorkerId(0),
+            workers: 1,
+            hz: HZ,
+            held: HeldLimits {
+                packets: 64,
+                expiry_cycles: HZ,
+            },
+            slow: SlowConfig::default(),
+        };
+        let cells = Arc::new(WorkerCells::new(2));
+        let (end, _control) = queues(64);
+        Self {
+            sessions,
+            teids,
+            path: Path::new(&config, Arc::new(links), neighbours, cells),
+            reader: readers.pop().unwrap(),
+            end,
+            random: 1,
+        }
+    }
+
+    fn any(&mut self, below: u32) -> u32 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        ((self.random >> 33) % u64::from(below)) as u32
+    }
+
+    /// A frame, and the user packet in it.
+    fn frame(&mut self, case: &Case, is_uplink: bool) -> (u32, Vec<u8>, Vec<u8>) {
+        let number = self.any(self.sessions);
+        let far_end = server(self.any(case.pdrs.into()));
+        if is_uplink {
+            let user = case.user(ue(number), far_end);
+            let frame = uplink(self.teids[number as usize], &user);
+            (number, frame, user)
         } else {
-            downlink(&user_v4(HOST, ue(0), 36))
-        };
-        let port = u16::from(!uplink_way);
+            let user = case.user(far_end, ue(number));
+            (number, downlink(&user), user)
+        }
+    }
+
+    fn measure(&mut self, pool: &Pool, case: &Case, is_uplink: bool) {
+        let port = u16::from(!is_uplink);
         let mut rounds = Vec::new();
-        for _ in 0..count {
+        for round in 0..case.rounds {
             let mut batch = Burst::<BURST>::new();
             assert!(pool.fill(&mut batch, BURST), "the pool is empty");
+            let mut expected = Vec::with_capacity(BURST);
             for packet in &mut *batch {
-                let number = any_session();
-                let address = ue(number).octets();
-                if uplink_way {
-                    frame[46..50].copy_from_slice(&teids[number as usize].0.to_be_bytes());
-                    frame[70..74].copy_from_slice(&address);
-                } else {
-                    frame[30..34].copy_from_slice(&address);
-                    set_ipv4_checksum(&mut frame[14..34]);
-                }
+                let (number, frame, user) = self.frame(case, is_uplink);
                 assert!(packet.extend_from_slice(&frame), "a buffer holds a frame");
+                expected.push((number, user));
             }
             let mut out = Sink(Burst::new());
             let start = dpdk::cycles();
@@ -202,27 +259,132 @@ fn measure(pool: &Pool, sessions: u32, count: usize) {
             for _ in 0..BURST {
                 metas.push(Meta::received(port));
             }
-            // A meter's time in nanoseconds is as good as any.
-            let now = Now(start);
             let mut turn = Turn {
-                view: reader.snapshot(),
-                now,
+                view: self.reader.snapshot(),
+                // A meter's time in nanoseconds is as good as any.
+                now: Now(start),
                 out: &mut out,
-                end: &mut end,
+                end: &mut self.end,
             };
-            path.run(&mut batch, &mut metas, &mut turn);
+            self.path.run(&mut batch, &mut metas, &mut turn);
             rounds.push(dpdk::cycles() - start);
             assert_eq!(out.0.len(), BURST, "not all were forwarded");
+            if round % CHECKED == 0 {
+                for (packet, (number, user)) in out.0.iter().zip(&expected) {
+                    check(packet.data(), is_uplink, *number, user);
+                }
+            }
         }
         rounds.sort_unstable();
-        let per_packet = |cycles: u64| cycles as f64 / BURST as f64;
+        let per_packet = |at: usize| rounds[at] as f64 / BURST as f64;
         println!(
-            "{:>8} sessions, {}: {:>6.1} cycles per packet at best, {:>6.1} in the middle, {:>6.1} at the 90th percentile",
-            sessions,
-            if uplink_way { "uplink  " } else { "downlink" },
-            per_packet(rounds[0]),
-            per_packet(rounds[count / 2]),
-            per_packet(rounds[count * 9 / 10]),
+            "{:>8} sessions, {:<8}: {:>6.1} cycles per packet at best, {:>6.1} in the middle, {:>6.1} at the 90th percentile",
+            self.sessions,
+            if is_uplink { "uplink" } else { "downlink" },
+            per_packet(0),
+            per_packet(case.rounds / 2),
+            per_packet(case.rounds * 9 / 10),
         );
     }
+}
+
+fn install(publisher: &mut Publisher, number: u32, gnb: NextHopId, case: &Case) -> Teid {
+    let (session, owner) = publisher.reserve().unwrap();
+    let teid = publisher.choose_teid(owner).unwrap();
+    let tunnel = OuterHeaderCreation {
+        teid: Teid(number),
+        peer: GNB.into(),
+        interface: N3,
+        source: N3_ADDRESS.into(),
+        next_hop: Some(gnb),
+    };
+    let ue = UeAddress {
+        ipv4: Some(Ipv4Addr::from_bits(ue(number))),
+        ipv6: case.v6.then(|| ue_prefix(address_v6(ue(number)))),
+    };
+    let mut rules = usual_rules(teid, ue, tunnel);
+    with_filters(&mut rules, case);
+    let context = Context {
+        session,
+        owner,
+        hz: HZ,
+        burst_ms: 100,
+        buffer_packets: 8,
+    };
+    let compiled = Installed::default()
+        .compile(rules, &context, |_| true)
+        .unwrap();
+    publisher
+        .publish(session, compiled.plan, &compiled.add, &[])
+        .unwrap();
+    // What only the control side keeps is not part of what is measured.
+    drop(compiled.installed);
+    teid
+}
+
+/// PDRs with filters in front of the two that match everything: half of them name a network of
+/// servers, the others protocol and port as well.
+fn with_filters(rules: &mut Rules, case: &Case) {
+    let usual = rules.pdrs.clone();
+    for number in 0..case.pdrs - 1 {
+        let server = server(number.into());
+        let net = if case.v6 {
+            format!("{}/64", address_v6(server))
+        } else {
+            format!("{}/24", Ipv4Addr::from_bits(server))
+        };
+        let flow = if number % 2 == 0 {
+            format!("permit out ip from {net} to assigned")
+        } else {
+            format!("permit out 17 from {net} to assigned")
+        };
+        let filter = SdfFilter {
+            flow: Some(FlowDescription::parse(&flow).unwrap()),
+            ..SdfFilter::default()
+        };
+        for (pdr, way) in usual.iter().zip(0..) {
+            let mut pdr = pdr.clone();
+            pdr.id = PdrId(1000 + 2 * number + way);
+            pdr.precedence = Precedence(u32::from(number));
+            pdr.pdi.sdf_filters = vec![filter.clone()];
+            rules.pdrs.push(pdr);
+        }
+    }
+    for pdr in rules.pdrs.iter_mut().take(usual.len()) {
+        pdr.precedence = Precedence(u32::MAX);
+    }
+}
+
+/// Every octet of what came out.
+fn check(frame: &[u8], is_uplink: bool, number: u32, user: &[u8]) {
+    let mut expected = user.to_vec();
+    if expected[0] >> 4 == 6 {
+        expected[7] -= 1;
+    } else {
+        expected[8] -= 1;
+        set_ipv4_checksum(&mut expected[..20]);
+    }
+    if is_uplink {
+        assert_eq!(frame[..12], [MAC_GATEWAY, MAC_N6].concat());
+        assert_eq!(frame[14..], expected);
+        return;
+    }
+    assert_eq!(frame[..14], *[&MAC_GNB[..], &MAC_N3, &[8, 0]].concat());
+    let mut header: [u8; 20] = frame[14..34].try_into().unwrap();
+    set_ipv4_checksum(&mut header);
+    assert_eq!(frame[14..34], header);
+    let length = |octets: usize| (octets as u16).to_be_bytes();
+    assert_eq!(header[2..4], length(44 + expected.len()));
+    assert_eq!(header[12..], [N3_ADDRESS.octets(), GNB.octets()].concat());
+    assert_eq!(
+        frame[36..40],
+        [[8, 0x68], length(24 + expected.len())].concat()
+    );
+    assert_eq!(
+        frame[42..46],
+        [[0x34, 0xff], length(8 + expected.len())].concat()
+    );
+    assert_eq!(frame[46..50], number.to_be_bytes());
+    assert_eq!(frame[50..58], [0, 0, 0, 0x85, 1, 0, 9, 0]);
+    assert_eq!(frame[58..], expected);
 }

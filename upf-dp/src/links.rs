@@ -1,17 +1,28 @@
 //! The topology compiled for packets: which interface a frame belongs to, which addresses are ours,
 //! where a destination lies. Made at start, then only read.
 
+mod own;
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use session::neighbour::{Neighbours, NextHop};
-use session::topology::{Interface, Role, Topology};
+use session::topology::{Interface, Network, Role, Topology};
 use session::{InterfaceId, NextHopId};
 
+use crate::path::Mss;
 use crate::wire;
+
+pub use own::OwnAddresses;
 
 const ALL_V4: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
 const ALL_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
+
+/// Octets of a tunnel's headers with a PDU session container: IP, UDP, GTP-U and its extension.
+const HEADERS_V4: u16 = 20 + 8 + 8 + 8;
+const HEADERS_V6: u16 = 40 + 8 + 8 + 8;
 
 /// What a port needs to be known for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +41,7 @@ pub struct Links {
     ports: Box<[CompiledPort]>,
     interfaces: Box<[InterfaceLink]>,
     own: OwnAddresses,
+    clamps_mss: bool,
 }
 
 #[derive(Debug)]
@@ -68,6 +80,8 @@ pub(crate) struct InterfaceLink {
     /// The Ethernet header towards it, the destination left open.
     pub(crate) ethernet: EthernetHeader,
     pub(crate) mtu: u16,
+    /// The largest TCP segments to and from it, where they are bounded.
+    pub(crate) mss: Option<Mss>,
     /// Our addresses, for asking neighbours.
     pub(crate) addresses: Vec<IpNet>,
     /// UE addresses to answer ARP and neighbour solicitations for.
@@ -100,58 +114,6 @@ pub(crate) enum Target {
     Via(NextHopId),
 }
 
-/// Our own addresses, which no user packet may go to. Nearly every packet is told apart by one bit.
-#[derive(Debug, Default)]
-pub struct OwnAddresses {
-    low_bits: u64,
-    v4: Vec<u32>,
-    v6: Vec<u128>,
-}
-
-impl OwnAddresses {
-    fn new(addresses: impl Iterator<Item = IpAddr>) -> Self {
-        let mut own = Self::default();
-        for address in addresses {
-            match address {
-                IpAddr::V4(address) => {
-                    own.low_bits |= 1 << (address.to_bits() & 63);
-                    own.v4.push(address.to_bits());
-                }
-                IpAddr::V6(address) => {
-                    own.low_bits |= 1 << (address.to_bits() & 63);
-                    own.v6.push(address.to_bits());
-                }
-            }
-        }
-        own
-    }
-
-    /// Whether the address is ours.
-    pub(crate) fn has(&self, address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(address) => self.has_v4(address.to_bits()),
-            IpAddr::V6(address) => self.has_v6(address.to_bits()),
-        }
-    }
-
-    /// Whether the IPv4 address may be ours: told by one bit.
-    #[inline]
-    pub const fn may_have_v4(&self, address: u32) -> bool {
-        self.low_bits >> (address & 63) & 1 == 1
-    }
-
-    /// Whether the IPv4 address is ours.
-    pub fn has_v4(&self, address: u32) -> bool {
-        self.may_have_v4(address) && self.v4.contains(&address)
-    }
-
-    /// Whether the IPv6 address is ours.
-    #[inline]
-    pub fn has_v6(&self, address: u128) -> bool {
-        self.low_bits >> (address & 63) & 1 == 1 && self.v6.contains(&address)
-    }
-}
-
 impl Links {
     /// Compiles `topology` for those ports; `further` are addresses of the UPF that the topology
     /// does not have, such as that of N4. Gateways get their [`NextHopId`] here.
@@ -172,19 +134,32 @@ impl Links {
             .interfaces
             .iter()
             .map(|interface| {
-                let link = ports.get(usize::from(interface.port)).copied();
-                InterfaceLink::new(topology, interface, link, neighbours)
+                let port = ports.get(usize::from(interface.port)).copied();
+                let mut link = InterfaceLink::new(topology, interface, port, neighbours);
+                let on_it = |network: &&Network| network.interface == interface.id;
+                let mut networks = topology.networks.iter().filter(on_it);
+                if networks.any(|network| network.clamp_mss) {
+                    link.mss = Some(Mss::of_mtu(link.mtu.min(room_in_tunnels(topology, ports))));
+                }
+                link
             })
-            .collect();
+            .collect::<Box<[_]>>();
         let ports = (0_u16..)
             .zip(ports)
             .map(|(number, link)| CompiledPort::new(topology, number, *link))
             .collect();
         Self {
             ports,
+            clamps_mss: interfaces.iter().any(|link| link.mss.is_some()),
             interfaces,
             own,
         }
+    }
+
+    /// Whether any network wants TCP segments bounded.
+    #[inline]
+    pub(crate) const fn clamps_mss(&self) -> bool {
+        self.clamps_mss
     }
 
     /// How many ports there are.
@@ -230,6 +205,21 @@ impl Links {
     pub(crate) fn interfaces(&self) -> impl Iterator<Item = (InterfaceId, &InterfaceLink)> {
         (0..).map(InterfaceId).zip(&self.interfaces)
     }
+}
+
+/// The largest user packet that fits into a tunnel on every N3 and N9 interface.
+fn room_in_tunnels(topology: &Topology, ports: &[PortLink]) -> u16 {
+    let tunnels = topology
+        .interfaces
+        .iter()
+        .filter(|interface| interface.role != Role::N6);
+    let room = tunnels.filter_map(|interface| {
+        let port = ports.get(usize::from(interface.port))?;
+        let v6 = interface.addresses.iter().any(|net| net.addr().is_ipv6());
+        let headers = if v6 { HEADERS_V6 } else { HEADERS_V4 };
+        Some(port.mtu.saturating_sub(headers))
+    });
+    room.min().unwrap_or(u16::MAX)
 }
 
 impl CompiledPort {
@@ -341,6 +331,7 @@ impl InterfaceLink {
                 vlan: interface.vlan,
             },
             mtu: port.map_or(0, |port| port.mtu),
+            mss: None,
             addresses: interface.addresses.clone(),
             ue_pools: Vec::new(),
             v4: Vec::new(),
@@ -480,76 +471,5 @@ impl EthernetHeader {
         header[12..].copy_from_slice(&wire::VLAN.to_be_bytes());
         let ([v, w], [x, y]) = (vlan.to_be_bytes(), ether_type.to_be_bytes());
         wire::put(frame, 14, [v, w, x, y])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testbed::{GNB, MAC_N3, MAC_N6, N3, N3_ADDRESS, N4_ADDRESS, N6, topology};
-
-    fn links(change: impl FnOnce(&mut Topology, &mut [PortLink])) -> (Links, Neighbours) {
-        let (mut topology, neighbours) = (topology(), Neighbours::default());
-        let link = |mac| PortLink {
-            mac,
-            kernel_mac: None,
-            mtu: 1500,
-        };
-        let mut ports = [link(MAC_N3), link(MAC_N6)];
-        change(&mut topology, &mut ports);
-        let links = Links::new(&topology, &ports, &[N4_ADDRESS.into()], &neighbours);
-        (links, neighbours)
-    }
-
-    #[test]
-    fn the_most_specific_route_wins() {
-        let (links, neighbours) = links(|topology, _| {
-            for (to, via) in [
-                ("198.51.100.0/24", "10.0.6.9"),
-                ("198.51.100.8/29", "10.0.6.8"),
-            ] {
-                let route = session::topology::Route {
-                    to: to.parse().unwrap(),
-                    via: via.parse().unwrap(),
-                };
-                topology.interfaces[2].routes.push(route);
-            }
-        });
-        let n6 = links.interface(N6).unwrap();
-        let via = |to: [u8; 4]| match n6.route_v4(u32::from_be_bytes(to)).unwrap() {
-            Target::OnLink => None,
-            Target::Via(hop) => Some(neighbours.hop(hop).unwrap().address.to_string()),
-        };
-        assert_eq!(via([198, 51, 100, 9]).as_deref(), Some("10.0.6.8"));
-        assert_eq!(via([198, 51, 100, 1]).as_deref(), Some("10.0.6.9"));
-        assert_eq!(via([192, 0, 2, 1]).as_deref(), Some("10.0.6.254"));
-        assert_eq!(via([10, 0, 6, 7]), None);
-        let n3 = links.interface(N3).unwrap();
-        assert_eq!(n3.route_v4(GNB.to_bits()), Some(Target::OnLink));
-        assert_eq!(n3.route_v4(0xc000_0201), None);
-        assert!(
-            links.own().has_v4(N3_ADDRESS.to_bits()) && links.own().has_v4(N4_ADDRESS.to_bits())
-        );
-        assert!(!links.own().has_v4(GNB.to_bits()));
-    }
-
-    #[test]
-    fn everything_goes_to_the_kernel_where_it_is_the_other_end() {
-        let kernel = [2, 0, 0, 0, 7, 7];
-        let (links, neighbours) = links(|topology, ports| {
-            topology.interfaces[2].kernel = true;
-            topology.interfaces[2].addresses.clear();
-            ports[1].kernel_mac = Some(kernel);
-        });
-        let n6 = links.interface(N6).unwrap();
-        let v4 = n6.route_v4(0x0a00_0607);
-        let v6 = n6.route_v6(u128::MAX >> 1);
-        let Some(Target::Via(hop)) = v4 else {
-            panic!("{v4:?}")
-        };
-        assert_eq!(
-            (v6, neighbours.ethernet(hop)),
-            (Some(Target::Via(hop)), Some(kernel))
-        );
     }
 }

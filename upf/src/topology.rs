@@ -62,6 +62,7 @@ pub fn topology(config: &Config) -> Topology {
             interface: InterfaceId(number(on.unwrap_or_default())),
             ue_pools: network.ue_pools.iter().map(|pool| pool.net()).collect(),
             mtu: network.mtu.map(config::Mtu::get),
+            clamp_mss: network.clamp_mss,
         }
     });
     Topology {

@@ -5,6 +5,7 @@
     reason = "a command line tool"
 )]
 
+mod gate;
 mod run;
 mod setup;
 mod tidy;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   demo [ARGUMENTS]     build in release and show the UPF at work
   sim [--seed S] [--steps N] [--only A,B,...]
                        SMFs, a bad network, restarts and damage against the N4 node, in virtual time
+  gate [record]        count instructions per packet (callgrind); fails at 3 % above the record
   bench                measure the packet path and the codec (docs/performance.md)
 ";
 
@@ -36,6 +38,7 @@ fn main() -> Result<()> {
         "demo" => run::demo(rest),
         "sim" => run::sim(rest),
         "bench" => run::bench(),
+        "gate" => gate::gate(rest.first().is_some_and(|word| word == "record")),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

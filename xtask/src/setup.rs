@@ -122,6 +122,16 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
     String::from_utf8(output.stdout).ok()
 }
 
+/// Installs one package if it is missing.
+pub(crate) fn require(package: &str) -> Result<()> {
+    if is_installed(package) || !Path::new("/usr/bin/apt-get").exists() {
+        return Ok(());
+    }
+    apt(&["update", "-q"])?;
+    println!("Installing: {package}");
+    apt(&["install", "-y", "-q", "--no-install-recommends", package])
+}
+
 /// Fails with the command that helps when libdpdk cannot be found.
 pub(crate) fn require_dpdk() -> Result<()> {
     let version = output("pkg-config", &["--modversion", "libdpdk"]).unwrap_or_default();

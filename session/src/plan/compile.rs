@@ -7,7 +7,9 @@ use smallvec::SmallVec;
 use super::encapsulation::Marking;
 use super::filter::{Filter, framed_sets, values_and_masks};
 use super::layout::{Keys, Layout};
-use super::{Act, Encapsulation, Entry, FirstMatches, HAS_V4, Matcher, Plan, Step, Steps, UeMatch};
+use super::{
+    Act, Encapsulation, Entry, FirstMatches, HAS_V4, Matcher, Plan, Sieve, Step, Steps, UeMatch,
+};
 use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
 use crate::meter::Meter;
 use crate::rule::{
@@ -27,6 +29,8 @@ const NO_ENTRY: Entry = Entry {
     first: 0,
     count: 0,
     first_matches: FirstMatches::Asked,
+    sieve: 0,
+    at_source: false,
 };
 
 /// What a compilation needs to know besides the rules.
@@ -227,7 +231,9 @@ impl Installed {
             .ue
             .ipv6
             .map_or((0, 0), |prefix| value_and_mask(prefix.into()));
-        let mut entries = self.entries(&order, &matchers);
+        let mut entries: SmallVec<[Entry; 4]> = self.entries(&order, &matchers).collect();
+        let sieves = Sieve::of(&mut entries, &matchers, &filters);
+        let mut entries = entries.into_iter();
         Ok(Plan {
             session: context.session,
             owner: context.owner,
@@ -244,6 +250,7 @@ impl Installed {
             matchers: matchers.into(),
             steps: Steps::new(steps),
             filters: filters.into(),
+            sieves,
             seid: rules.seid,
         })
     }
@@ -262,6 +269,10 @@ impl Installed {
                 interface: interface(number),
                 first: u8::try_from(first).unwrap_or(u8::MAX),
                 count: u8::try_from(count).unwrap_or(u8::MAX),
+                sieve: 0,
+                at_source: order
+                    .get(first)
+                    .is_some_and(|pdr| pdr.pdi.source_interface != SourceInterface::Access),
                 first_matches: matchers.get(first).map_or(FirstMatches::Asked, |first| {
                     first.at_a_glance(&self.rules.ue)
                 }),

@@ -14,18 +14,18 @@ use crate::sdf::{Address, Endpoint, PortRange, SdfFilter, bits, value_and_mask};
 pub(super) struct Filter {
     source: Side,
     destination: Side,
-    protocol: Option<u8>,
+    pub(super) protocol: Option<u8>,
     tos: Option<(u8, u8)>,
     spi: Option<u32>,
     flow_label: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Side {
+pub(super) struct Side {
     /// Values and masks, any of which match; empty matches all. Two when `assigned` stands for a
     /// UE with an address of each family.
-    addresses: SmallVec<[(u128, u128); 1]>,
-    ports: SmallVec<[PortRange; 1]>,
+    pub(super) addresses: SmallVec<[(u128, u128); 1]>,
+    pub(super) ports: SmallVec<[PortRange; 1]>,
 }
 
 impl Filter {
@@ -49,6 +49,15 @@ impl Filter {
             tos: filter.tos,
             spi: filter.spi,
             flow_label: filter.flow_label,
+        }
+    }
+
+    /// What it wants of the end that packets come from, or go to.
+    pub(super) const fn side(&self, source: bool) -> &Side {
+        if source {
+            &self.source
+        } else {
+            &self.destination
         }
     }
 

@@ -9,16 +9,18 @@ mod compile;
 mod encapsulation;
 mod filter;
 mod layout;
+mod sieve;
 mod step;
 
 pub use compile::{CompileError, Compiled, Context, Installed, ue_of};
 pub use encapsulation::Encapsulation;
 use filter::Filter;
 pub use layout::{Keys, Layout};
+use sieve::{LANES, Sieve, Traits};
 pub use step::{Act, Step};
 
-use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId};
-use crate::inner::Inner;
+use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId, index};
+use crate::inner::{Inner, Transport};
 use crate::publish::prefetch;
 use crate::tables::EntryId;
 
@@ -41,6 +43,8 @@ pub struct Plan {
     steps: Steps,
     matchers: Box<[Matcher]>,
     filters: Box<[Filter]>,
+    /// Of the entrances that have more than a few PDRs.
+    sieves: Box<[Sieve]>,
     /// The UE's IPv6 prefix, its host bits 0.
     ue_v6: u128,
     /// The mask of the prefix; 0 for none.
@@ -79,6 +83,10 @@ pub struct Entry {
     count: u8,
     /// When the first PDR matches.
     first_matches: FirstMatches,
+    /// Its first sieve and one more, or 0 for none.
+    sieve: u8,
+    /// Its sieves look at where packets come from, not at where they go to.
+    at_source: bool,
 }
 
 /// What decides, at a glance, that the first PDR of an entrance matches.
@@ -194,25 +202,42 @@ impl Plan {
         self.search(entry, *arrival)
     }
 
+    /// Asks one PDR after the other, those alone that a sieve leaves where there is one.
     #[inline(never)]
     fn search(&self, entry: Entry, arrival: Arrival<'_>) -> Option<&Step> {
         let first = usize::from(entry.first);
-        let range = first..first + usize::from(entry.count);
-        let position = self
+        let matchers = self
             .matchers
-            .get(range)?
-            .iter()
-            .position(|matcher| self.matches(matcher, &arrival))?;
-        self.step(first + position)
+            .get(first..)?
+            .get(..usize::from(entry.count))?;
+        let transport = arrival.inner.transport();
+        let asked = |matcher: &Matcher| self.matches(matcher, &arrival, transport);
+        let Some(sieve) = usize::from(entry.sieve).checked_sub(1) else {
+            let position = matchers.iter().position(asked)?;
+            return self.step(first + position);
+        };
+        let traits = Traits::of(&arrival.inner, transport, entry.at_source);
+        let eights = matchers.chunks(LANES).zip(self.sieves.get(sieve..)?);
+        for ((matchers, sieve), done) in eights.zip((0..).step_by(LANES)) {
+            let mut left = sieve.candidates(traits);
+            while let Some(lane) = left.checked_ilog2().map(|_| left.trailing_zeros()) {
+                left &= left - 1;
+                let lane = index(lane);
+                if matchers.get(lane).is_some_and(asked) {
+                    return self.step(first + done + lane);
+                }
+            }
+        }
+        None
     }
 
-    fn matches(&self, matcher: &Matcher, arrival: &Arrival<'_>) -> bool {
+    fn matches(&self, matcher: &Matcher, arrival: &Arrival<'_>, transport: Transport) -> bool {
         let qfi = matcher.any_qfi
             || arrival
                 .qfi
                 .is_some_and(|qfi| matcher.qfis >> qfi.get() & 1 == 1);
         qfi && matcher.ue.is_none_or(|ue| self.ue_matches(ue, arrival))
-            && (matcher.filters == 0 || self.filters_match(matcher, arrival))
+            && (matcher.filters == 0 || self.filters_match(matcher, arrival, transport))
     }
 
     fn ue_matches(&self, ue: UeMatch, arrival: &Arrival<'_>) -> bool {
@@ -238,13 +263,13 @@ impl Plan {
         set.is_some_and(|set| lies_in(set, bits))
     }
 
-    #[inline(never)]
-    fn filters_match(&self, matcher: &Matcher, arrival: &Arrival<'_>) -> bool {
-        let first = usize::from(matcher.first_filter);
-        let filters = self
-            .filters
-            .get(first..first + usize::from(matcher.filters));
-        let transport = arrival.inner.transport();
+    fn filters_match(
+        &self,
+        matcher: &Matcher,
+        arrival: &Arrival<'_>,
+        transport: Transport,
+    ) -> bool {
+        let filters = self.filters.get(matcher.filter_range());
         filters
             .unwrap_or_default()
             .iter()
@@ -311,6 +336,14 @@ impl Plan {
 
 fn lies_in(set: &[(u128, u128)], bits: u128) -> bool {
     set.iter().any(|(value, mask)| bits & mask == *value)
+}
+
+impl Matcher {
+    /// Where its filters are among those of the plan.
+    fn filter_range(&self) -> std::ops::Range<usize> {
+        let first = usize::from(self.first_filter);
+        first..first + usize::from(self.filters)
+    }
 }
 
 impl Steps {

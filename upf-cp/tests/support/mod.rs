@@ -68,6 +68,7 @@ pub fn topology() -> Topology {
         interface: InterfaceId(interface),
         ue_pools: vec!["10.45.0.0/16".parse().unwrap()],
         mtu: None,
+        clamp_mss: false,
     };
     Topology {
         gtpu_port: 2152,

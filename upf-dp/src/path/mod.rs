@@ -11,6 +11,7 @@ mod classify;
 mod count;
 mod look_up;
 mod meta;
+mod mss;
 mod order;
 mod parse;
 mod police;
@@ -41,6 +42,7 @@ use crate::slow::{Reassembly, SlowConfig, SlowPath};
 use crate::waiting::Waiting;
 
 pub use meta::{Fate, Key, Meta, Metas, Punt};
+pub(crate) use mss::Mss;
 pub(crate) use rewrite::put_outer;
 pub(crate) use settle::put_end_marker;
 
@@ -120,6 +122,7 @@ impl<P: Packet> Path<P> {
 
     /// The life of a burst. `metas` has one [`Meta::received`] per packet; the batch is empty
     /// afterwards.
+    #[inline(never)]
     pub fn run<'a, B: Batch<P>, O: Outlet<P>>(
         &mut self,
         batch: &mut B,
@@ -132,6 +135,9 @@ impl<P: Packet> Path<P> {
         classify::classify(self.links.own(), packets, metas);
         order::line_up(&self.held, metas);
         police::police(metas, turn.now, turn.end);
+        if self.links.clamps_mss() {
+            mss::clamp(&self.links, packets, metas);
+        }
         self.rewrite(packets, metas, false);
         self.settle(batch, metas, turn);
     }

@@ -27,6 +27,7 @@ use session::neighbour::{Neighbours, NextHop};
 use session::plan::Installed;
 use session::report::{ControlEnd, WorkerEnd, queues};
 use session::rule::{OuterHeaderCreation, UeAddress};
+use session::topology::Topology;
 use session::{
     Context, InterfaceId, NextHopId, Publisher, Reader, Rules, Seid, SessionIndex, Sizes, Tables,
     Teid, WorkerId,
@@ -167,15 +168,28 @@ impl Testbed {
 
     /// The same with other bounds.
     pub fn with(workers: u8, sessions: u32, slow: SlowConfig, held_packets: u32) -> Self {
-        Self::build(workers, sessions, slow, held_packets, 1600)
+        let bounds = (slow, held_packets, 1600);
+        Self::build(workers, sessions, bounds, |_| {})
     }
 
     /// The same with another MTU of both ports.
     pub fn with_mtu(workers: u8, sessions: u32, slow: SlowConfig, mtu: u16) -> Self {
-        Self::build(workers, sessions, slow, 256, mtu)
+        Self::build(workers, sessions, (slow, 256, mtu), |_| {})
     }
 
-    fn build(workers: u8, sessions: u32, slow: SlowConfig, held_packets: u32, mtu: u16) -> Self {
+    /// One worker, with a few changes in what it is connected to.
+    pub fn with_topology(change: impl FnOnce(&mut Topology)) -> Self {
+        Self::build(1, 8, (SlowConfig::default(), 256, 1600), change)
+    }
+
+    fn build(
+        workers: u8,
+        sessions: u32,
+        (slow, held_packets, mtu): (SlowConfig, u32, u16),
+        change: impl FnOnce(&mut Topology),
+    ) -> Self {
+        let mut topology = topology();
+        change(&mut topology);
         let sizes = Sizes {
             sessions,
             tunnels: sessions + 8,
@@ -190,7 +204,7 @@ impl Testbed {
             mtu,
         };
         let ports = [link(MAC_N3), link(MAC_N6)];
-        let links = Links::new(&topology(), &ports, &[N4_ADDRESS.into()], &neighbours);
+        let links = Links::new(&topology, &ports, &[N4_ADDRESS.into()], &neighbours);
         let links = Arc::new(links);
         let workers = (0..workers).zip(readers).map(|(number, reader)| {
             let cells = Arc::new(WorkerCells::new(ports.len()));

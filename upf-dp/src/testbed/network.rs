@@ -50,6 +50,7 @@ pub fn topology() -> Topology {
         interface: N6,
         ue_pools,
         mtu: None,
+        clamp_mss: false,
     };
     Topology {
         gtpu_port: 2152,

@@ -66,7 +66,7 @@ pub(super) fn usual(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Option<
     meta.key = Key::Tunnel(Teid(seen.teid));
     // On N3 only the radio side's own container says which QoS flow it is (TS 38.415, 5.5.2.2).
     let flow = seen
-        .flow
+        .flow()
         .filter(|flow| !local.n3 || flow.pdu_type == PduType::Ul);
     meta.qfi = flow.and_then(|flow| Qfi::new(flow.qfi));
     meta.user_at = TUNNEL_AT + 8 + seen.optional;
