@@ -177,6 +177,8 @@ fn check_supported(request: &SessionEstablishmentRequest) -> Result<(), Refusal>
         request.moq_control_information => pfcp::MoqControlInformation,
         request.user_plane_inactivity_timer.filter(|timer| timer.0 > 0)
             => pfcp::UserPlaneInactivityTimer,
+        request.flags.filter(|flags| !flags.without(PfcpSeReqFlags::RESTI).is_empty())
+            => PfcpSeReqFlags,
     );
     match request.pdn_type {
         None | Some(PdnType::IPV4 | PdnType::IPV6 | PdnType::IPV4V6) => Ok(()),

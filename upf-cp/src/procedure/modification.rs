@@ -86,6 +86,11 @@ impl Node {
             .transpose()?;
         let gone = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
         let session = self.sessions.get(index).ok_or(gone)?;
+        // A session goes over to another SMF by the procedures of sets alone.
+        let owner = self.peers.get(session.peer).map(|peer| &peer.node_id);
+        if request.node_id.is_some() && request.node_id.as_ref() != owner {
+            return Err(Refusal::ie::<pfcp::NodeId>(Cause::SERVICE_NOT_SUPPORTED));
+        }
         let mut draft = Draft {
             rules: session.installed.rules.clone(),
             details: session.details.clone(),
@@ -436,6 +441,12 @@ impl Translator<'_> {
     }
 }
 
+/// Pausing of charging, deletion of another SMF's tunnel, and breakout of home-routed sessions.
+fn unsupported_flags() -> PfcpSmReqFlags {
+    type F = PfcpSmReqFlags;
+    F::SUMPC | F::RUMUC | F::DETEID | F::HRSBOM
+}
+
 fn check_supported(request: &SessionModificationRequest) -> Result<(), Refusal> {
     not_supported!(
         request.create_mars => pfcp::CreateMar,
@@ -455,6 +466,7 @@ fn check_supported(request: &SessionModificationRequest) -> Result<(), Refusal> 
         request.moq_control_information => pfcp::MoqControlInformation,
         request.user_plane_inactivity_timer.filter(|timer| timer.0 > 0)
             => pfcp::UserPlaneInactivityTimer,
+        request.flags.filter(|flags| flags.intersects(unsupported_flags())) => PfcpSmReqFlags,
     );
     Ok(())
 }

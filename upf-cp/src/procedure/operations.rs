@@ -32,11 +32,15 @@ pub(super) fn check_one_operation_each(
         let cause = Cause::RULE_CREATION_MODIFICATION_FAILURE;
         return Err(Refusal::ie::<pfcp::TrafficEndpointId>(cause));
     }
-    match pdrs.or(fars).or(qers).or(urrs) {
+    let bars = r.remove_bar.iter().map(|ie| ie.bar_id);
+    let bars = bars.chain(r.create_bar.iter().map(|ie| ie.bar_id));
+    let bars = repeated(bars.chain(r.update_bar.iter().map(|ie| ie.bar_id))).map(F::Bar);
+    match pdrs.or(fars).or(qers).or(urrs).or(bars) {
         None => Ok(()),
         Some(rule @ F::Pdr(_)) => Err(Refusal::rule::<pfcp::PdrId>(rule)),
         Some(rule @ F::Far(_)) => Err(Refusal::rule::<pfcp::FarId>(rule)),
         Some(rule @ F::Qer(_)) => Err(Refusal::rule::<pfcp::QerId>(rule)),
+        Some(rule @ F::Bar(_)) => Err(Refusal::rule::<pfcp::BarId>(rule)),
         Some(rule) => Err(Refusal::rule::<pfcp::UrrId>(rule)),
     }
 }

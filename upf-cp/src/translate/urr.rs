@@ -30,10 +30,11 @@ fn check(
     Ok(())
 }
 
-/// Pausing a measurement (INAM) is not done. Usage before QoS enforcement (MBQE) is counted after
+/// Pausing is not done, of one measurement (INAM) or of charging (SSPOC, ASPOC, CIAM). Usage before QoS enforcement (MBQE) is counted after
 /// it: free5GC asks for both, and cannot do without an answer.
 fn check_information(rule: FailedRuleId, ie: MeasurementInformation) -> Result<(), Refusal> {
-    if ie.contains(MeasurementInformation::INAM) {
+    type M = MeasurementInformation;
+    if ie.intersects(M::INAM | M::SSPOC | M::ASPOC | M::CIAM) {
         return Err(Refusal::rule::<MeasurementInformation>(rule));
     }
     Ok(())
