@@ -86,6 +86,7 @@ pub(crate) fn bench() -> Result<()> {
         "--",
         "--quick",
     ])?;
+    cargo(&["bench", "--package", "upf-cp", "--bench", "node"])?;
     cargo(&["bench", "--package", "pfcp", "--bench", "codec"])?;
     Ok(())
 }
