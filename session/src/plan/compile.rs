@@ -246,6 +246,7 @@ impl Installed {
             ue_v6_mask,
             entries: std::array::from_fn(|_| entries.next().unwrap_or(NO_ENTRY)),
             more_entries: entries.collect(),
+            has_framed: !framed.is_empty(),
             framed: framed.iter().map(|set| values_and_masks(set)).collect(),
             matchers: matchers.into(),
             steps: Steps::new(steps),

@@ -35,6 +35,8 @@ pub struct Plan {
     pub buffer_packets: u16,
     /// The worker that owns it.
     pub owner: WorkerId,
+    /// There are networks behind the UE. Here, since their list lies in another cache line.
+    has_framed: bool,
     /// The UE's IPv4 address with [`HAS_V4`]; 0 for none.
     ue_v4: u64,
     /// The first entrances; those that are not there have no PDR.
@@ -280,7 +282,7 @@ impl Plan {
     /// address (an intermediate UPF's) has nothing to compare with.
     #[inline]
     pub fn source_is_ue(&self, inner: &Inner<'_>) -> bool {
-        self.comes_from_ue(inner) || (!self.framed.is_empty() && self.comes_from_behind(inner))
+        self.comes_from_ue(inner) || (self.has_framed && self.comes_from_behind(inner))
     }
 
     #[inline(never)]

@@ -213,7 +213,8 @@ fn reframe<P: Packet>(
     }
 }
 
-/// Takes one off TTL (with its checksum, RFC 1141) or hop limit.
+/// Takes one off TTL or hop limit. The checksum becomes what a new computation would give, which is
+/// never 0xffff (RFC 1624, 3).
 #[inline]
 fn count_down(header: &mut [u8; 20]) {
     if header[0] >> 4 == 6 {
@@ -222,8 +223,8 @@ fn count_down(header: &mut [u8; 20]) {
     }
     header[8] = header[8].wrapping_sub(1);
     let checksum = u16::from_be_bytes([header[10], header[11]]);
-    let (sum, carry) = checksum.overflowing_add(0x0100);
-    [header[10], header[11]] = sum.wrapping_add(u16::from(carry)).to_be_bytes();
+    let carry = u16::from(checksum >= 0xfeff);
+    [header[10], header[11]] = checksum.wrapping_add(0x0100 + carry).to_be_bytes();
 }
 
 /// Writes an Ethernet header without a tag: `tail` is all behind the destination.
@@ -329,4 +330,24 @@ fn finish_v6(packet: &mut [u8], length: u16, source_port: u16) -> Option<()> {
     let addresses = packet.get(8..40)?;
     let checksum = wire::transport_checksum(addresses, wire::UDP, packet.get(40..)?);
     wire::put(packet, 46, wire::udp_checksum_field(checksum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_hop_less_has_the_checksum_of_a_new_computation() {
+        for identification in 0..=u16::MAX {
+            let mut header = [
+                0x45, 0, 0, 64, 0, 0, 0, 0, 64, 17, 0, 0, 198, 51, 100, 7, 10, 45, 0, 2,
+            ];
+            [header[4], header[5]] = identification.to_be_bytes();
+            wire::set_ipv4_checksum(&mut header);
+            count_down(&mut header);
+            let mut expected = header;
+            wire::set_ipv4_checksum(&mut expected);
+            assert_eq!((header, header[8]), (expected, 63));
+        }
+    }
 }
