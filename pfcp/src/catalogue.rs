@@ -17,6 +17,15 @@ pub struct Entry {
     pub rust: &'static str,
     /// The form in which it is declared.
     pub form: &'static str,
+    /// The rows of its table, if it is a group.
+    pub rows: &'static [Row],
+}
+
+/// The row of an IE type.
+pub fn entry(r#type: u16) -> Option<&'static Entry> {
+    crate::ie::CATALOGUE
+        .iter()
+        .find(|entry| entry.r#type == r#type)
 }
 
 /// One message type.
@@ -64,6 +73,7 @@ pub fn coverage() -> String {
             clause,
             rust,
             form,
+            ..
         } = entry;
         let _ = writeln!(page, "| {type} | {name} | {clause} | `{rust}` | {form} |");
     }

@@ -70,6 +70,7 @@ macro_rules! ies {
         pub const CATALOGUE: &[$crate::catalogue::Entry] = &[$(
             $crate::catalogue::Entry {
                 r#type: $no, name: $text, clause: $clause, rust: stringify!($name), form: stringify!($kind),
+                rows: ies!(@rows $kind $name $(, $($arg)*)?),
             },
         )*];
 
@@ -84,6 +85,10 @@ macro_rules! ies {
             }
         }
     };
+
+    (@rows group $name:ident) => { $name::ROWS };
+    (@rows alias $name:ident, $target:ident) => { $target::ROWS };
+    (@rows $kind:ident $name:ident $($rest:tt)*) => { &[] };
 
     (@type alias $name:ident, $target:ident) => { $target };
     (@type $kind:ident $name:ident $($rest:tt)*) => { $name };

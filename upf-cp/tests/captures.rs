@@ -12,34 +12,16 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use pfcp::{Cause, CreatePdr, Decoded, FTeid, Message};
 use support::*;
 use upf_cp::WorkerReport;
 
-/// The PFCP datagrams of a recording: source and payload.
+/// The PFCP datagrams of a recording.
 fn datagrams(name: &str) -> Vec<(SocketAddr, Vec<u8>)> {
     let path = format!("{}/tests/captures/{name}.pcap", env!("CARGO_MANIFEST_DIR"));
-    let mut reader = pcap_file::pcap::PcapReader::new(std::fs::File::open(path).unwrap()).unwrap();
-    let mut datagrams = vec![];
-    while let Some(packet) = reader.next_packet() {
-        let packet = packet.unwrap().data.into_owned();
-        // Ethernet, IPv4 without options, UDP between PFCP ports. The rest is ARP, ICMP and GTP-U.
-        let ports = packet.get(34..38);
-        let pfcp = packet[12..15] == [0x08, 0x00, 0x45] && packet[23] == 17;
-        if !pfcp || ports != Some(&[0x22, 0x65, 0x22, 0x65]) {
-            continue;
-        }
-        let source = Ipv4Addr::new(packet[26], packet[27], packet[28], packet[29]);
-        let port = u16::from_be_bytes([packet[34], packet[35]]);
-        let length = usize::from(u16::from_be_bytes([packet[38], packet[39]]));
-        datagrams.push((
-            SocketAddr::new(source.into(), port),
-            packet[42..34 + length].to_vec(),
-        ));
-    }
-    datagrams
+    support::datagrams(path.as_ref())
 }
 
 /// A node, and what its SEIDs were called in the recordings.

@@ -13,8 +13,8 @@ use pfcp::{
     VolumeThreshold,
 };
 
-use crate::dice::Dice;
 use crate::model::Content;
+use crate::support::dice::Dice;
 
 const FLOWS: [&str; 4] = [
     "permit out ip from any to assigned",

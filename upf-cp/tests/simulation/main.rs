@@ -25,7 +25,6 @@
 )]
 
 mod changes;
-mod dice;
 mod model;
 mod network;
 mod run;

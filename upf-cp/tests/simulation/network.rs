@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::dice::Dice;
+use crate::support::dice::Dice;
 
 /// How bad it is, in percent, and how long a datagram takes at most.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,11 +12,11 @@ use session::{Epoch, Key, Reader, Seid, SessionIndex, Sizes, Snapshot, Tables};
 use simulator::Flavour;
 use upf_cp::{Counters, Dropped, Input, Node, NodeConfig, Now, Operator, Output, WorkerReport};
 
-use crate::dice::Dice;
 use crate::model::Content;
 use crate::network::{Flight, Network, Weather, harm};
 use crate::smf::Smf;
 use crate::support;
+use crate::support::dice::Dice;
 use crate::truth::{Scarce, Truth};
 
 const UPF: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 10, 4, 7)), 8805);
@@ -536,7 +536,14 @@ impl Run {
             .collect();
         let known = self.truth.is_known(from.ip());
         self.truth
-            .apply(from, request, answer, flight.damaged, scarce)?;
+            .apply(from, request, answer, flight.damaged, scarce)
+            .map_err(|why| {
+                format!(
+                    "{why}
+{request}
+{answer}"
+                )
+            })?;
         // Strangers' requests change nothing, and are not held against them.
         if known || self.truth.is_known(from.ip()) {
             self.truth.answered(from, &flight.octets, octets, now_ms);

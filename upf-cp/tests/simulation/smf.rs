@@ -10,8 +10,8 @@ use pfcp::{
 use simulator::{Flavour, Outline, Sender, SessionSpec, Tunnel, UplinkTunnel, requests};
 
 use crate::changes;
-use crate::dice::Dice;
 use crate::model::{Model, chosen};
+use crate::support::dice::Dice;
 
 const T1_MS: u64 = 2_500;
 const N1: u32 = 3;
@@ -467,6 +467,8 @@ impl Smf {
                 };
                 seen.busy = false;
                 match answer.cause {
+                    // A damaged copy may have been accepted that says something else.
+                    Cause::REQUEST_ACCEPTED if seen.doubtful => {}
                     Cause::REQUEST_ACCEPTED => {
                         seen.model = seen.model.modify(&request, Some(&chosen(answer)))?;
                     }
@@ -511,7 +513,9 @@ impl Smf {
         };
         seen.busy = false;
         seen.established = true;
-        seen.model = Model::establish(request, Some(&answer.created_pdrs))?;
+        if !seen.doubtful {
+            seen.model = Model::establish(request, Some(&answer.created_pdrs))?;
+        }
         seen.is.up_seid = answer.up_f_seid.as_ref().ok_or("no UP F-SEID")?.seid;
         Ok(())
     }

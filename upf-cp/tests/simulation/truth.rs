@@ -322,7 +322,17 @@ impl Truth {
         let pdis: Vec<_> = pdis
             .chain(asked.update_pdrs.iter().filter_map(|pdr| pdr.pdi.as_ref()))
             .collect();
-        let wanted = pdis.iter().flat_map(|pdi| keys(pdi)).collect();
+        let mut wanted: BTreeSet<Key> = pdis.iter().flat_map(|pdi| keys(pdi)).collect();
+        // A PDR from the core without a UE address is found by the session's.
+        let pdrs = self
+            .sessions
+            .get(&seid)
+            .map(|session| &session.model.content.pdrs);
+        let ues = pdrs
+            .into_iter()
+            .flat_map(|pdrs| pdrs.values())
+            .flat_map(|pdr| &pdr.ue);
+        wanted.extend(ues.copied().map(Key::Ue));
         let taken = self.any_taken(&wanted, Some(seid));
         let Some(session) = self.sessions.get_mut(&seid) else {
             return Ok(());

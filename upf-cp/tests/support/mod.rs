@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     dead_code,
@@ -13,7 +14,9 @@
     reason = "tests"
 )]
 
+pub mod dice;
 pub mod load;
+pub mod tree;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -189,6 +192,77 @@ impl World {
         self.input(Input::Report { worker: 0, report });
     }
 
+    /// How many TEIDs can be had, all of which sessions that end with this take.
+    pub fn teids_free(&mut self) -> usize {
+        self.associate();
+        let mut workers = std::collections::BTreeMap::new();
+        for n in 100..140 {
+            let (seid, _) = self.establish(&open5gs(n));
+            let statuses = self.node.session_statuses();
+            let status = statuses
+                .iter()
+                .find(|status| status.seid == Seid(seid))
+                .unwrap();
+            let first = *workers.entry(status.worker.0).or_insert(seid);
+            if first != seid {
+                self.delete(seid);
+                self.snapshot();
+                self.pass(1_000);
+            } else if workers.len() == self.readers.len() {
+                break;
+            }
+        }
+        let mut free = 0;
+        for seid in workers.into_values() {
+            // What Open5GS takes for a session.
+            free += 2;
+            for id in 10.. {
+                let pdi = Pdi {
+                    local_f_teid: Some(choose(None)),
+                    ..uplink_pdi()
+                };
+                let more = SessionModificationRequest {
+                    create_pdrs: vec![pdr(id, 9, 2, pdi)],
+                    ..Default::default()
+                };
+                if self.modify(seid, &more).cause != pfcp::Cause::REQUEST_ACCEPTED {
+                    break;
+                }
+                free += 1;
+            }
+        }
+        self.associate();
+        free
+    }
+
+    /// All that a request can change, to be compared: peers, sessions, rules, and what is found in
+    /// the tables by every key.
+    pub fn snapshot(&mut self) -> String {
+        let peers = self.node.peer_statuses();
+        let peers = peers
+            .iter()
+            .map(|peer| (peer.node_id.to_string(), peer.address, peer.features));
+        let mut peers: Vec<_> = peers.collect();
+        peers.sort_by(|a, b| a.0.cmp(&b.0));
+        let sessions = self.node.session_statuses();
+        let places = self.node.publisher().sessions();
+        let mut found = vec![];
+        for reader in &mut self.readers {
+            let snapshot = reader.snapshot();
+            for session in &sessions {
+                let plan = snapshot.session(session.index);
+                found.push(plan.map(|plan| format!("{:?} {:?}", plan.seid, plan.steps().count())));
+                for pdr in &session.rules.pdrs {
+                    let tunnel = pdr.pdi.local_f_teid.map(|tunnel| snapshot.tunnel(tunnel));
+                    let ue = pdr.pdi.ue.and_then(|ue| ue.ipv4).zip(pdr.pdi.vrf);
+                    let ue = ue.map(|(address, vrf)| snapshot.ipv4(vrf, address));
+                    found.push(Some(format!("{tunnel:?} {ue:?}")));
+                }
+            }
+        }
+        format!("{places} places\n{peers:#?}\n{sessions:#?}\n{found:#?}")
+    }
+
     /// Lets time pass, a tick at each deadline.
     pub fn pass(&mut self, ms: u64) {
         let until = self.now.elapsed_ms + ms;
@@ -285,6 +359,15 @@ pub fn encode(seid: Option<u64>, sequence: u32, message: &impl Encode) -> Vec<u8
     octets
 }
 
+/// Two snapshots that should be the same; else the first line in which they are not.
+pub fn assert_same(now: &str, before: &str, about: &str) {
+    if now != before {
+        let mut lines = now.lines().zip(before.lines());
+        let differing = lines.find(|(now, before)| now != before);
+        panic!("{about}: something has changed: {differing:?}");
+    }
+}
+
 /// The cause in an answer, if it is one that has a cause.
 pub fn cause(answer: &Message) -> Option<u8> {
     let cause = match answer {
@@ -301,6 +384,31 @@ pub fn cause(answer: &Message) -> Option<u8> {
         _ => return None,
     };
     Some(cause.0)
+}
+
+// ===== recordings =====
+
+/// The PFCP datagrams of a recording: source and payload.
+pub fn datagrams(path: &std::path::Path) -> Vec<(SocketAddr, Vec<u8>)> {
+    let mut reader = pcap_file::pcap::PcapReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let mut datagrams = vec![];
+    while let Some(packet) = reader.next_packet() {
+        let packet = packet.unwrap().data.into_owned();
+        // Ethernet, IPv4 without options, UDP between PFCP ports. The rest is ARP, ICMP and GTP-U.
+        let ports = packet.get(34..38);
+        let pfcp = packet[12..15] == [0x08, 0x00, 0x45] && packet[23] == 17;
+        if !pfcp || ports != Some(&[0x22, 0x65, 0x22, 0x65]) {
+            continue;
+        }
+        let source = Ipv4Addr::new(packet[26], packet[27], packet[28], packet[29]);
+        let port = u16::from_be_bytes([packet[34], packet[35]]);
+        let length = usize::from(u16::from_be_bytes([packet[38], packet[39]]));
+        datagrams.push((
+            SocketAddr::new(source.into(), port),
+            packet[42..34 + length].to_vec(),
+        ));
+    }
+    datagrams
 }
 
 // ===== messages =====
