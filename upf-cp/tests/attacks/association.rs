@@ -37,11 +37,7 @@ fn cases() -> Vec<Case> {
         ("B03 type 3", setup(&[3, 1, 2, 3, 4]), bad()),
         ("B03 type 0xf3", setup(&[0xf3, 1, 2, 3, 4]), bad()),
         ("B03 3000 octets", named(vec![b'a'; 3000]), bad()),
-        (
-            "node message: PFD management",
-            node(3, 1, &[]),
-            Accept,
-        ),
+        ("node message: PFD management", node(3, 1, &[]), Accept),
         (
             "node message: session set deletion",
             node(14, 1, &[node_id()]),

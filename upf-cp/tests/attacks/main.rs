@@ -148,6 +148,7 @@ pub(crate) fn cause_of(answer: &Decoded) -> (u8, Option<u16>) {
         Message::SessionDeletionResponse(a) => (a.cause.0, offending(&a.offending_ie)),
         Message::PfdManagementResponse(a) => (a.cause.0, offending(&a.offending_ie)),
         Message::SessionSetDeletionResponse(a) => (a.cause.0, offending(&a.offending_ie)),
+        Message::SessionSetModificationResponse(a) => (a.cause.0, offending(&a.offending_ie)),
         Message::AssociationSetupResponse(a) => (a.cause.0, unlisted(&a.unknown)),
         Message::AssociationUpdateResponse(a) => (a.cause.0, unlisted(&a.unknown)),
         Message::AssociationReleaseResponse(a) => (a.cause.0, unlisted(&a.unknown)),
@@ -178,17 +179,6 @@ macro_rules! entries {
     )*};
 }
 pub(crate) use entries;
-
-/// A small world with a victim's session in it, whose packets flow.
-pub(crate) fn with_victim() -> (World, u64) {
-    let config = upf_cp::NodeConfig::new(ip(UPF));
-    // So few TEIDs that a leak is found soon.
-    let mut world = World::seeded(config, topology(), 1, 8);
-    world.associate();
-    let (seid, _) = world.establish(&open5gs(9));
-    world.modify(seid, &activate(0x0101, "10.10.3.101"));
-    (world, seid)
-}
 
 /// All that the node has counted.
 pub(crate) fn counted(world: &World) -> u64 {

@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::support::dice::Dice;
 use crate::support::tree::{Body, Ie, Tree};
 use crate::support::*;
-use crate::*;
 
 /// The requests of all recordings.
 fn recorded() -> Vec<Vec<u8>> {

@@ -17,6 +17,7 @@
 pub mod dice;
 pub mod load;
 pub mod tree;
+pub mod whole;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -409,6 +410,27 @@ pub fn datagrams(path: &std::path::Path) -> Vec<(SocketAddr, Vec<u8>)> {
         ));
     }
     datagrams
+}
+
+/// A small world with a victim's session in it, whose packets flow.
+pub fn with_victim() -> (World, u64) {
+    // So few TEIDs that a leak is found soon.
+    let mut world = World::seeded(NodeConfig::new(ip(UPF)), topology(), 1, 8);
+    world.associate();
+    world.ask(None, &whole::pfds());
+    let (seid, _) = world.establish(&open5gs(9));
+    let more = SessionModificationRequest {
+        // Rules that nothing refers to, to be removed.
+        create_qers: vec![qer(2)],
+        create_urrs: vec![urr(2, pfcp::ReportingTriggers::VOLTH)],
+        create_traffic_endpoints: vec![whole::endpoint(3), whole::endpoint(4)],
+        ..activate(0x0101, "10.10.3.101")
+    };
+    assert_eq!(
+        world.modify(seid, &more).cause,
+        pfcp::Cause::REQUEST_ACCEPTED
+    );
+    (world, seid)
 }
 
 // ===== messages =====

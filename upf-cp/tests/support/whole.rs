@@ -1,0 +1,210 @@
+//! Requests that have in them all that is carried out.
+
+use pfcp::{
+    ApplyAction, GateStatus, Pdi, SdfFilter, SessionEstablishmentRequest,
+    SessionModificationRequest,
+};
+
+use super::tree::Tree;
+use super::{
+    SMF, activate, association, choose, encode, far, ip, labels, open5gs, pdr, qer, uplink_pdi, urr,
+};
+
+/// Sound requests with all kinds of rules in them, and the SEID that they are about.
+pub fn requests(victim: u64) -> Vec<(Tree, u64)> {
+    let octets = |seid, request: &dyn Fn() -> Vec<u8>| (Tree::of(&request()).unwrap(), seid);
+    let update = pfcp::AssociationUpdateRequest {
+        node_id: ip(SMF).into(),
+        cp_function_features: Some(pfcp::CpFunctionFeatures::empty()),
+        ..Default::default()
+    };
+    let release = pfcp::AssociationReleaseRequest {
+        node_id: ip(SMF).into(),
+        ..Default::default()
+    };
+    let csid = pfcp::FqCsid {
+        node: pfcp::CsidNode::Ipv4(SMF.parse().unwrap()),
+        csids: vec![7],
+        node_type: Some(2),
+    };
+    let delete_set = pfcp::SessionSetDeletionRequest {
+        node_id: ip(SMF).into(),
+        fq_csids: vec![csid.clone()],
+        ..Default::default()
+    };
+    let move_set = pfcp::SessionSetModificationRequest {
+        node_id: ip(SMF).into(),
+        session_change_infos: vec![pfcp::SessionChangeInfo {
+            pgw_c_smf_fq_csids: vec![csid],
+            alternative_smf_pgw_c_ip_address: pfcp::AlternativeSmfIpAddress {
+                ipv4: Some(SMF.parse().unwrap()),
+                ..Default::default()
+            },
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    // Not beside the removal of that BAR.
+    let update_bar = SessionModificationRequest {
+        update_bar: Some(pfcp::UpdateBar {
+            bar_id: pfcp::BarId(1),
+            suggested_buffering_packets_count: pfcp::Update::Set(
+                pfcp::SuggestedBufferingPacketsCount(9),
+            ),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    vec![
+        octets(0, &|| encode(None, 1, &association())),
+        octets(0, &|| encode(None, 1, &pfds())),
+        octets(0, &|| encode(None, 1, &delete_set)),
+        octets(0, &|| encode(None, 1, &move_set)),
+        octets(0, &|| encode(None, 1, &update)),
+        octets(0, &|| encode(None, 1, &release)),
+        octets(0, &|| encode(Some(0), 1, &whole_establishment())),
+        octets(victim, &|| encode(Some(victim), 1, &whole_modification())),
+        octets(victim, &|| encode(Some(victim), 1, &update_bar)),
+    ]
+}
+
+/// What the application `video` is.
+pub fn pfds() -> pfcp::PfdManagementRequest {
+    let text = "permit out 17 from 192.0.2.0/24 443 to assigned";
+    let contents = pfcp::PfdContents {
+        flow_description: Some(pfcp::wire::Long(text.into())),
+        ..Default::default()
+    };
+    let context = pfcp::PfdContext {
+        pfd_contents: vec![contents],
+        ..Default::default()
+    };
+    let application = pfcp::ApplicationIdsPfds {
+        application_id: pfcp::ApplicationId("video".into()),
+        pfd_contexts: vec![context],
+        ..Default::default()
+    };
+    pfcp::PfdManagementRequest {
+        applications: vec![application],
+        node_id: Some(ip(SMF).into()),
+        ..Default::default()
+    }
+}
+
+/// A tunnel's end by itself.
+pub fn endpoint(id: u8) -> pfcp::CreateTrafficEndpoint {
+    pfcp::CreateTrafficEndpoint {
+        traffic_endpoint_id: pfcp::TrafficEndpointId(id),
+        local_f_teid: Some(choose(None)),
+        network_instance: Some(labels("internet")),
+        ..Default::default()
+    }
+}
+
+/// An establishment that has all that is carried out.
+pub fn whole_establishment() -> SessionEstablishmentRequest {
+    let mut request = open5gs(11);
+    request.create_pdrs[1].pdi.sdf_filters = vec![SdfFilter {
+        flow_description: Some("permit out 17 from 10.0.0.0/8 53 to assigned".into()),
+        tos_traffic_class: Some(pfcp::TosTrafficClass {
+            value: 0x20,
+            mask: 0xfc,
+        }),
+        filter_id: Some(7),
+        ..Default::default()
+    }];
+    request.create_pdrs[0].pdi.framed_routes = vec![pfcp::FramedRoute("10.46.7.0/24".into())];
+    request.create_traffic_endpoints = vec![endpoint(1)];
+    let at_endpoint = Pdi {
+        traffic_endpoint_ids: vec![pfcp::TrafficEndpointId(1)],
+        ..Default::default()
+    };
+    request.create_pdrs.push(pdr(9, 9, 2, at_endpoint));
+    let urr = &mut request.create_urrs[0];
+    urr.measurement_period = Some(pfcp::MeasurementPeriod(60));
+    urr.time_threshold = Some(pfcp::TimeThreshold(60));
+    urr.volume_quota = Some(pfcp::VolumeQuota {
+        total: Some(1 << 40),
+        ..Default::default()
+    });
+    request
+        .create_bar
+        .as_mut()
+        .unwrap()
+        .suggested_buffering_packets_count = Some(pfcp::SuggestedBufferingPacketsCount(9));
+    request
+}
+
+/// A modification of the victim with an operation of every kind.
+pub fn whole_modification() -> SessionModificationRequest {
+    let update_pdr = pfcp::UpdatePdr {
+        pdr_id: 4.into(),
+        precedence: Some(77.into()),
+        far_id: pfcp::Update::Set(2.into()),
+        pdi: Some(Pdi {
+            sdf_filters: vec![SdfFilter::flow("permit out 58 from any to assigned")],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let update_qer = pfcp::UpdateQer {
+        qer_id: 1.into(),
+        gate_status: Some(GateStatus::OPEN),
+        ..Default::default()
+    };
+    let update_urr = pfcp::UpdateUrr {
+        urr_id: 1.into(),
+        reporting_triggers: Some(pfcp::ReportingTriggers::VOLTH),
+        ..Default::default()
+    };
+    let remove_pdr = pfcp::RemovePdr {
+        pdr_id: 3.into(),
+        ..Default::default()
+    };
+    let query = pfcp::QueryUrr {
+        urr_id: 1.into(),
+        ..Default::default()
+    };
+    SessionModificationRequest {
+        remove_pdrs: vec![remove_pdr],
+        remove_fars: vec![pfcp::RemoveFar {
+            far_id: 3.into(),
+            ..Default::default()
+        }],
+        remove_qers: vec![pfcp::RemoveQer {
+            qer_id: 2.into(),
+            ..Default::default()
+        }],
+        remove_urrs: vec![pfcp::RemoveUrr {
+            urr_id: 2.into(),
+            ..Default::default()
+        }],
+        remove_traffic_endpoints: vec![pfcp::RemoveTrafficEndpoint {
+            traffic_endpoint_id: pfcp::TrafficEndpointId(4),
+            ..Default::default()
+        }],
+        create_traffic_endpoints: vec![endpoint(5)],
+        update_traffic_endpoints: vec![pfcp::UpdateTrafficEndpoint {
+            traffic_endpoint_id: pfcp::TrafficEndpointId(3),
+            network_instance: pfcp::Update::Set(labels("internet")),
+            ..Default::default()
+        }],
+        remove_bar: Some(pfcp::RemoveBar {
+            bar_id: pfcp::BarId(1),
+            ..Default::default()
+        }),
+        create_bar: Some(pfcp::CreateBar {
+            bar_id: pfcp::BarId(2),
+            ..Default::default()
+        }),
+        create_pdrs: vec![pdr(20, 10, 20, uplink_pdi())],
+        create_fars: vec![far(20, ApplyAction::DROP, None)],
+        create_qers: vec![qer(20)],
+        create_urrs: vec![urr(20, pfcp::ReportingTriggers::VOLTH)],
+        update_pdrs: vec![update_pdr],
+        update_qers: vec![update_qer],
+        update_urrs: vec![update_urr],
+        query_urrs: vec![query],
+        ..activate(0x0202, "10.10.3.102")
+    }
+}
