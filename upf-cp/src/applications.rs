@@ -23,6 +23,13 @@ pub(crate) struct Applications {
 /// What becomes of one application: its new filters, or `None` when it is removed.
 pub(crate) type Change = (Octets, Option<Arc<[SdfFilter]>>);
 
+/// An application that is not as it was: enough to take that back.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) id: Octets,
+    before: Option<Arc<[SdfFilter]>>,
+}
+
 impl Applications {
     pub(crate) fn is_known(&self, id: &Octets) -> bool {
         self.known.contains_key(id)
@@ -34,29 +41,28 @@ impl Applications {
         known.unwrap_or_else(|| Arc::new([nothing()]))
     }
 
-    /// The change that removes all.
-    pub(crate) fn all_removed(&self) -> Vec<Change> {
-        self.known.keys().map(|id| (id.clone(), None)).collect()
-    }
-
-    /// Puts changes in force. Gives those applications that are not as they were.
+    /// Puts changes in force; none at all removes all applications there are ("no application in
+    /// the request: wipe all"). Gives those that are not as they were.
     ///
     /// # Errors
     /// When there would be more applications than there may be; then nothing has changed.
     pub(crate) fn apply(
         &mut self,
-        changes: Vec<Change>,
+        mut changes: Vec<Change>,
         limits: &Limits,
-    ) -> Result<Vec<Octets>, Refusal> {
+    ) -> Result<Vec<Changed>, Refusal> {
+        if changes.is_empty() {
+            changes = self.known.keys().map(|id| (id.clone(), None)).collect();
+        }
         let mut known = self.known.clone();
         let mut changed = Vec::new();
-        for (id, filters) in changes {
-            let before = match filters {
+        for (id, after) in changes {
+            let before = match after.clone() {
                 Some(filters) => known.insert(id.clone(), filters),
                 None => known.remove(&id),
             };
-            if before.as_deref() != known.get(&id).map(AsRef::as_ref) {
-                changed.push(id);
+            if before != after {
+                changed.push(Changed { id, before });
             }
         }
         if known.len() > limits.applications {
@@ -64,6 +70,16 @@ impl Applications {
         }
         self.known = known;
         Ok(changed)
+    }
+
+    /// Takes changes back, the last first: one request may say several things of an application.
+    pub(crate) fn revert(&mut self, changed: &[Changed]) {
+        for Changed { id, before } in changed.iter().rev() {
+            match before {
+                Some(filters) => self.known.insert(id.clone(), Arc::clone(filters)),
+                None => self.known.remove(id),
+            };
+        }
     }
 }
 

@@ -74,7 +74,7 @@ pub struct Counters {
     pub takeovers_refused: u64,
     /// Requests that were refused because more came than there is time for.
     pub messages_shed: u64,
-    /// Sessions that could not be brought up to date when PFDs changed.
+    /// Sessions that could not go back to the PFDs they had, when a change to them was refused.
     pub recompiles_failed: u64,
     /// Reports that found too many others waiting for the same peer.
     pub reports_shed: u64,

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use pfcp::{
-    AssociationSetupResponse, NodeId, Octets, PfdPartialFailureInformation,
-    SessionRetentionInformation,
+    AssociationSetupResponse, NodeId, PfdPartialFailureInformation, SessionRetentionInformation,
 };
 use session::{Epoch, SessionIndex};
 
 use crate::association::PeerId;
 use crate::node::{Asked, Node};
+use crate::procedure::pfd::PfdChange;
 use crate::sets::Which;
 
 /// How many sessions have their turn in one slice: about half a millisecond.
@@ -43,8 +43,9 @@ pub(crate) enum Fate {
     },
     /// The first change that it is among says which SMF its reports go to from now on.
     Redirect(Vec<(Which, IpAddr)>),
-    /// If it names one of these applications, it is compiled anew.
-    Recompile(Vec<Octets>),
+    /// If it names one of these applications, it is compiled anew. Once one cannot be, the change
+    /// is taken back for all.
+    Recompile(PfdChange),
 }
 
 /// Which sessions have their turn; some may be gone when it comes.
@@ -173,6 +174,11 @@ impl Node {
 
     /// Whether all have had their turn.
     fn do_slice(&mut self, job: &mut Job) -> bool {
+        if let Fate::Recompile(change) = &mut job.fate
+            && let Some(sessions) = self.begin_pfds(change)
+        {
+            job.sessions = sessions;
+        }
         for _ in 0..SESSIONS_PER_SLICE {
             let Some(index) = job.sessions.next() else {
                 return true;
@@ -202,9 +208,10 @@ impl Node {
                         self.redirect(index, *to);
                     }
                 }
-                Fate::Recompile(changed) => {
-                    job.last = self.recompile(index, changed).or(job.last);
-                }
+                Fate::Recompile(change) => match self.recompile(index, change) {
+                    Ok(after) => job.last = after.or(job.last),
+                    Err(again) => job.sessions = again,
+                },
             }
         }
         job.sessions.is_empty()
@@ -238,7 +245,13 @@ impl Node {
             OwedAnswer::Release => self.answer_release(&asked, job.last),
             OwedAnswer::SetDeletion => self.answer_set_deletion(&asked, job.last),
             OwedAnswer::SetModification => self.answer_set_modification(&asked),
-            OwedAnswer::Pfds(failures) => self.answer_pfds(&asked, failures, job.last),
+            OwedAnswer::Pfds(failures) => match job.fate {
+                Fate::Recompile(PfdChange {
+                    failed: Some(refusal),
+                    ..
+                }) => self.refuse_pfds(&asked, refusal),
+                _ => self.answer_pfds(&asked, failures, job.last),
+            },
         }
     }
 }

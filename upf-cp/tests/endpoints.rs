@@ -433,3 +433,27 @@ fn endpoints_are_bounded() {
         world.delete(seid);
     }
 }
+
+/// What a PDR stands for counts, not what it was written as: else a session could be established
+/// that no modification could touch.
+#[test]
+fn pdrs_are_counted_as_they_are_unfolded() {
+    let mut config = upf_cp::NodeConfig::new(ip(UPF));
+    config.limits.pdrs_per_session = 3;
+    let mut world = World::with(config);
+    world.associate();
+    let mut request = session(1);
+    world.establish(&request);
+    let before = world.snapshot();
+    request = session(2);
+    let mut second = tunnel();
+    second.traffic_endpoint_id = TrafficEndpointId(3);
+    request.create_traffic_endpoints.push(second);
+    request.create_pdrs[0].pdi = at(SourceInterface::ACCESS, &[1, 3]);
+    let pfcp::Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
+        panic!()
+    };
+    assert_eq!(answer.cause, Cause::NO_RESOURCES_AVAILABLE);
+    assert_eq!(world.node.counters().limit(upf_cp::Limit::Rules), 1);
+    assert_eq!(world.snapshot(), before);
+}

@@ -22,6 +22,7 @@ use support::*;
 use upf_cp::{Input, Limit, NodeConfig};
 
 const VIDEO: &str = "permit out 17 from 192.0.2.0/24 443 to assigned";
+const OTHER: &str = "permit out 6 from 203.0.113.0/24 to assigned";
 const MORE: &str = "permit out 6 from 198.51.100.7 80 to assigned";
 
 fn id(name: &str) -> ApplicationId {
@@ -283,17 +284,74 @@ fn a_pdr_can_change_its_application_and_leave_it() {
     assert_eq!(flows(&world, seid), parsed(&[VIDEO]));
 }
 
+/// A PDR holds 255 filters: what an application may be here, and in a session may not.
 #[test]
-fn a_change_goes_through_many_sessions_in_slices() {
+fn a_change_that_a_session_cannot_take_is_taken_back_for_all() {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.limits.flows_per_application = 1_000;
+    config.limits.messages_per_second_per_peer = u32::MAX;
+    let mut world = World::with(config);
+    world.associate();
+    accepted(
+        &mut world,
+        vec![
+            application("video", vec![flow(VIDEO)]),
+            application("voice", vec![flow(VIDEO)]),
+        ],
+    );
+    let seids: Vec<u64> = (1..=8)
+        .map(|n| {
+            let name = if n % 2 == 0 { "video" } else { "voice" };
+            world.establish(&naming(n, name)).0
+        })
+        .collect();
+    let before = world.snapshot();
+    let many = vec![flow(MORE); 256];
+    // The sessions of the first application take it, those of the second cannot; and the third is
+    // new.
+    let answer = ask(
+        &mut world,
+        vec![
+            application("voice", vec![flow(MORE)]),
+            application("video", many.clone()),
+            application("new", vec![flow(MORE)]),
+        ],
+    );
+    assert_eq!(answer.cause, Cause::NO_RESOURCES_AVAILABLE);
+    assert_eq!(world.node.counters().limit(Limit::Applications), 1);
+    assert_eq!(world.node.counters().recompiles_failed, 0);
+    assert_eq!(world.snapshot(), before);
+    for seid in &seids {
+        assert_eq!(flows(&world, *seid), parsed(&[VIDEO]));
+    }
+    // Nor do sessions that come later see anything of it.
+    let later = world.establish(&naming(9, "video")).0;
+    assert_eq!(flows(&world, later), parsed(&[VIDEO]));
+    let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &naming(10, "new"))
+    else {
+        panic!()
+    };
+    assert_eq!(answer.offending_ie, Some(pfcp::OffendingIe(24)));
+    // 255 are taken.
+    let fit = vec![application("video", many[1..].to_vec())];
+    accepted(&mut world, fit);
+    assert_eq!(flows(&world, later).len(), 255);
+}
+
+/// A world with 1200 sessions, the first of which names one application and the others another: a
+/// change takes several slices.
+fn many_sessions() -> (World, Vec<u64>) {
     let mut config = NodeConfig::new(ip(UPF));
     config.limits.messages_per_second_per_peer = u32::MAX;
+    config.limits.flows_per_application = 1_000;
     config.limits.sessions = 1_200;
     let mut world = World::seeded(config, topology(), 1, 1_200);
     world.associate();
-    accepted(&mut world, vec![application("video", vec![flow(VIDEO)])]);
+    let both = ["voice", "video"].map(|name| application(name, vec![flow(VIDEO)]));
+    accepted(&mut world, both.into());
     let mut seids = vec![];
     for n in 0..1_200_u32 {
-        let mut request = naming(1, "video");
+        let mut request = naming(1, if n == 0 { "voice" } else { "video" });
         request.cp_f_seid.seid = u64::from(n) + 1;
         let address = std::net::Ipv4Addr::from(0x0a2d_0000 + n);
         for pdr in [0, 4] {
@@ -301,26 +359,69 @@ fn a_change_goes_through_many_sessions_in_slices() {
         }
         seids.push(world.establish(&request).0);
     }
+    (world, seids)
+}
+
+/// Asks for a change that is not answered at once.
+fn begin(world: &mut World, sequence: u32, applications: Vec<ApplicationIdsPfds>) {
     let request = PfdManagementRequest {
-        applications: vec![application("video", vec![flow(MORE)])],
+        applications,
         ..Default::default()
     };
-    let octets = encode(None, 70_000, &request);
+    let octets = encode(None, sequence, &request);
     assert!(world.octets(smf(), &octets).is_empty());
-    let beat = world.ask(None, &pfcp::HeartbeatRequest::default());
-    assert!(matches!(beat, Message::HeartbeatResponse(_)));
+}
+
+/// The causes of the answers that come when all is done.
+fn causes(world: &mut World) -> Vec<Cause> {
     let mut answers = vec![];
     while world.node.deadline_ms() == Some(world.now.elapsed_ms) {
         answers.extend(world.input(Input::Tick));
     }
-    assert_eq!(answers.len(), 1);
-    let Message::PfdManagementResponse(answer) = &answers[0].message else {
-        panic!()
+    let cause = |answer: &pfcp::Decoded| match &answer.message {
+        Message::PfdManagementResponse(answer) => answer.cause,
+        other => panic!("{other}"),
     };
-    assert_eq!(answer.cause, Cause::REQUEST_ACCEPTED);
-    assert!(
-        seids
-            .iter()
-            .all(|seid| flows(&world, *seid) == parsed(&[MORE]))
+    answers.iter().map(cause).collect()
+}
+
+#[test]
+fn a_change_goes_through_many_sessions_in_slices() {
+    let (mut world, seids) = many_sessions();
+    begin(
+        &mut world,
+        70_000,
+        vec![application("video", vec![flow(MORE)])],
     );
+    let beat = world.ask(None, &pfcp::HeartbeatRequest::default());
+    assert!(matches!(beat, Message::HeartbeatResponse(_)));
+    assert_eq!(causes(&mut world), [Cause::REQUEST_ACCEPTED]);
+    assert_eq!(flows(&world, seids[0]), parsed(&[VIDEO]));
+    let mut others = seids[1..].iter();
+    assert!(others.all(|seid| flows(&world, *seid) == parsed(&[MORE])));
+}
+
+/// Three changes at once, each of which would see the others' in the sessions that have had their
+/// turn: the second fails, and takes back its own.
+#[test]
+fn changes_have_their_turn_one_after_the_other() {
+    let (mut world, seids) = many_sessions();
+    let one = |name, description| vec![application(name, vec![flow(description)])];
+    begin(&mut world, 70_000, one("voice", MORE));
+    let mut second = one("voice", OTHER);
+    second.push(application("video", vec![flow(MORE); 256]));
+    begin(&mut world, 70_001, second);
+    begin(&mut world, 70_002, one("video", OTHER));
+    assert_eq!(
+        causes(&mut world),
+        [
+            Cause::REQUEST_ACCEPTED,
+            Cause::NO_RESOURCES_AVAILABLE,
+            Cause::REQUEST_ACCEPTED
+        ]
+    );
+    assert_eq!(flows(&world, seids[0]), parsed(&[MORE]));
+    let mut others = seids[1..].iter();
+    assert!(others.all(|seid| flows(&world, *seid) == parsed(&[OTHER])));
+    assert_eq!(world.node.counters().recompiles_failed, 0);
 }

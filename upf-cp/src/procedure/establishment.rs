@@ -135,6 +135,7 @@ impl Node {
             .try_for_each(|pdr| translator.define_filters(pdr.pdr_id, &pdr.pdi))?;
         pdrs.iter().try_for_each(|pdr| translator.create_pdr(pdr))?;
         translator.settle()?;
+        self.check_counts(draft)?;
         let compiled = compile(&Installed::default(), draft, &self.context(index, worker))?;
         let restoring = request
             .flags

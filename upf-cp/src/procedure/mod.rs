@@ -8,7 +8,7 @@ mod heartbeat;
 mod modification;
 mod node_report;
 mod operations;
-mod pfd;
+pub(crate) mod pfd;
 mod refuse;
 mod release;
 mod report;

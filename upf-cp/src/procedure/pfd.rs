@@ -1,51 +1,81 @@
 //! PFD management (TS 29.244, 6.2.5): what applications look like. All or nothing; a change is
-//! answered when the sessions that use it have been compiled anew.
+//! answered when the sessions that use it have been compiled anew, and taken back if one of them
+//! cannot be.
 
 use pfcp::{
-    Cause, CpFunctionFeatures, Octets, PfdManagementRequest, PfdManagementResponse,
+    Cause, CpFunctionFeatures, PfdManagementRequest, PfdManagementResponse,
     PfdPartialFailureInformation, SessionModificationRequest,
 };
 use session::{Epoch, SessionIndex};
 
-use crate::applications::{Change, change};
+use crate::applications::{Change, Changed, change};
+use crate::counters::Limit;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::work::{Fate, Job, Members, Owed, OwedAnswer};
 
+/// The message type of the request.
+const PFD_MANAGEMENT: u8 = 3;
+
+/// A change of PFDs, from its first turn among what there is to do to its answer. One ends before
+/// the next begins: what is taken back is that change's alone.
+#[derive(Debug)]
+pub(crate) struct PfdChange {
+    /// What is wanted, until its first turn.
+    wanted: Option<Vec<Change>>,
+    /// What came of it.
+    changed: Vec<Changed>,
+    /// Why it was taken back.
+    pub(crate) failed: Option<Refusal>,
+}
+
 impl Node {
     pub(crate) fn pfd_management(&mut self, asked: Asked, request: &PfdManagementRequest) {
-        let taken = self.take_pfds(&asked, request);
-        let (changed, failures) = match taken {
-            Ok(taken) => taken,
+        let (changes, failures) = match self.read_pfds(&asked, request) {
+            Ok(read) => read,
             Err(refusal) => {
                 self.refuse(&asked, &request.clone().into(), refusal);
                 return;
             }
         };
-        tracing::info!(from = %asked.from, applications = changed.len(), "PFDs have changed");
         let answer = OwedAnswer::Pfds(failures);
-        let owed = Some(Owed { asked, answer });
         self.begin(Job {
             peer: None,
             node_id: None,
-            sessions: if changed.is_empty() {
-                Members::none()
-            } else {
-                Members::all(self.sessions.places())
-            },
-            fate: Fate::Recompile(changed),
-            owed,
+            sessions: Members::none(),
+            fate: Fate::Recompile(PfdChange {
+                wanted: Some(changes),
+                changed: Vec::new(),
+                failed: None,
+            }),
+            owed: Some(Owed { asked, answer }),
             last: None,
         });
     }
 
-    /// Takes PFDs over; gives the applications that have changed, and those that could not be taken
-    /// by whom that may be said to (PAPFD).
-    fn take_pfds(
-        &mut self,
+    /// Puts a change in force for what comes from now on, at its first turn. Gives the sessions
+    /// that it may be about.
+    pub(crate) fn begin_pfds(&mut self, change: &mut PfdChange) -> Option<Members> {
+        let wanted = change.wanted.take()?;
+        match self.applications.apply(wanted, &self.config.limits) {
+            Ok(changed) => change.changed = changed,
+            Err(refusal) => change.failed = Some(refusal),
+        }
+        tracing::info!(applications = change.changed.len(), "PFDs change");
+        Some(if change.changed.is_empty() {
+            Members::none()
+        } else {
+            Members::all(self.sessions.places())
+        })
+    }
+
+    /// What becomes of applications, and which of them cannot be taken, for who may be told so
+    /// (PAPFD). None at all: all are removed.
+    fn read_pfds(
+        &self,
         asked: &Asked,
         request: &PfdManagementRequest,
-    ) -> Result<(Vec<Octets>, Vec<PfdPartialFailureInformation>), Refusal> {
+    ) -> Result<(Vec<Change>, Vec<PfdPartialFailureInformation>), Refusal> {
         let from = asked.from.ip();
         let peer = match &request.node_id {
             Some(node) => self.peers.of(node, from),
@@ -71,12 +101,7 @@ impl Node {
         if changes.is_empty() && !failures.is_empty() {
             return Err(Refusal::new(Cause::REQUEST_REJECTED));
         }
-        // "No application in the request: wipe all."
-        if request.applications.is_empty() {
-            changes = self.applications.all_removed();
-        }
-        let changed = self.applications.apply(changes, &limits)?;
-        Ok((changed, failures))
+        Ok((changes, failures))
     }
 
     pub(crate) fn answer_pfds(
@@ -98,21 +123,41 @@ impl Node {
         self.answer(asked, None, answer.cause, &answer, after);
     }
 
-    /// Compiles a session anew, if it names one of these applications.
-    pub(crate) fn recompile(&mut self, index: SessionIndex, changed: &[Octets]) -> Option<Epoch> {
-        let session = self.sessions.get(index)?;
-        if !session.details.names_any(changed) {
-            return None;
+    /// Refuses a change that has been taken back: what stood against it is a session's, and nothing
+    /// that the request names.
+    pub(crate) fn refuse_pfds(&mut self, asked: &Asked, refusal: Refusal) {
+        let refusal = match refusal.cause {
+            Cause::NO_RESOURCES_AVAILABLE => Refusal::limit(Limit::Applications),
+            _ => Refusal::new(Cause::REQUEST_REJECTED),
+        };
+        self.refuse_type(asked, PFD_MANAGEMENT, refusal);
+    }
+
+    /// Compiles a session anew, if it names an application that has changed. If it cannot be, the
+    /// change is taken back; then these sessions have their turn again.
+    pub(crate) fn recompile(
+        &mut self,
+        index: SessionIndex,
+        change: &mut PfdChange,
+    ) -> Result<Option<Epoch>, Members> {
+        let session = self.sessions.get(index);
+        if !session.is_some_and(|session| session.details.names_any(&change.changed)) {
+            return Ok(None);
         }
         // A modification that asks for nothing brings everything up to date.
         match self.try_modify(index, &mut SessionModificationRequest::default()) {
-            Ok((_, _, after)) => after,
+            Ok((_, _, after)) => Ok(after),
+            Err(refusal) if change.failed.is_none() => {
+                self.applications.revert(&change.changed);
+                change.failed = Some(refusal);
+                Err(Members::all(self.sessions.places()))
+            }
             Err(refusal) => {
                 self.counters.recompiles_failed += 1;
                 if self.may_log() {
-                    tracing::error!(%refusal, "a session keeps the old PFDs");
+                    tracing::error!(%refusal, "a session keeps PFDs that were taken back");
                 }
-                None
+                Ok(None)
             }
         }
     }

@@ -1,12 +1,13 @@
 //! SDF filters: a PDI brings them whole, or refers to one of the session by its id.
 
 use pfcp::wire::Ie;
-use pfcp::{ApplicationId, FailedRuleId, Octets};
+use pfcp::{ApplicationId, FailedRuleId};
 use session::PdrId;
 use session::sdf::{FlowDescription, SdfFilter};
 
 use super::pdr::failed;
 use super::{Details, Filter, Translator};
+use crate::applications::Changed;
 use crate::refusal::Refusal;
 
 impl Translator<'_> {
@@ -116,10 +117,10 @@ impl Translator<'_> {
 
 impl Details {
     /// Whether a PDR names one of these applications.
-    pub(crate) fn names_any(&self, applications: &[Octets]) -> bool {
+    pub(crate) fn names_any(&self, applications: &[Changed]) -> bool {
         let mut filters = self.named.iter().flat_map(|(_, filters)| filters);
         filters.any(|filter| match filter {
-            Filter::Application(id) => applications.iter().any(|there| there == id.as_ref()),
+            Filter::Application(id) => applications.iter().any(|there| there.id == **id),
             Filter::Own(_) | Filter::Named(_) => false,
         })
     }
