@@ -562,6 +562,9 @@ fn one_operation_each(r: &SessionModificationRequest) -> Result<(), Fault> {
     all.extend(r.remove_urrs.iter().map(|ie| F::Urr(ie.urr_id)));
     all.extend(r.create_urrs.iter().map(|ie| F::Urr(ie.urr_id)));
     all.extend(r.update_urrs.iter().map(|ie| F::Urr(ie.urr_id)));
+    all.extend(r.remove_bar.iter().map(|ie| F::Bar(ie.bar_id)));
+    all.extend(r.create_bar.iter().map(|ie| F::Bar(ie.bar_id)));
+    all.extend(r.update_bar.iter().map(|ie| F::Bar(ie.bar_id)));
     for (at, rule) in all.iter().enumerate() {
         if all[..at].contains(rule) {
             return Err(format!("two operations on {rule:?}"));

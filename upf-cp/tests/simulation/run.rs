@@ -238,6 +238,15 @@ impl Run {
                 .node
                 .handle(self.now, Input::Operator(Operator::Shutdown));
             self.sort(outputs)?;
+            // Who takes last reports (as a damaged association may say) has so long to answer them.
+            let most_ms = self.now.elapsed_ms + config().release_grace_ms;
+            let mut now = self.now;
+            while let Some(at) = self.node.deadline_ms().filter(|at| *at <= most_ms)
+                && !self.node.is_ended()
+            {
+                now.elapsed_ms = now.elapsed_ms.max(at);
+                self.node.handle(now, Input::Tick);
+            }
             if self.node.session_count() > 0 || self.node.publisher().sessions() > 0 {
                 return Err("sessions are left after a shutdown".to_owned());
             }
@@ -456,6 +465,12 @@ impl Run {
         self.note(|| describe(flight, &messages, &answers));
         conserve(&messages, answers.len() as u64, tally)?;
         self.done.duplicates += tally.duplicates;
+        if flight.damaged
+            && let Some(smf) = self.smfs.iter_mut().find(|smf| smf.address == from)
+        {
+            let numbers = answers.iter().map(|(answer, _)| answer.header.sequence);
+            numbers.for_each(|sequence| smf.misread(sequence));
+        }
         let mut answers = answers.into_iter();
         let expected = messages.len() == 1;
         for message in &messages {

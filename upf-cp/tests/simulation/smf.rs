@@ -1,6 +1,6 @@
 //! An SMF: what it has been told of its sessions, and what it asks for next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use pfcp::{
@@ -65,6 +65,9 @@ pub struct Smf {
     pub associated: bool,
     pub sessions: BTreeMap<u64, Seen>,
     outstanding: BTreeMap<u32, Outstanding>,
+    /// Numbers under which the UPF has answered a damaged request: such an answer may come when the
+    /// number is in use.
+    misread: BTreeSet<u32>,
     up_stamp: Option<u32>,
     restore: Vec<simulator::Session>,
     pub out: Vec<Vec<u8>>,
@@ -92,6 +95,7 @@ impl Smf {
             associated: false,
             sessions: BTreeMap::new(),
             outstanding: BTreeMap::new(),
+            misread: BTreeSet::new(),
             up_stamp: None,
             restore: vec![],
             out: vec![],
@@ -104,6 +108,7 @@ impl Smf {
         self.sessions.clear();
         self.outstanding.clear();
         self.restore.clear();
+        self.misread.clear();
         self.out.clear();
         self.up_stamp = None;
         self.stamp = self.stamp.max(ntp_s - 1) + 1;
@@ -412,6 +417,9 @@ impl Smf {
                 if known.is_some_and(|waits| waits.response_type == message.message_type())
                     && let Some(waits) = self.outstanding.remove(&header.sequence)
                 {
+                    if self.misread.contains(&header.sequence) {
+                        self.doubt_busy();
+                    }
                     self.answered(now_ms, waits.about, &message)?;
                 }
             }
@@ -549,6 +557,11 @@ impl Smf {
             }
         }
         self.send_establishment(now_ms, session, &outline);
+    }
+
+    /// A damaged request of this SMF was answered under that number.
+    pub fn misread(&mut self, sequence: u32) {
+        self.misread.insert(sequence);
     }
 
     /// What is under way may end in any way.
