@@ -75,6 +75,15 @@ impl Refusal {
         Self { cause, ..self }
     }
 
+    /// The cause for a request that is refused as a whole: some causes only say of one rule among
+    /// others why it failed (TS 29.244, 8.2.1).
+    pub(crate) const fn cause_of_all(&self) -> Cause {
+        match self.cause {
+            Cause::UNKNOWN_APPLICATION_ID => Cause::RULE_CREATION_MODIFICATION_FAILURE,
+            cause => cause,
+        }
+    }
+
     /// What the rules' compiler objects to.
     pub(crate) fn compile(error: CompileError) -> Self {
         use CompileError as E;

@@ -1,4 +1,6 @@
-//! Session establishment (TS 29.244, 6.3.2): all or nothing.
+//! Session establishment (TS 29.244, 6.3.2): all or nothing, but for CP functions that take a part.
+
+use std::borrow::Cow;
 
 use pfcp::{
     Cause, FSeid, PdnType, PfcpSeReqFlags, SessionEstablishmentRequest,
@@ -8,6 +10,7 @@ use session::plan::Installed;
 use session::{Epoch, Seid, SessionIndex, WorkerId};
 
 use super::draft::{Answered, check, check_counts, compile, network_of, publish};
+use super::partial::Failures;
 use crate::association::PeerId;
 use crate::counters::Limit;
 use crate::node::{Asked, Node};
@@ -30,14 +33,16 @@ impl Node {
     pub(crate) fn establish(&mut self, asked: Asked, request: &SessionEstablishmentRequest) {
         let cp_seid = request.cp_f_seid.seid;
         match self.try_establish(&asked, request) {
-            Ok((seid, draft, epoch)) => {
+            Ok((seid, draft, epoch, failures)) => {
+                self.log_failures(&asked, &failures);
                 if let Some(index) = self.sessions.by_seid(seid).map(|session| session.index) {
                     self.tag(index, &request.fq_csids, request.group_id.as_ref());
                 }
                 let answered = Answered::from(&draft);
                 let answer = SessionEstablishmentResponse {
                     node_id: self.config.node_id.clone(),
-                    cause: Cause::REQUEST_ACCEPTED,
+                    cause: failures.cause(),
+                    partial_failure_informations: failures.informations(),
                     up_f_seid: Some(FSeid::new(seid.0, self.config.advertise)),
                     created_pdrs: answered.created_pdrs,
                     created_traffic_endpoints: answered.created_endpoints,
@@ -53,7 +58,7 @@ impl Node {
         &mut self,
         asked: &Asked,
         request: &SessionEstablishmentRequest,
-    ) -> Result<(Seid, Draft, Epoch), Refusal> {
+    ) -> Result<(Seid, Draft, Epoch, Failures), Refusal> {
         let peer = self.peers.of(&request.node_id, asked.from.ip());
         let peer = peer.ok_or(Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION))?;
         let cp = self.cp_f_seid(&request.cp_f_seid)?;
@@ -73,10 +78,9 @@ impl Node {
         }
         let (index, worker) = self.publisher.reserve().ok_or(full)?;
         let seid = Sessions::seid(index, self.random.next_u64());
-        let mut draft = Draft::default();
-        draft.rules.seid = seid;
-        match self.install(request, (peer, cp), (index, worker), &mut draft) {
-            Ok((installed, epoch)) => {
+        let place = (index, worker, seid);
+        match self.install_partly(request, (peer, cp), place) {
+            Ok((mut draft, installed, epoch, failures)) => {
                 self.keep(
                     peer,
                     Session {
@@ -90,12 +94,33 @@ impl Node {
                         timer_ms: None,
                     },
                 );
-                Ok((seid, draft, epoch))
+                Ok((seid, draft, epoch, failures))
             }
             Err(refusal) => {
-                self.give_up(&draft);
                 self.publisher.withdraw(index, &[]);
                 Err(refusal)
+            }
+        }
+    }
+
+    /// Installs what can be of a request.
+    fn install_partly(
+        &mut self,
+        request: &SessionEstablishmentRequest,
+        (peer, cp): (PeerId, CpFSeid),
+        (index, worker, seid): (SessionIndex, WorkerId, Seid),
+    ) -> Result<(Draft, Installed, Epoch, Failures), Refusal> {
+        let mut failures = Failures::new(self.takes_part(peer));
+        let mut left = Cow::Borrowed(request);
+        loop {
+            let mut draft = Draft::default();
+            draft.rules.seid = seid;
+            match self.install(&left, (peer, cp), (index, worker), &mut draft) {
+                Ok((installed, epoch)) => return Ok((draft, installed, epoch, failures)),
+                Err(refusal) => {
+                    self.give_up(&draft);
+                    failures.narrow(&mut left, refusal)?;
+                }
             }
         }
     }

@@ -25,6 +25,9 @@ use crate::usage::UrrControl;
 const MODIFICATION: u8 = 52;
 const DELETION: u8 = 54;
 
+/// What a session was modified to, usage reports for the answer, and when it is in force.
+pub(super) type Modified = (Draft, Vec<UsageReport>, Option<Epoch>);
+
 /// Usage reports for the answer; and what is in force now, if rules changed.
 type Revised = (Vec<UsageReport>, Option<(Installed, Epoch)>);
 
@@ -47,11 +50,12 @@ impl Node {
         let sets = (request.fq_csids.clone(), request.group_id.clone());
         let has_cp_f_seid = request.cp_f_seid.is_some();
         let modified = self.owned(&asked).and_then(|index| {
-            let (draft, reports, after) = self.try_modify(index, request)?;
-            Ok((index, draft, reports, after))
+            let (modified, failures) = self.modify_partly(index, request)?;
+            Ok((index, modified, failures))
         });
         match modified {
-            Ok((index, draft, usage_reports, after)) => {
+            Ok((index, (draft, usage_reports, after), failures)) => {
+                self.log_failures(&asked, &failures);
                 self.retag(index, sets, has_cp_f_seid);
                 let cp_seid = self
                     .sessions
@@ -59,7 +63,8 @@ impl Node {
                     .map_or(0, |session| session.cp.seid);
                 let answered = Answered::from(&draft);
                 let answer = SessionModificationResponse {
-                    cause: Cause::REQUEST_ACCEPTED,
+                    cause: failures.cause(),
+                    partial_failure_informations: failures.informations(),
                     created_pdrs: answered.created_pdrs,
                     updated_pdrs: answered.updated_pdrs,
                     created_traffic_endpoints: answered.created_endpoints,
@@ -76,7 +81,7 @@ impl Node {
         &mut self,
         index: SessionIndex,
         request: &mut SessionModificationRequest,
-    ) -> Result<(Draft, Vec<UsageReport>, Option<Epoch>), Refusal> {
+    ) -> Result<Modified, Refusal> {
         check_supported(request)?;
         check_one_operation_each(request)?;
         let cp = request

@@ -9,6 +9,7 @@ use pfcp::{
 };
 use session::Seid;
 
+use super::partial::Failures;
 use crate::counters::Dropped;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
@@ -105,13 +106,13 @@ impl Node {
     pub(crate) fn refuse_establishment(&mut self, asked: &Asked, cp_seid: u64, refusal: Refusal) {
         let answer = SessionEstablishmentResponse {
             node_id: self.config.node_id.clone(),
-            cause: refusal.cause,
+            cause: refusal.cause_of_all(),
             offending_ie: refusal.offending.map(OffendingIe),
             failed_rule_id: refusal.rule,
             ..Default::default()
         };
         self.log_refusal(asked, &refusal);
-        self.answer(asked, Some(cp_seid), refusal.cause, &answer, None);
+        self.answer(asked, Some(cp_seid), answer.cause, &answer, None);
     }
 
     /// "SEID zero: a response Session context not found, or a rejection sent before the SEID could
@@ -124,7 +125,7 @@ impl Node {
             _ => owner.map_or(0, |session| session.cp.seid),
         };
         let offending_ie = refusal.offending.map(OffendingIe);
-        let cause = refusal.cause;
+        let cause = refusal.cause_of_all();
         self.log_refusal(asked, &refusal);
         if message_type == 54 {
             let answer = SessionDeletionResponse {
@@ -142,6 +143,13 @@ impl Node {
                 ..Default::default()
             };
             self.answer(asked, Some(cp_seid), cause, &answer, None);
+        }
+    }
+
+    /// Tells of the rules that failed in a request that was accepted but for them.
+    pub(super) fn log_failures(&mut self, asked: &Asked, failures: &Failures) {
+        for refusal in failures.refusals() {
+            self.log_refusal(asked, refusal);
         }
     }
 

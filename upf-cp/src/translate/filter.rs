@@ -1,7 +1,7 @@
 //! SDF filters: a PDI brings them whole, or refers to one of the session by its id.
 
 use pfcp::wire::Ie;
-use pfcp::{ApplicationId, FailedRuleId};
+use pfcp::{ApplicationId, Cause, FailedRuleId};
 use session::PdrId;
 use session::sdf::{FlowDescription, SdfFilter};
 
@@ -44,8 +44,12 @@ impl Translator<'_> {
         let named = &mut self.draft.details.named;
         if let Some(ApplicationId(application)) = &pdi.application_id {
             // "Different types in a PDI are ANDed": of filters, any has to match, not all.
-            if !ies.is_empty() || !self.applications.is_known(application) {
-                return Err(Refusal::rule::<ApplicationId>(rule));
+            let refuse = Refusal::rule::<ApplicationId>(rule);
+            if !self.applications.is_known(application) {
+                return Err(refuse.cause(Cause::UNKNOWN_APPLICATION_ID));
+            }
+            if !ies.is_empty() {
+                return Err(refuse);
             }
             named.retain(|(pdr, _)| *pdr != id);
             named.push((id, vec![Filter::Application(Box::new(application.clone()))]));

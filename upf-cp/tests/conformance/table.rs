@@ -393,6 +393,7 @@ pub(crate) const CAUSES: &[(u8, &str)] = &[
     (75, "c33_a_full_table_is_an_answer"),
     (76, "what_is_not_done_is_refused"),
     (78, "a_report_is_redirected"),
+    (81, "what_failed_is_told_and_the_rest_is_in_force"),
     (90, "one_bad_application_and_nothing_has_changed"),
     (91, "one_bad_application_and_nothing_has_changed"),
     (86, "c09_an_f_teid_belongs_to_its_session"),
@@ -433,6 +434,7 @@ pub(crate) const UP_FEATURES: &[(&str, &str)] = &[
 
 pub(crate) const CP_FEATURES: &[(&str, &str)] = &[
     ("PAPFD", "who_can_be_told_of_it_gets_the_good_ones_in"),
+    ("PSUCC", "what_failed_is_told_and_the_rest_is_in_force"),
     ("LOAD", "load_is_told_to_who_asked_for_it"),
     ("OVRL", "an_overload_is_told_and_taken_back"),
     (

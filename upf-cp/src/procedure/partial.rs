@@ -1,0 +1,242 @@
+//! Partial success (TS 29.244, 8.2.58, PSUCC): a CP function that has it is told which rules failed,
+//! and the rest is applied.
+//!
+//! What fails is taken out of the request and the rest tried again, as a whole: what is applied has
+//! passed every check together. A rule that refers to one that failed fails in its turn.
+
+use std::borrow::Cow;
+
+use pfcp::wire::Ie;
+use pfcp::{
+    Cause, CpFunctionFeatures, FailedRuleId, OffendingIeInformation, PartialFailureInformation,
+    SessionEstablishmentRequest, SessionModificationRequest,
+};
+
+use session::SessionIndex;
+
+use super::modification::Modified;
+use crate::association::PeerId;
+use crate::node::Node;
+use crate::refusal::Refusal;
+use crate::translate::Present as _;
+
+/// The most rules that may fail: each costs another try. With more, the request is refused.
+const FAILURES_MAX: usize = 32;
+
+/// A request whose rules can be told apart.
+pub(super) trait Separable: Clone {
+    /// Takes out what it says of a rule; whether that was anything.
+    fn take_out(&mut self, rule: FailedRuleId) -> bool;
+
+    /// Whether nothing is left to be applied.
+    fn is_void(&self) -> bool;
+}
+
+/// The rules of a request that failed.
+#[derive(Debug)]
+pub(super) struct Failures {
+    /// Whether the rest may be applied.
+    partly: bool,
+    failed: Vec<(FailedRuleId, Refusal)>,
+}
+
+impl Failures {
+    pub(super) const fn new(partly: bool) -> Self {
+        Self {
+            partly,
+            failed: Vec::new(),
+        }
+    }
+
+    /// Takes what was refused out of the request.
+    ///
+    /// # Errors
+    /// The refusal of the whole, if there is no way to go on: that of the first rule if all have
+    /// failed.
+    pub(super) fn narrow<R: Separable>(
+        &mut self,
+        request: &mut Cow<'_, R>,
+        refusal: Refusal,
+    ) -> Result<(), Refusal> {
+        let rule = refusal.rule.filter(|_| self.partly).ok_or(refusal)?;
+        if self.failed.len() == FAILURES_MAX || !request.to_mut().take_out(rule) {
+            return Err(refusal);
+        }
+        self.failed.push((rule, refusal));
+        match self.failed.first() {
+            Some((_, first)) if request.is_void() => Err(*first),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) const fn cause(&self) -> Cause {
+        if self.failed.is_empty() {
+            Cause::REQUEST_ACCEPTED
+        } else {
+            Cause::REQUEST_PARTIALLY_ACCEPTED
+        }
+    }
+
+    pub(super) fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.failed.iter().map(|(_, refusal)| refusal)
+    }
+
+    /// As the answer tells of them. Of an Offending IE it gives the type.
+    pub(super) fn informations(&self) -> Vec<PartialFailureInformation> {
+        let offending = |offending_type| OffendingIeInformation {
+            offending_type,
+            ..Default::default()
+        };
+        let information = |(rule, refusal): &(FailedRuleId, Refusal)| PartialFailureInformation {
+            failed_rule_id: *rule,
+            failure_cause: refusal.cause,
+            offending_ie_informations: refusal.offending.map(offending).into_iter().collect(),
+            ..Default::default()
+        };
+        self.failed.iter().map(information).collect()
+    }
+}
+
+impl Node {
+    /// Whether a peer wants what can be applied of its requests.
+    pub(super) fn takes_part(&self, peer: PeerId) -> bool {
+        let peer = self.peers.get(peer);
+        peer.is_some_and(|peer| peer.features.contains(CpFunctionFeatures::PSUCC))
+    }
+
+    /// Modifies a session by what can be applied of a request.
+    pub(super) fn modify_partly(
+        &mut self,
+        index: SessionIndex,
+        request: &mut SessionModificationRequest,
+    ) -> Result<(Modified, Failures), Refusal> {
+        let session = self.sessions.get(index);
+        let partly = session.is_some_and(|session| self.takes_part(session.peer));
+        let mut failures = Failures::new(partly);
+        if !partly {
+            return Ok((self.try_modify(index, request)?, failures));
+        }
+        let mut left = Cow::Borrowed(&*request);
+        loop {
+            let refusal = match self.try_modify(index, &mut left.clone().into_owned()) {
+                Ok(modified) => return Ok((modified, failures)),
+                Err(refusal) => refusal,
+            };
+            let refusal = self.blame_removal(index, &left, refusal);
+            failures.narrow(&mut left, refusal)?;
+        }
+    }
+
+    /// A PDR that stays cannot be without the FAR that a request removes: that is the rule which
+    /// failed.
+    fn blame_removal(
+        &self,
+        index: SessionIndex,
+        request: &SessionModificationRequest,
+        refusal: Refusal,
+    ) -> Refusal {
+        let about_far = refusal.offending == Some(<pfcp::FarId as Ie>::TYPE);
+        let (Some(FailedRuleId::Pdr(pdr)), true) = (refusal.rule, about_far) else {
+            return refusal;
+        };
+        let session = self.sessions.get(index);
+        let pdrs = session.map_or(&[][..], |session| &session.installed.rules.pdrs);
+        let is_used = |ie: &&pfcp::RemoveFar| {
+            let mut parts = pdrs.iter().filter(|there| there.id.0 == pdr.0);
+            parts.any(|there| there.far.0 == ie.far_id.0)
+        };
+        let updated = request.update_pdrs.iter().any(|ie| ie.pdr_id == pdr);
+        match request.remove_fars.iter().find(is_used) {
+            Some(ie) if !updated => Refusal {
+                rule: Some(FailedRuleId::Far(ie.far_id)),
+                ..refusal
+            },
+            _ => refusal,
+        }
+    }
+}
+
+/// Removes the IEs that are about a rule; whether there were any.
+fn take<T>(ies: &mut Vec<T>, is_it: impl Fn(&T) -> bool) -> bool {
+    let before = ies.len();
+    ies.retain(|ie| !is_it(ie));
+    ies.len() < before
+}
+
+impl Separable for SessionEstablishmentRequest {
+    fn take_out(&mut self, rule: FailedRuleId) -> bool {
+        use FailedRuleId as F;
+        match rule {
+            F::Pdr(id) => take(&mut self.create_pdrs, |ie| ie.pdr_id == id),
+            F::Far(id) => take(&mut self.create_fars, |ie| ie.far_id == id),
+            F::Qer(id) => take(&mut self.create_qers, |ie| ie.qer_id == id),
+            F::Urr(id) => take(&mut self.create_urrs, |ie| ie.urr_id == id),
+            F::Bar(id) => self.create_bar.take_if(|ie| ie.bar_id == id).is_some(),
+            _ => false,
+        }
+    }
+
+    /// No session is without a PDR.
+    fn is_void(&self) -> bool {
+        self.create_pdrs.is_empty()
+    }
+}
+
+impl Separable for SessionModificationRequest {
+    fn take_out(&mut self, rule: FailedRuleId) -> bool {
+        use FailedRuleId as F;
+        match rule {
+            F::Pdr(id) => {
+                take(&mut self.remove_pdrs, |ie| ie.pdr_id == id)
+                    | take(&mut self.create_pdrs, |ie| ie.pdr_id == id)
+                    | take(&mut self.update_pdrs, |ie| ie.pdr_id == id)
+            }
+            F::Far(id) => {
+                take(&mut self.remove_fars, |ie| ie.far_id == id)
+                    | take(&mut self.create_fars, |ie| ie.far_id == id)
+                    | take(&mut self.update_fars, |ie| ie.far_id == id)
+            }
+            F::Qer(id) => {
+                take(&mut self.remove_qers, |ie| ie.qer_id == id)
+                    | take(&mut self.create_qers, |ie| ie.qer_id == id)
+                    | take(&mut self.update_qers, |ie| ie.qer_id == id)
+            }
+            F::Urr(id) => {
+                take(&mut self.remove_urrs, |ie| ie.urr_id == id)
+                    | take(&mut self.create_urrs, |ie| ie.urr_id == id)
+                    | take(&mut self.update_urrs, |ie| ie.urr_id == id)
+                    | take(&mut self.query_urrs, |ie| ie.urr_id == id)
+            }
+            F::Bar(id) => {
+                self.remove_bar.take_if(|ie| ie.bar_id == id).is_some()
+                    | self.create_bar.take_if(|ie| ie.bar_id == id).is_some()
+                    | self.update_bar.take_if(|ie| ie.bar_id == id).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    fn is_void(&self) -> bool {
+        let rules = self.remove_pdrs.is_present()
+            || self.create_pdrs.is_present()
+            || self.update_pdrs.is_present()
+            || self.remove_fars.is_present()
+            || self.create_fars.is_present()
+            || self.update_fars.is_present()
+            || self.remove_qers.is_present()
+            || self.create_qers.is_present()
+            || self.update_qers.is_present()
+            || self.remove_urrs.is_present()
+            || self.create_urrs.is_present()
+            || self.update_urrs.is_present()
+            || self.remove_bar.is_present()
+            || self.create_bar.is_present()
+            || self.update_bar.is_present();
+        let endpoints = self.remove_traffic_endpoints.is_present()
+            || self.create_traffic_endpoints.is_present()
+            || self.update_traffic_endpoints.is_present();
+        let others =
+            self.cp_f_seid.is_present() || self.flags.is_present() || self.query_urrs.is_present();
+        !(rules || endpoints || others)
+    }
+}
