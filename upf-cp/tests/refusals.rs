@@ -52,6 +52,28 @@ fn flags_of_what_is_not_done_are_refused() {
 }
 
 #[test]
+fn all_reports_and_some_are_not_asked_for_at_once() {
+    let mut world = World::associated();
+    let (seid, _) = world.establish(&open5gs(9));
+    let before = world.snapshot();
+    let mut request = activate(0x0101, "10.10.3.101");
+    request.flags = Some(PfcpSmReqFlags::QAURR);
+    request.query_urrs = vec![pfcp::QueryUrr {
+        urr_id: 1.into(),
+        ..Default::default()
+    }];
+    let answer = world.modify(seid, &request);
+    let says = (answer.cause, answer.offending_ie);
+    assert_eq!(says, (Cause::MANDATORY_IE_INCORRECT, Some(OffendingIe(49))));
+    assert!(answer.usage_reports.is_empty());
+    assert_eq!(world.snapshot(), before);
+    request.flags = None;
+    let answer = world.modify(seid, &request);
+    assert_eq!(answer.cause, Cause::REQUEST_ACCEPTED);
+    assert_eq!(answer.usage_reports.len(), 1);
+}
+
+#[test]
 fn pausing_a_measurement_is_refused() {
     for information in [
         MeasurementInformation::INAM,

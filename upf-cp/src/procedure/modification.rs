@@ -173,7 +173,7 @@ impl Node {
         Ok((reports, Some(published)))
     }
 
-    /// Query URR and QAURR: immediate reports.
+    /// Query URR or QAURR, not both: immediate reports.
     fn query(
         &self,
         index: SessionIndex,
@@ -183,6 +183,9 @@ impl Node {
         let all = request
             .flags
             .is_some_and(|flags| flags.contains(PfcpSmReqFlags::QAURR));
+        if all && !request.query_urrs.is_empty() {
+            return Err(Refusal::ie::<PfcpSmReqFlags>(Cause::MANDATORY_IE_INCORRECT));
+        }
         let Some(session) = self.sessions.get(index) else {
             return Ok(Vec::new());
         };

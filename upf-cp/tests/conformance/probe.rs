@@ -55,8 +55,8 @@ fn sample(r#type: u16) -> Option<&'static [u8]> {
         // Rules that are there.
         108 | 109 | 81 => &[0, 0, 0, 1],
         56 => &[0, 1],
-        // BAR ID, Traffic Endpoint ID, QFI, Source and Destination Interface, PDN Type.
-        88 | 124 | 20 | 42 | 113 | 131 => &[1],
+        // BAR ID, Traffic Endpoint ID, QFI, Source and Destination Interface, PDN Type; DROBU.
+        49 | 88 | 124 | 20 | 42 | 113 | 131 => &[1],
         // Apply Action, Measurement Method; Reporting Triggers.
         44 | 62 => &[2],
         37 => &[2, 0, 0],

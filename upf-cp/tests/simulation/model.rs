@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use pfcp::{
     ApplyAction, CreateFar, CreatePdr, CreateQer, CreatedPdr, FTeid, FailedRuleId, Pdi,
-    SessionEstablishmentRequest, SessionModificationRequest, SourceInterface, Update, UpdateFar,
-    UpdatePdr,
+    PfcpSmReqFlags, SessionEstablishmentRequest, SessionModificationRequest, SourceInterface,
+    Update, UpdateFar, UpdatePdr,
 };
 use session::rule::{Action, DestinationInterface, Gate};
 use session::sdf::{FlowDescription, SdfFilter};
@@ -118,6 +118,10 @@ impl Model {
         created: Created<'_>,
     ) -> Result<Self, Fault> {
         one_operation_each(request)?;
+        let flags = request.flags.unwrap_or_default();
+        if flags.contains(PfcpSmReqFlags::QAURR) && !request.query_urrs.is_empty() {
+            return Err("QAURR together with Query URR".to_owned());
+        }
         let mut next = self.clone();
         for query in &request.query_urrs {
             if !self.content.urrs.contains(&query.urr_id.0) {
