@@ -11,13 +11,14 @@
 //! | [`sdf`] | flow descriptions and SDF filters |
 //! | [`plan`] | rules compiled for one packet: flat, index-linked, immutable |
 //! | [`tables`] | look-up by F-TEID and UE address, RCU-style publication |
-//! | [`meter`], [`usage`] | state that outlives a plan: token buckets, counters |
+//! | [`meter`], [`usage`], [`ledger`] | state that outlives a plan: token buckets, counters, where they lie |
 //! | [`report`] | what the packet path tells the control side, and what it is told to do |
 //! | [`topology`], [`neighbour`] | interfaces, networks, routes, next hops |
 //! | [`reference`](mod@reference) | the naive model that the plan is held against |
 
 pub mod id;
 pub mod inner;
+pub mod ledger;
 pub mod meter;
 pub mod neighbour;
 pub mod plan;
@@ -37,6 +38,7 @@ pub use id::{
     BarId, FarId, InterfaceId, NextHopId, PdrId, Precedence, QerId, Qfi, Seid, SessionIndex, Teid,
     UrrId, WorkerId,
 };
+pub use ledger::Ledger;
 pub use plan::{CompileError, Context, Plan};
 pub use rule::{Bar, Far, Pdi, Pdr, Qer, Rules, Urr};
 pub use tables::{Epoch, Key, PublishError, Publisher, Reader, Sizes, Snapshot, Tables};

@@ -8,20 +8,24 @@
 )]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use session::inner::Inner;
-use session::plan::{Act, Arrival, Context, Installed, Plan};
+use session::meter::Now;
+use session::plan::{Act, Arrival, Compiled, Context, Installed, Plan};
 use session::reference::{self, Ingress, Verdict};
 use session::rule::{
-    Action, DestinationInterface, Far, Forwarding, FramedRoutes, Gate, HeldTunnels, LocalFTeid,
-    OuterHeaderCreation, Pdi, Pdr, Qer, Rules, SourceInterface, UeAddress, ue_prefix,
+    Action, BitRate, DestinationInterface, Direction, Far, Forwarding, FramedRoutes, Gate,
+    HeldTunnels, LocalFTeid, OuterHeaderCreation, Pdi, Pdr, Qer, Rules, SourceInterface, UeAddress,
+    ue_prefix,
 };
 use session::sdf::{FlowDescription, SdfFilter};
 use session::tables::Key;
+use session::usage::Volume;
 use session::{
     CompileError, FarId, InterfaceId, NextHopId, PdrId, Precedence, QerId, Qfi, SessionIndex, Teid,
-    WorkerId,
+    UrrId, WorkerId,
 };
 
 const VRF: InterfaceId = InterfaceId(1);
@@ -442,10 +446,8 @@ fn the_ue_address_of_the_session_serves_pdrs_without_one() {
 #[test]
 fn meters_and_counters_go_on_through_a_modification() {
     let mut rules = downlink_session();
-    rules.urrs.push(session::Urr {
-        id: session::UrrId(1),
-    });
-    rules.pdrs[0].urrs.push(session::UrrId(1));
+    rules.urrs.push(session::Urr { id: UrrId(1) });
+    rules.pdrs[0].urrs.push(UrrId(1));
     let first = Installed::default()
         .compile(rules.clone(), &context(), |_| false)
         .unwrap();
@@ -456,15 +458,54 @@ fn meters_and_counters_go_on_through_a_modification() {
         .unwrap()
         .usage()
         .unwrap()
-        .count(session::rule::Direction::Downlink, 100);
+        .count(Direction::Downlink, 100);
     rules.fars[0].action = Action::Drop;
     let second = first
         .installed
         .compile(rules, &context(), |_| false)
         .unwrap();
-    let volume = second.installed.usage(session::UrrId(1)).unwrap().volume();
+    let volume = second.installed.usage(UrrId(1)).unwrap().volume();
     assert_eq!((volume.downlink_octets, volume.downlink_packets), (100, 1));
     assert!(second.add.is_empty() && second.remove.is_empty());
+}
+
+#[test]
+fn a_policer_and_a_counter_share_a_ledger_only_if_both_are_new() {
+    let (one, other) = (UrrId(1), UrrId(2));
+    let rate = BitRate {
+        uplink_kbps: 1,
+        downlink_kbps: 1,
+    };
+    let mut rules = downlink_session();
+    rules.qers[0].mbr = Some(rate);
+    let count_with = |rules: &mut Rules, urr| {
+        rules.urrs = [session::Urr { id: urr }].into_iter().collect();
+        rules.pdrs[0].urrs = [urr].into_iter().collect();
+    };
+    // How often the ledger of the counter is held: by the session and its step, for each purpose.
+    let held = |compiled: &Compiled| {
+        let step = compiled.plan.steps().next().unwrap();
+        Arc::strong_count(step.ledgers().next().unwrap().1)
+    };
+    count_with(&mut rules, one);
+    let first = Installed::default();
+    let first = first.compile(rules.clone(), &context(), |_| false).unwrap();
+    assert_eq!(held(&first), 4);
+    let step = first.plan.steps().next().unwrap();
+    assert!(step.meter().unwrap().pass(1500, Now(0)));
+    step.usage().unwrap().count(Direction::Downlink, 1500);
+    // Another counter starts from zero; the policer stands where it stood, also at another rate.
+    count_with(&mut rules, other);
+    rules.qers[0].mbr = Some(BitRate {
+        downlink_kbps: 2,
+        ..rate
+    });
+    let second = first.installed.compile(rules, &context(), |_| false);
+    let second = second.unwrap();
+    assert_eq!(held(&second), 2);
+    let step = second.plan.steps().next().unwrap();
+    assert_eq!(step.usage().unwrap().volume(), Volume::default());
+    assert!(!step.meter().unwrap().conforms(Now(0)));
 }
 
 #[test]

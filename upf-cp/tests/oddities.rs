@@ -75,7 +75,7 @@ use pfcp::{
 use session::inner::Inner;
 use session::plan::{Act, Arrival};
 use session::rule::{Action, Direction};
-use session::{InterfaceId, Qfi, Seid, Teid, Usage};
+use session::{InterfaceId, Ledger, Qfi, Seid, Teid};
 use support::*;
 use upf_cp::{NodeConfig, WorkerReport};
 
@@ -144,16 +144,17 @@ fn reporting_triggers_of_two_and_three_octets() {
         let cause = modify_with(&mut world, seid, u32::from(id), &body);
         assert_eq!(cause, Cause::REQUEST_ACCEPTED, "{triggers:?}");
         let session = world.node.sessions().next().unwrap().0;
-        let usage = {
+        let ledger = {
             let plan = world.readers[0].snapshot().session(session).unwrap();
             let step = plan.steps().find(|step| step.pdr.0 == 1).unwrap();
-            let mut usages = step.usages();
-            usages
+            let mut ledgers = step.ledgers();
+            ledgers
                 .find(|(urr, _)| urr.0 == u32::from(id))
                 .unwrap()
                 .1
                 .clone()
         };
+        let usage = ledger.usage();
         while !usage.count(Direction::Downlink, 500) {}
         usage.disarm();
         world.report(WorkerReport::Usage {
@@ -598,9 +599,10 @@ fn a_threshold_of_three_volumes() {
             ..urr(1, triggers)
         }];
         world.establish(&request);
-        let usage: std::sync::Arc<Usage> = step(&mut world, 1, |step| {
-            step.usages().next().unwrap().1.clone()
+        let ledger: std::sync::Arc<Ledger> = step(&mut world, 1, |step| {
+            step.ledgers().next().unwrap().1.clone()
         });
+        let usage = ledger.usage();
         let mut counted = 0;
         while !usage.count(direction, 100) {
             counted += 100;

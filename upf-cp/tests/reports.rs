@@ -18,7 +18,7 @@ use pfcp::{
 };
 use session::report::Command;
 use session::rule::Direction;
-use session::{SessionIndex, Usage};
+use session::{Ledger, SessionIndex, Usage};
 use support::*;
 use upf_cp::{NodeConfig, WorkerReport};
 
@@ -236,8 +236,18 @@ fn reports_wait_while_too_many_are_unanswered() {
 
 // ===== usage =====
 
+/// The counters of a URR, whichever plan is in force.
+struct Counted(Arc<Ledger>);
+
+impl std::ops::Deref for Counted {
+    type Target = Usage;
+    fn deref(&self) -> &Usage {
+        self.0.usage()
+    }
+}
+
 /// A session with one URR on the downlink PDR, and its counters as the worker sees them.
-fn measured(urr: pfcp::CreateUrr) -> (World, u64, Arc<Usage>) {
+fn measured(urr: pfcp::CreateUrr) -> (World, u64, Counted) {
     let mut world = World::associated();
     let mut request = open5gs(9);
     request.create_urrs = vec![urr];
@@ -246,11 +256,11 @@ fn measured(urr: pfcp::CreateUrr) -> (World, u64, Arc<Usage>) {
     (world, seid, usage)
 }
 
-fn usage(world: &mut World) -> Arc<Usage> {
+fn usage(world: &mut World) -> Counted {
     let index = index(world);
     let plan = world.readers[0].snapshot().session(index).unwrap();
-    let usage = plan.steps().flat_map(session::plan::Step::usages).next();
-    Arc::clone(usage.unwrap().1)
+    let ledger = plan.steps().flat_map(session::plan::Step::ledgers).next();
+    Counted(Arc::clone(ledger.unwrap().1))
 }
 
 /// Counts packets as a worker does, and tells the node when it is to be told.

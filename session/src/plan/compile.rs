@@ -11,7 +11,8 @@ use super::{
     Act, Encapsulation, Entry, FirstMatches, HAS_V4, Matcher, Plan, Sieve, Step, Steps, UeMatch,
 };
 use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
-use crate::meter::Meter;
+use crate::ledger::Ledger;
+use crate::meter::Rate;
 use crate::rule::{
     Action, BitRate, DestinationInterface, Direction, Far, FramedRoutes, Gate, LocalFTeid, Pdr,
     Qer, Rules, SourceInterface, UeAddress,
@@ -102,10 +103,10 @@ pub struct Installed {
     usages: Usages,
 }
 
-/// The policers of QERs that have a rate.
-type Meters = SmallVec<[(QerId, BitRate, Arc<Meter>); 1]>;
-/// The counters of URRs.
-type Usages = SmallVec<[(UrrId, Arc<Usage>); 1]>;
+/// Where the policers are, of QERs that have a rate.
+type Meters = SmallVec<[(QerId, Arc<Ledger>); 1]>;
+/// Where the counters of URRs are.
+type Usages = SmallVec<[(UrrId, Arc<Ledger>); 1]>;
 
 /// The outcome of a compilation: hand `plan`, `add` and `remove` to the publisher and, when that
 /// succeeds, keep `installed`.
@@ -135,11 +136,12 @@ impl Installed {
     ) -> Result<Compiled, CompileError> {
         check_ids(&rules)?;
         let layout = self.layout.next(&rules)?;
+        let (meters, usages) = self.ledgers_for(&rules);
         let installed = Self {
-            meters: self.meters_for(&rules, context),
-            usages: self.usages_for(&rules),
-            layout,
             rules,
+            layout,
+            meters,
+            usages,
         };
         let plan = installed.plan(context)?;
         let (old, new) = (&self.layout, &installed.layout);
@@ -171,40 +173,23 @@ impl Installed {
     }
 
     /// The counters of a URR.
-    pub fn usage(&self, urr: UrrId) -> Option<&Arc<Usage>> {
-        self.usages
-            .iter()
-            .find(|(id, _)| *id == urr)
-            .map(|(_, usage)| usage)
+    pub fn usage(&self, urr: UrrId) -> Option<&Usage> {
+        of(&self.usages, urr).map(|ledger| ledger.usage())
     }
 
-    fn meters_for(&self, rules: &Rules, context: &Context) -> Meters {
-        let metered = rules.qers.iter().filter_map(|qer| Some((qer.id, qer.mbr?)));
-        metered
-            .map(|(id, rate)| {
-                let old = self.meters.iter().find(|(old, ..)| *old == id);
-                let meter = match old {
-                    Some((_, same, meter)) if *same == rate => Arc::clone(meter),
-                    _ => {
-                        let meter = Meter::new(rate, context.hz, context.burst_ms);
-                        if let Some((.., old)) = old {
-                            meter.inherit(old);
-                        }
-                        Arc::new(meter)
-                    }
-                };
-                (id, rate, meter)
-            })
-            .collect()
-    }
-
-    fn usages_for(&self, rules: &Rules) -> Usages {
-        let usage = |urr: UrrId| self.usage(urr).map_or_else(Arc::default, Arc::clone);
-        rules
-            .urrs
-            .iter()
-            .map(|urr| (urr.id, usage(urr.id)))
-            .collect()
+    /// The ledgers that are there go on; a policer and a counter that are new together share one.
+    fn ledgers_for(&self, rules: &Rules) -> (Meters, Usages) {
+        let or_new = |old: Option<&Arc<Ledger>>| old.map_or_else(Arc::default, Arc::clone);
+        let metered = rules.qers.iter().filter(|qer| qer.mbr.is_some());
+        let meters: Meters = metered
+            .map(|qer| (qer.id, or_new(of(&self.meters, qer.id))))
+            .collect();
+        let is_new = |(qer, _): &&(QerId, _)| of(&self.meters, *qer).is_none();
+        let mut shared = meters.iter().filter(is_new).map(|(_, ledger)| ledger);
+        let mut ledger = |urr| or_new(of(&self.usages, urr).or_else(|| shared.next()));
+        let urrs = rules.urrs.iter().map(|urr| urr.id);
+        let usages = urrs.map(|urr| (urr, ledger(urr))).collect();
+        (meters, usages)
     }
 
     fn plan(&self, context: &Context) -> Result<Plan, CompileError> {
@@ -222,11 +207,11 @@ impl Installed {
         let mut steps = SmallVec::<[Step; 2]>::with_capacity(order.len());
         for pdr in &order {
             matchers.push(self.matcher(pdr, &framed, &mut filters)?);
-            steps.push(self.step(pdr)?);
+            steps.push(self.step(pdr, context)?);
         }
         // What is asleep must be able to wake.
         let mut dormant = rules.pdrs.iter().filter(|pdr| pdr.dormant);
-        dormant.try_for_each(|pdr| self.step(pdr).map(drop))?;
+        dormant.try_for_each(|pdr| self.step(pdr, context).map(drop))?;
         let (ue_v6, ue_v6_mask) = rules
             .ue
             .ipv6
@@ -321,7 +306,7 @@ impl Installed {
         })
     }
 
-    fn step(&self, pdr: &Pdr) -> Result<Step, CompileError> {
+    fn step(&self, pdr: &Pdr, context: &Context) -> Result<Step, CompileError> {
         let rules = &self.rules;
         let far = rules.fars.iter().find(|far| far.id == pdr.far);
         let far = far.ok_or(CompileError::NoFar(pdr.id, pdr.far))?;
@@ -334,18 +319,16 @@ impl Installed {
             })
             .collect::<Result<_, _>>()?;
         let usages = pdr.urrs.iter().map(|id| {
-            let usage = self.usage(*id).map(Arc::clone);
-            let usage = usage.ok_or(CompileError::NoUrr(pdr.id, *id))?;
-            Ok((*id, usage))
+            let ledger = of(&self.usages, *id);
+            let ledger = ledger.ok_or(CompileError::NoUrr(pdr.id, *id))?;
+            Ok((*id, Arc::clone(ledger)))
         });
         let usages = usages.collect::<Result<SmallVec<[_; 2]>, _>>()?;
-        let meters = pdr.qers.iter().filter_map(|id| {
-            self.meters
-                .iter()
-                .find(|(qer, ..)| qer == id)
-                .map(|(.., meter)| Arc::clone(meter))
-        });
         let direction = direction(pdr, far);
+        let meters = qers.iter().filter_map(|qer| {
+            let ledger = of(&self.meters, qer.id)?;
+            Some((rate(qer.mbr?, direction, context), Arc::clone(ledger)))
+        });
         let destination = far.forwarding.map(|forwarding| forwarding.destination);
         let mut step = Step::new(pdr.id, far.id).with(meters, usages);
         step.act = if gate(&qers, direction) == Gate::Closed {
@@ -405,6 +388,14 @@ fn direction(pdr: &Pdr, far: &Far) -> Direction {
         SourceInterface::Access if !to_access => Direction::Uplink,
         _ => Direction::Downlink,
     }
+}
+
+fn rate(mbr: BitRate, direction: Direction, context: &Context) -> Rate {
+    let kbps = match direction {
+        Direction::Uplink => mbr.uplink_kbps,
+        Direction::Downlink => mbr.downlink_kbps,
+    };
+    Rate::new(kbps, context.hz, context.burst_ms)
 }
 
 fn gate(qers: &[&Qer], direction: Direction) -> Gate {
@@ -473,6 +464,12 @@ fn check_ids(rules: &Rules) -> Result<(), CompileError> {
         }
     }
     Ok(())
+}
+
+/// The ledger of the rule with that id.
+fn of<I: Copy + PartialEq>(ledgers: &[(I, Arc<Ledger>)], id: I) -> Option<&Arc<Ledger>> {
+    let mut ledgers = ledgers.iter();
+    ledgers.find(|(of, _)| *of == id).map(|(_, ledger)| ledger)
 }
 
 /// The first id that comes a second time.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Encapsulation;
 use crate::id::{FarId, InterfaceId, NextHopId, PdrId, Qfi, Teid, UrrId};
-use crate::meter::Meter;
+use crate::ledger::Ledger;
+use crate::meter::{Meter, Rate};
 use crate::publish::prefetch;
 use crate::rule::{Direction, OuterHeaderRemoval};
 use crate::usage::Usage;
@@ -14,8 +15,9 @@ use crate::usage::Usage;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Step {
-    meter: Option<Arc<Meter>>,
-    usage: Option<Arc<Usage>>,
+    meter: Option<Arc<Ledger>>,
+    rate: Rate,
+    usage: Option<Arc<Ledger>>,
     more: Option<Box<More>>,
     /// What to do.
     pub act: Act,
@@ -37,12 +39,16 @@ pub struct Step {
 }
 
 const _: () = assert!(size_of::<Step>() == 128);
+const _: () = assert!(std::mem::offset_of!(Step, encapsulation) < 64);
+
+/// A QER's rate in the direction of the step, and where its policer is.
+pub(super) type Metered = (Rate, Arc<Ledger>);
 
 /// Policers and counters beyond the first of each.
 #[derive(Debug)]
 struct More {
-    meters: Box<[Arc<Meter>]>,
-    usages: Box<[(UrrId, Arc<Usage>)]>,
+    meters: Box<[Metered]>,
+    usages: Box<[(UrrId, Arc<Ledger>)]>,
 }
 
 /// Apply Action and destination in one.
@@ -80,6 +86,7 @@ impl Step {
     pub(super) fn new(pdr: PdrId, far: FarId) -> Self {
         Self {
             meter: None,
+            rate: Rate::default(),
             usage: None,
             more: None,
             act: Act::Drop,
@@ -97,8 +104,8 @@ impl Step {
     /// With these policers and counters.
     pub(super) fn with(
         self,
-        meters: impl IntoIterator<Item = Arc<Meter>>,
-        usages: impl IntoIterator<Item = (UrrId, Arc<Usage>)>,
+        meters: impl IntoIterator<Item = Metered>,
+        usages: impl IntoIterator<Item = (UrrId, Arc<Ledger>)>,
     ) -> Self {
         let (mut meters, mut usages) = (meters.into_iter(), usages.into_iter());
         let (meter, first) = (meters.next(), usages.next());
@@ -106,8 +113,10 @@ impl Step {
             meters: meters.collect(),
             usages: usages.collect(),
         };
+        let (rate, meter) = meter.unzip();
         Self {
             meter,
+            rate: rate.unwrap_or_default(),
             urr: first.as_ref().map_or(UrrId(0), |(urr, _)| *urr),
             usage: first.map(|(_, usage)| usage),
             more: (!more.meters.is_empty() || !more.usages.is_empty()).then(|| Box::new(more)),
@@ -117,14 +126,15 @@ impl Step {
 
     /// The first policer.
     #[inline]
-    pub fn meter(&self) -> Option<&Meter> {
-        self.meter.as_deref()
+    pub fn meter(&self) -> Option<Meter<'_>> {
+        let ledger = self.meter.as_ref()?;
+        Some(Meter::new(self.rate, ledger.arrivals(), self.direction))
     }
 
     /// The first counter.
     #[inline]
     pub fn usage(&self) -> Option<&Usage> {
-        self.usage.as_deref()
+        self.usage.as_deref().map(Ledger::usage)
     }
 
     /// Whether there are policers or counters beyond the first of each.
@@ -134,16 +144,22 @@ impl Step {
     }
 
     /// The policers of its QERs: all have to agree.
-    pub fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
+    pub fn meters(&self) -> impl Iterator<Item = Meter<'_>> {
         let more = self.more.iter().flat_map(|more| &more.meters);
-        self.meter.iter().chain(more)
+        let more = more.map(|(rate, ledger)| Meter::new(*rate, ledger.arrivals(), self.direction));
+        self.meter().into_iter().chain(more)
     }
 
     /// The counters of its URRs.
-    pub fn usages(&self) -> impl Iterator<Item = (UrrId, &Arc<Usage>)> {
-        let first = self.usage.iter().map(|usage| (self.urr, usage));
+    pub fn usages(&self) -> impl Iterator<Item = (UrrId, &Usage)> {
+        self.ledgers().map(|(urr, ledger)| (urr, ledger.usage()))
+    }
+
+    /// Where the counters of its URRs are.
+    pub fn ledgers(&self) -> impl Iterator<Item = (UrrId, &Arc<Ledger>)> {
+        let first = self.usage.iter().map(|ledger| (self.urr, ledger));
         let more = self.more.iter().flat_map(|more| &more.usages);
-        first.chain(more.map(|(urr, usage)| (*urr, usage)))
+        first.chain(more.map(|(urr, ledger)| (*urr, ledger)))
     }
 
     /// Starts loading it; all of it for packets that get an outer header.
@@ -158,11 +174,11 @@ impl Step {
     /// Starts loading what policing and counting will touch.
     #[inline]
     pub(super) fn prefetch_counters(&self) {
-        if let Some(meter) = &self.meter {
-            prefetch(&**meter);
+        if let Some(ledger) = &self.meter {
+            prefetch(&**ledger);
         }
-        if let Some(usage) = &self.usage {
-            prefetch(&**usage);
+        if let Some(ledger) = &self.usage {
+            prefetch(&**ledger);
         }
     }
 

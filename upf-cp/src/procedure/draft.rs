@@ -73,9 +73,7 @@ impl Node {
             return;
         };
         let installed = &session.installed;
-        arm(&session.details.urrs, |urr| {
-            installed.usage(urr).map(AsRef::as_ref)
-        });
+        arm(&session.details.urrs, |urr| installed.usage(urr));
         let deadlines = session
             .details
             .urrs

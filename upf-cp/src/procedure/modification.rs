@@ -152,7 +152,7 @@ impl Node {
         let volume = |urr| {
             old.installed
                 .usage(urr)
-                .map(|usage| usage.volume())
+                .map(session::Usage::volume)
                 .unwrap_or_default()
         };
         let last = |urr: &mut UrrControl| {
@@ -211,7 +211,7 @@ impl Node {
             let volume = session
                 .installed
                 .usage(urr.id)
-                .map(|u| u.volume())
+                .map(session::Usage::volume)
                 .unwrap_or_default();
             let mut report = urr.report(UsageReportTrigger::IMMER, self.now, &volume);
             report.query_urr_reference = request.query_urr_reference;
@@ -281,7 +281,7 @@ impl Node {
                 let last = |urr: &mut UrrControl| {
                     let volume = installed
                         .usage(urr.id)
-                        .map(|u| u.volume())
+                        .map(session::Usage::volume)
                         .unwrap_or_default();
                     urr.report(UsageReportTrigger::TERMR, now, &volume)
                 };

@@ -165,7 +165,7 @@ impl Node {
         let installed = &session.installed;
         let last = |urr: &mut UrrControl| {
             let usage = installed.usage(urr.id);
-            let volume = usage.map(|usage| usage.volume()).unwrap_or_default();
+            let volume = usage.map(session::Usage::volume).unwrap_or_default();
             (!urr.is_null(&volume)).then(|| urr.report(UsageReportTrigger::TEBUR, now, &volume))
         };
         let reports: Vec<UsageReport> = session.details.urrs.iter_mut().filter_map(last).collect();

@@ -38,9 +38,7 @@ fn may_pass(step: &Step, octets: u16, now: Now) -> Result<(), Fate> {
         return Err(Fate::Drop(Reason::QuotaExhausted));
     }
     match step.meter() {
-        Some(meter) if !meter.pass(step.direction, octets, now) => {
-            Err(Fate::Drop(Reason::RateExceeded))
-        }
+        Some(meter) if !meter.pass(octets, now) => Err(Fate::Drop(Reason::RateExceeded)),
         _ => Ok(()),
     }
 }
@@ -59,15 +57,14 @@ const fn without_way(act: Act) -> Fate {
 
 #[inline(never)]
 fn all_may_pass(step: &Step, octets: u16, now: Now) -> Result<(), Fate> {
-    let direction = step.direction;
     if step.usages().any(|(_, usage)| usage.is_exhausted()) {
         return Err(Fate::Drop(Reason::QuotaExhausted));
     }
-    if !step.meters().all(|meter| meter.conforms(direction, now)) {
+    if !step.meters().all(|meter| meter.conforms(now)) {
         return Err(Fate::Drop(Reason::RateExceeded));
     }
     for meter in step.meters() {
-        meter.charge(direction, octets, now);
+        meter.charge(octets, now);
     }
     Ok(())
 }
