@@ -324,8 +324,8 @@ sections! {
         bars_per_session: u32 = "16" in 1..=255;
         /// Applications that SMFs describe by PFDs.
         applications: u32 = "1024" in 0..=1_000_000;
-        /// Flow descriptions of one application. Each is compared with packets, one after the other.
-        flows_per_application: u32 = "64" in 1..=4096;
+        /// Flow descriptions of one application; a packet detection rule holds 255. Each is compared with packets, one after the other.
+        flows_per_application: u32 = "64" in 1..=255;
         /// PFCP messages of all peers per second that there is time for. Beyond, establishments and modifications are refused by their priority, with the cause "congestion", and SMFs that can read it are told (LOAD, OVRL).
         messages_per_second: u32 = "500000" in 1..=100_000_000;
         /// PFCP messages handled per second and peer, and for all strangers together. Those above it are dropped and counted.
