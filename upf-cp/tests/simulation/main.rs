@@ -1,6 +1,6 @@
-//! A seeded simulation of N4: SMFs of all flavours, a network that loses, repeats, overtakes and
-//! damages, restarts of either side, workers that tell things and workers that are slow, strangers
-//! that guess; against the real node and the real tables, in virtual time.
+//! A seeded simulation of N4: SMFs of all flavours, which bundle at times; a network that loses,
+//! repeats, overtakes and damages, restarts of either side, workers that tell things and workers
+//! that are slow, strangers that guess; against the real node and the real tables, in virtual time.
 //!
 //! After every datagram the sessions of the node are those that follow from the answers it gave
 //! (`truth`, by a second reading of the specification, `model`), and each SMF's picture of its
@@ -142,7 +142,7 @@ fn whatever_comes_the_node_and_the_tables_are_right() {
             "{done:?}"
         );
         assert!(
-            done.duplicates > 10 && done.damaged > 10 && done.reports > 10,
+            done.duplicates > 10 && done.damaged > 10 && done.bundles > 10 && done.reports > 10,
             "{done:?}"
         );
     }

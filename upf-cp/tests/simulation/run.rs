@@ -72,6 +72,7 @@ pub struct Done {
     pub steps: u64,
     pub datagrams: u64,
     pub damaged: u64,
+    pub bundles: u64,
     pub established: u64,
     pub accepted: u64,
     pub refused: u64,
@@ -200,7 +201,10 @@ impl Run {
 
     fn smf_acts(&mut self) {
         let at = self.dice.roll(self.smfs.len() as u32) as usize;
-        self.smfs[at].act(self.now.elapsed_ms, self.now.ntp_s, &mut self.dice);
+        let times = if self.dice.percent(15) { 4 } else { 1 };
+        for _ in 0..times {
+            self.smfs[at].act(self.now.elapsed_ms, self.now.ntp_s, &mut self.dice);
+        }
         self.post(at);
     }
 
@@ -208,7 +212,12 @@ impl Run {
     fn post(&mut self, at: usize) {
         let smf = &mut self.smfs[at];
         let from = smf.address;
-        for octets in std::mem::take(&mut smf.out) {
+        let mut out = std::mem::take(&mut smf.out);
+        if out.len() > 1 && self.dice.percent(70) {
+            self.done.bundles += 1;
+            out = bundle(out);
+        }
+        for octets in out {
             let flight = Flight {
                 from,
                 to: UPF,
@@ -452,8 +461,9 @@ impl Run {
         let before = Tally::of(self.node.counters());
         let from = flight.from;
         let stranger = !self.truth.is_known(from.ip());
+        // In a bundle, one request may take what the next one needs.
         let scarce = Scarce {
-            resources: self.is_scarce(),
+            resources: self.is_scarce() || messages.len() > 1,
         };
         let input = Input::Datagram {
             from,
@@ -471,36 +481,64 @@ impl Run {
             let numbers = answers.iter().map(|(answer, _)| answer.header.sequence);
             numbers.for_each(|sequence| smf.misread(sequence));
         }
-        let mut answers = answers.into_iter();
-        let expected = messages.len() == 1;
-        for message in &messages {
-            match message {
-                Ok(request) if request.message.is_request() => {
-                    let Some(answer) = answers.next() else {
-                        continue;
-                    };
-                    self.answered(flight, request, &answer, tally, expected, scarce)?;
-                }
-                Ok(response) => self.response(from.ip(), response),
-                // "The header is sound, the rest is not."
-                Err(DecodeError::Message { header, .. }) => {
-                    if let Some((answer, octets)) = answers.next() {
-                        if !stranger && tally.duplicates == 0 {
-                            let now_ms = self.now.elapsed_ms;
-                            self.truth.answered(from, &flight.octets, &octets, now_ms);
-                        }
-                        if answer.header.sequence != header.sequence {
-                            return Err("an answer under another number".to_owned());
-                        }
-                    }
-                }
-                Err(_) => _ = answers.next(),
-            }
-        }
+        self.compare(flight, &messages, answers, tally, scarce)?;
         if stranger && tally.sessions != 0 {
             return Err("a stranger changed which sessions there are".to_owned());
         }
         self.check_sessions()
+    }
+
+    /// Holds the answers to a datagram against what was asked.
+    fn compare(
+        &mut self,
+        flight: &Flight,
+        messages: &[Result<Decoded, DecodeError>],
+        mut answers: Vec<(Decoded, Vec<u8>)>,
+        tally: Tally,
+        scarce: Scarce,
+    ) -> Result<(), String> {
+        let (from, alone) = (flight.from, messages.len() == 1);
+        let stranger = !self.truth.is_known(from.ip());
+        for (message, (own, whole)) in messages.iter().zip(pieces(&flight.octets)) {
+            let header = match message {
+                Ok(request) if request.message.is_request() => request.header,
+                Ok(response) => {
+                    self.response(from.ip(), response);
+                    continue;
+                }
+                Err(DecodeError::Message { header, .. }) => *header,
+                Err(_) => continue,
+            };
+            let right = |(answer, _): &(Decoded, Vec<u8>)| {
+                alone || answer.header.sequence == header.sequence
+            };
+            let Some(answer) = answers.iter().position(right) else {
+                continue;
+            };
+            let answer = answers.remove(answer);
+            if let Ok(request) = message {
+                let flight = Flight {
+                    octets: own,
+                    ..flight.clone()
+                };
+                self.answered(&flight, request, &answer, tally, alone, scarce)?;
+                continue;
+            }
+            // "The header is sound, the rest is not."
+            if !stranger && tally.duplicates == 0 {
+                let now_ms = self.now.elapsed_ms;
+                self.truth.answered(from, &whole, &answer.1, now_ms);
+            }
+            if answer.0.header.sequence != header.sequence {
+                return Err("an answer under another number".to_owned());
+            }
+        }
+        // What is of another version is told so.
+        let version = |answer: &Message| matches!(answer, Message::VersionNotSupportedResponse(_));
+        if answers.iter().all(|(answer, _)| version(&answer.message)) {
+            return Ok(());
+        }
+        Err("an answer to nothing".to_owned())
     }
 
     /// Whether there may be too little of something right now.
@@ -542,6 +580,14 @@ impl Run {
                 (Some(_), _) => return Err("a repeated request was carried out again".to_owned()),
                 (None, 1) => return Err("a new request was taken for a repeated one".to_owned()),
                 (None, _) => {}
+            }
+        } else if let Some(given) = self.truth.repeated(from, &flight.octets, now_ms, hold_ms) {
+            // In a bundle, where others are new.
+            let is_beat = matches!(request.message, Message::HeartbeatRequest(_));
+            if given == octets {
+                return Ok(());
+            } else if !is_beat {
+                return Err("a repeated request got another answer".to_owned());
             }
         }
         let ids: BTreeSet<u64> = self
@@ -1036,6 +1082,43 @@ fn conserve(
         return Err(format!("{} causes for {caused} answers", tally.causes));
     }
     Ok(())
+}
+
+/// Messages in one datagram: all but the last say that another one follows (TS 29.244, 6.5). Those
+/// without a SEID go by themselves.
+fn bundle(out: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let (mut together, mut alone): (Vec<_>, Vec<_>) =
+        out.into_iter().partition(|octets| octets[0] & 1 == 1);
+    if let Some((_, first)) = together.split_last_mut() {
+        for octets in first {
+            octets[0] |= 4;
+        }
+    }
+    alone.extend((!together.is_empty()).then(|| together.concat()));
+    alone
+}
+
+/// What the node tells each message of a datagram by: itself, and with all that follows it; each as
+/// if no other one followed.
+fn pieces(mut octets: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let last = |octets: &[u8]| {
+        let mut octets = octets.to_vec();
+        if let Some(flags) = octets.first_mut() {
+            *flags &= !4;
+        }
+        octets
+    };
+    let mut pieces = vec![];
+    while let [flags, _, high, low, ..] = *octets
+        && flags & 4 != 0
+        && let Some((own, rest)) =
+            octets.split_at_checked(4 + usize::from(u16::from_be_bytes([high, low])))
+    {
+        pieces.push((last(own), last(octets)));
+        octets = rest;
+    }
+    pieces.push((last(octets), last(octets)));
+    pieces
 }
 
 fn describe(
