@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::header::Header;
+use crate::header::{Header, Sequence};
 
 /// What is wrong with one IE, or with the list of IEs around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ pub enum DecodeError {
         /// The version that the peer speaks.
         version: u8,
         /// The sequence number to answer with.
-        sequence: u32,
+        sequence: Sequence,
     },
     /// The header is sound, the rest is not. If it is a request: answer with a cause.
     #[error("message type {message_type}: {error}")]

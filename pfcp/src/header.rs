@@ -8,6 +8,8 @@
 //! S = 0:      octet 5-7 sequence number, 8 spare
 //! ```
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Wire as _;
@@ -19,36 +21,127 @@ const FLAG_FOLLOW_ON: u8 = 1 << 2;
 const FLAG_PRIORITY: u8 = 1 << 1;
 const FLAG_SEID: u8 = 1;
 
+/// A sequence number: 24 bits, which follow each other in a ring.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Sequence(u32);
+
+impl Sequence {
+    /// The sequence number with the lower 24 bits of `number`.
+    pub const fn new(number: u32) -> Self {
+        Self(number & 0x00ff_ffff)
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Sequence> for u32 {
+    fn from(sequence: Sequence) -> Self {
+        sequence.0
+    }
+}
+
+impl TryFrom<u32> for Sequence {
+    type Error = OutOfRange;
+
+    fn try_from(number: u32) -> Result<Self, OutOfRange> {
+        let sequence = Self::new(number);
+        (sequence.0 == number).then_some(sequence).ok_or(OutOfRange)
+    }
+}
+
+impl PartialEq<u32> for Sequence {
+    fn eq(&self, number: &u32) -> bool {
+        self.0 == *number
+    }
+}
+
+/// A message priority (TS 29.244, 7.2.2.3): 0 (the highest) to 15.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Priority(u8);
+
+impl Priority {
+    /// The lowest.
+    pub const LOWEST: Self = Self(15);
+
+    /// The priority of that number, if it is one.
+    pub const fn new(number: u8) -> Option<Self> {
+        if number <= Self::LOWEST.0 {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl From<Priority> for u8 {
+    fn from(priority: Priority) -> Self {
+        priority.0
+    }
+}
+
+impl TryFrom<u8> for Priority {
+    type Error = OutOfRange;
+
+    fn try_from(number: u8) -> Result<Self, OutOfRange> {
+        Self::new(number).ok_or(OutOfRange)
+    }
+}
+
+/// A number with more bits than its place in the header has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than the header has bits for")]
+pub struct OutOfRange;
+
 /// The part of a header that the message itself does not give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Header {
     /// The receiver's session endpoint identifier: on session messages, and only there. Zero when
     /// it is not known.
     pub seid: Option<u64>,
-    /// The sequence number, 24 bits.
-    pub sequence: u32,
-    /// The priority, 0 (highest) to 15, if the MP flag is set.
-    pub priority: Option<u8>,
+    /// The sequence number.
+    pub sequence: Sequence,
+    /// The priority, if the MP flag is set.
+    pub priority: Option<Priority>,
     /// Another message follows in the same datagram (the FO flag).
     pub follow_on: bool,
 }
 
 impl Header {
-    /// The header of a node message.
+    /// The header of a node message; of the sequence number the lower 24 bits count.
     pub const fn node(sequence: u32) -> Self {
         Self {
             seid: None,
-            sequence,
+            sequence: Sequence::new(sequence),
             priority: None,
             follow_on: false,
         }
     }
 
-    /// The header of a session message.
+    /// The header of a session message; of the sequence number the lower 24 bits count.
     pub const fn session(seid: u64, sequence: u32) -> Self {
         Self {
             seid: Some(seid),
-            sequence,
+            sequence: Sequence::new(sequence),
             priority: None,
             follow_on: false,
         }
@@ -82,10 +175,10 @@ impl Header {
         if session {
             self.seid.unwrap_or(0).emit(out);
         }
-        let [_, sequence @ ..] = self.sequence.to_be_bytes();
+        let [_, sequence @ ..] = self.sequence.get().to_be_bytes();
         out.extend_from_slice(&sequence);
         out.push(if session {
-            self.priority.unwrap_or(0) << 4
+            self.priority.map_or(0, Priority::get) << 4
         } else {
             0
         });
@@ -122,8 +215,8 @@ impl<'a> Received<'a> {
         // "If S = 0, the MP and FO flags are not used."
         let header = Header {
             seid,
-            sequence: u32::from_be_bytes([0, *s1, *s2, *s3]),
-            priority: (has_seid && flags & FLAG_PRIORITY != 0).then_some(last >> 4),
+            sequence: Sequence::new(u32::from_be_bytes([0, *s1, *s2, *s3])),
+            priority: (has_seid && flags & FLAG_PRIORITY != 0).then_some(Priority(last >> 4)),
             follow_on: has_seid && flags & FLAG_FOLLOW_ON != 0,
         };
         Some(Self {

@@ -67,7 +67,7 @@ pub mod wire;
 pub use codec::{BUNDLE_MAX, Bundle, Decoded, decode, encode, messages};
 pub use error::{DecodeError, Discard, Fault, IeError, Path, TooLong};
 pub use group::*;
-pub use header::{Header, VERSION};
+pub use header::{Header, OutOfRange, Priority, Sequence, VERSION};
 pub use ie::*;
 pub use message::*;
 pub use octets::Octets;

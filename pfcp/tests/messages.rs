@@ -231,7 +231,7 @@ fn framing() {
         let octets = octets.concat();
         let expected = DecodeError::Version {
             version: first >> 5,
-            sequence: 2,
+            sequence: Sequence::new(2),
         };
         assert_eq!(decode(&octets), Err(expected));
     }
@@ -602,7 +602,7 @@ fn bundles() {
     for sequence in 1..=3 {
         let header = Header {
             follow_on: sequence < 3,
-            priority: Some(5),
+            priority: Priority::new(5),
             ..Header::session(u64::from(sequence), sequence)
         };
         encode(&header, &SessionDeletionRequest::default(), &mut datagram).unwrap();
@@ -610,7 +610,10 @@ fn bundles() {
     let all: Vec<_> = messages(&datagram).map(Result::unwrap).collect();
     let sequences: Vec<_> = all.iter().map(|one| one.header.sequence).collect();
     assert_eq!(sequences, [1, 2, 3]);
-    assert!(all.iter().all(|one| one.header.priority == Some(5)));
+    assert!(
+        all.iter()
+            .all(|one| one.header.priority == Priority::new(5))
+    );
     // The flag with nothing behind it.
     let first = &datagram[..16];
     assert_eq!(messages(first).count(), 1);

@@ -21,8 +21,8 @@ fn headers() -> impl Strategy<Value = Header> {
     (any::<u64>(), 0..1_u32 << 24, proptest::option::of(0..16_u8)).prop_map(
         |(seid, sequence, priority)| Header {
             seid: Some(seid),
-            sequence,
-            priority,
+            sequence: Sequence::new(sequence),
+            priority: priority.and_then(Priority::new),
             follow_on: false,
         },
     )
@@ -33,7 +33,7 @@ fn as_sent(header: Header, message: &Message) -> Header {
     if message.is_session() {
         header
     } else {
-        Header::node(header.sequence)
+        Header::node(header.sequence.get())
     }
 }
 
@@ -173,7 +173,7 @@ fn errors_name_the_way() {
     else {
         panic!()
     };
-    assert_eq!((message_type, header.sequence), (50, 5));
+    assert_eq!((message_type, header.sequence.get()), (50, 5));
     assert_eq!(error.path.iter().collect::<Vec<_>>(), [1, 2, 21]);
     assert_eq!((error.cause(), error.offending_ie()), (68, Some(21)));
     assert!(Message::is_request_type(message_type));

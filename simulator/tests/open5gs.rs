@@ -86,8 +86,7 @@ fn establishment_and_activation_are_those_of_the_recording() {
         .and_then(|creation| creation.header);
     let Some(pfcp::OuterHeader::GtpU {
         teid,
-        ipv4: Some(gnb),
-        ..
+        addresses: pfcp::Addresses::Ipv4(gnb),
     }) = header
     else {
         panic!()

@@ -157,11 +157,7 @@ fn answer(
             let response = SessionEstablishmentResponse {
                 node_id: NodeId::Ipv4(Ipv4Addr::LOCALHOST),
                 cause,
-                up_f_seid: Some(FSeid {
-                    seid: up_seid,
-                    ipv4: Some(Ipv4Addr::LOCALHOST),
-                    ipv6: None,
-                }),
+                up_f_seid: Some(FSeid::new(up_seid, Ipv4Addr::LOCALHOST.into())),
                 created_pdrs: if habit == Habit::Secretive {
                     Vec::new()
                 } else {

@@ -12,7 +12,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use pfcp::{Cause, Decoded, FTeid, Message};
+use pfcp::{Cause, Decoded, FTeid, Message, Sequence};
 use simulator::capture;
 use test_harness::conversation::{
     Consequence, Conversation, Discrepancy, Event, RecordedUpf, Rewriter,
@@ -129,7 +129,7 @@ fn every_mistake_in_an_answer_is_found() {
     type Is = fn(&Discrepancy) -> bool;
     let mistakes: [(Mistake, Is); 6] = [
         (
-            |answer| answer.header.sequence += 1,
+            |answer| answer.header.sequence = Sequence::new(answer.header.sequence.get() + 1),
             |found| matches!(found, Discrepancy::Sequence { .. }),
         ),
         (

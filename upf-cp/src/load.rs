@@ -6,7 +6,7 @@
 use pfcp::wire::Ie;
 use pfcp::{
     Cause, CpFunctionFeatures, LoadControlInformation, Message, Metric, OciFlags,
-    OverloadControlInformation, SequenceNumber, Timer as Period, TimerValue,
+    OverloadControlInformation, Priority, SequenceNumber, Timer as Period, TimerValue,
 };
 
 use crate::association::PeerId;
@@ -19,9 +19,6 @@ const POINTS: u8 = 5;
 
 /// For how long a peer believes an overload that it was told of.
 const VALIDITY_S: u32 = 30;
-
-/// The lowest priority of a message (TS 29.244, 7.2.2.3), and that of one that has none.
-const PRIORITY_LOWEST: u8 = 15;
 
 /// How many messages come, and what was told of it.
 #[derive(Debug)]
@@ -84,8 +81,8 @@ impl Load {
     }
 
     /// Whether a message of that priority is too much: the lower it is, the sooner.
-    fn is_too_much(&self, priority: u8) -> bool {
-        let least = u32::from(priority.min(PRIORITY_LOWEST) + 1) * 50 / 16;
+    fn is_too_much(&self, priority: Priority) -> bool {
+        let least = u32::from(priority.get() + 1) * 50 / 16;
         self.bucket.percent_left() < least
     }
 
@@ -117,7 +114,8 @@ impl Node {
             message,
             Message::SessionEstablishmentRequest(_) | Message::SessionModificationRequest(_)
         );
-        let priority = asked.header.priority.unwrap_or(PRIORITY_LOWEST);
+        // A message without a priority has the lowest.
+        let priority = asked.header.priority.unwrap_or(Priority::LOWEST);
         if !makes_work || !self.load.is_too_much(priority) {
             return false;
         }

@@ -129,7 +129,7 @@ impl Node {
         let r#type = message.message_type();
         let Some(pending) = self
             .outgoing
-            .answered(asked.from, asked.header.sequence, r#type)
+            .answered(asked.from, asked.header.sequence.get(), r#type)
         else {
             if matches!(message, Message::AssociationSetupResponse(_)) {
                 self.answered_under_another_number(asked.from.ip());
@@ -139,7 +139,7 @@ impl Node {
         };
         match (pending.purpose, message) {
             (Purpose::Heartbeat(peer), Message::HeartbeatResponse(answer)) => {
-                self.heartbeat_answered(peer, asked.header.sequence, &answer);
+                self.heartbeat_answered(peer, asked.header.sequence.get(), &answer);
             }
             (Purpose::Associate(place), Message::AssociationSetupResponse(answer)) => {
                 self.association_answered(place, asked.from.ip(), &answer);
@@ -173,7 +173,7 @@ impl Node {
             }
             DecodeError::Version { sequence, .. } => {
                 let answer = pfcp::VersionNotSupportedResponse::default();
-                self.send_node(from, sequence, &answer);
+                self.send_node(from, sequence.get(), &answer);
             }
             DecodeError::Message {
                 message_type,
@@ -206,7 +206,7 @@ impl Node {
     fn bad_response(&mut self, asked: &Asked, message_type: u8) {
         let pending = self
             .outgoing
-            .answered(asked.from, asked.header.sequence, message_type);
+            .answered(asked.from, asked.header.sequence.get(), message_type);
         match pending.map(|pending| (pending.purpose, pending.parked)) {
             Some((Purpose::Report(about), false)) => self.report_done(about.peer),
             Some((Purpose::Update(peer, step), _)) => {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use pfcp::{Cause, Encode, Header};
+use pfcp::{Cause, Encode, Header, Sequence};
 use session::report::Command;
 use session::{Epoch, WorkerId};
 
@@ -71,7 +71,7 @@ impl Node {
         let sequence = self.outgoing.sequence();
         let header = Header {
             seid,
-            sequence,
+            sequence: Sequence::new(sequence),
             ..Header::default()
         };
         let about = match purpose {

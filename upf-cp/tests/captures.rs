@@ -12,9 +12,9 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use pfcp::{Cause, CreatePdr, Decoded, FTeid, Message};
+use pfcp::{Cause, CreatePdr, Decoded, FTeid, Message, Sequence};
 use support::*;
 use upf_cp::WorkerReport;
 
@@ -30,7 +30,7 @@ struct Replay {
     /// Recorded SEIDs of the UPF, and what they are now.
     seids: BTreeMap<u64, u64>,
     /// CP SEIDs of establishments without an answer yet, by sequence number.
-    established: BTreeMap<u32, u64>,
+    established: BTreeMap<Sequence, u64>,
     causes: Vec<(u8, Cause)>,
 }
 
@@ -148,17 +148,10 @@ fn check_created(asked: &[CreatePdr], given: &[pfcp::CreatedPdr]) {
             assert!(created.is_none());
             continue;
         };
-        let [
-            FTeid::Given {
-                teid,
-                ipv4: Some(address),
-                ..
-            },
-        ] = created.unwrap().local_f_teids[..]
-        else {
+        let [FTeid::Given { teid, addresses }] = created.unwrap().local_f_teids[..] else {
             panic!("{created:?}")
         };
-        assert_eq!(IpAddr::V4(address), ip(N3));
+        assert_eq!(addresses, ip(N3).into());
         if let Some(id) = choose_id {
             assert_eq!(*by_id.entry(id).or_insert(teid), teid);
         }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 
 use pfcp::{
     Cause, CpFunctionFeatures, Header, LoadControlInformation, Message, OverloadControlInformation,
-    ReportingTriggers, SessionDeletionRequest,
+    Priority, ReportingTriggers, SessionDeletionRequest,
 };
 use session::Epoch;
 use support::*;
@@ -68,7 +68,7 @@ fn causes(datagram: &[u8]) -> Vec<(u32, Cause)> {
     };
     pfcp::messages(datagram)
         .map(|message| message.unwrap())
-        .map(|message| (message.header.sequence, cause(message.message)))
+        .map(|message| (message.header.sequence.get(), cause(message.message)))
         .collect()
 }
 
@@ -198,7 +198,7 @@ fn answers_are_kept_within_octets() {
 
 fn with_priority(n: u8, priority: Option<u8>) -> Vec<u8> {
     let header = Header {
-        priority,
+        priority: priority.and_then(Priority::new),
         ..Header::session(0, 1_000 + u32::from(n))
     };
     let mut octets = vec![];
@@ -210,7 +210,7 @@ fn with_priority(n: u8, priority: Option<u8>) -> Vec<u8> {
 fn an_answer_has_the_priority_of_its_request() {
     let mut world = World::associated();
     let answer = world.octets(smf(), &with_priority(9, Some(3))).remove(0);
-    assert_eq!(answer.header.priority, Some(3));
+    assert_eq!(answer.header.priority, Priority::new(3));
     let answer = world.octets(smf(), &with_priority(10, None)).remove(0);
     assert_eq!(answer.header.priority, None);
 }

@@ -84,8 +84,8 @@ fn tunnel_of(created: &[CreatedTrafficEndpoint], id: u8) -> LocalFTeid {
         .iter()
         .find(|created| created.traffic_endpoint_id == TrafficEndpointId(id));
     match created.unwrap().local_f_teids.as_slice() {
-        [FTeid::Given { teid, ipv4, .. }] => {
-            assert_eq!(ipv4.map(Into::into), Some(ip(N3)));
+        [FTeid::Given { teid, addresses }] => {
+            assert_eq!(*addresses, ip(N3).into());
             LocalFTeid {
                 teid: Teid(*teid),
                 interface: InterfaceId(0),

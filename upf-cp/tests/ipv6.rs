@@ -12,7 +12,7 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pfcp::{Cause, FTeid, OuterHeader, OuterHeaderCreation};
+use pfcp::{Addresses, Cause, FTeid, OuterHeader, OuterHeaderCreation};
 use session::InterfaceId;
 use session::neighbour::NextHop;
 use session::topology::{Route, Topology};
@@ -54,7 +54,7 @@ fn chosen(addresses: &[&str], (v4, v6): (bool, bool)) -> (Option<Ipv4Addr>, Opti
         .iter()
         .find(|pdr| pdr.pdr_id == 2.into());
     match created.unwrap().local_f_teids[0] {
-        FTeid::Given { ipv4, ipv6, .. } => (ipv4, ipv6),
+        FTeid::Given { addresses, .. } => (addresses.ipv4(), addresses.ipv6()),
         FTeid::Choose { .. } => panic!("an answer that asks"),
     }
 }
@@ -114,8 +114,7 @@ fn both() -> OuterHeaderCreation {
     OuterHeaderCreation {
         header: Some(OuterHeader::GtpU {
             teid: 7,
-            ipv4: "10.99.3.101".parse().ok(),
-            ipv6: GNB_V6.parse().ok(),
+            addresses: Addresses::new("10.99.3.101".parse().ok(), GNB_V6.parse().ok()).unwrap(),
         }),
         ..OuterHeaderCreation::gtp_u(7, ip(GNB_V6))
     }

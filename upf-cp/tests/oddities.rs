@@ -173,17 +173,11 @@ fn reporting_triggers_of_two_and_three_octets() {
 // ===== F-TEIDs =====
 
 fn f_teid(created: &pfcp::CreatedPdr) -> (u32, Option<IpAddr>) {
-    let [
-        FTeid::Given {
-            teid,
-            ipv4,
-            ipv6: None,
-        },
-    ] = created.local_f_teids[..]
-    else {
+    let [FTeid::Given { teid, addresses }] = created.local_f_teids[..] else {
         panic!("{created:?}")
     };
-    (teid, ipv4.map(IpAddr::V4))
+    assert_eq!(addresses.ipv6(), None, "{created:?}");
+    (teid, addresses.of_family(true))
 }
 
 fn remove_pdr(id: u16) -> SessionModificationRequest {
@@ -631,26 +625,22 @@ fn a_threshold_of_three_volumes() {
 #[test]
 fn an_answer_has_the_priority_of_its_request() {
     let mut world = World::associated();
-    for (sequence, priority) in [(50, Some(0)), (51, Some(12)), (52, None)] {
+    for (n, priority) in [(50, Some(0)), (51, Some(12)), (52, None)] {
+        let sequence = u32::from(n);
+        let priority = priority.and_then(pfcp::Priority::new);
         let header = Header {
-            seid: Some(0),
-            sequence,
             priority,
-            follow_on: false,
+            ..Header::session(0, sequence)
         };
-        let n = u8::try_from(sequence).unwrap();
         let mut octets = vec![];
         pfcp::encode(&header, &open5gs(n), &mut octets).unwrap();
         let answer = world.octets(smf(), &octets).remove(0);
-        assert_eq!(
-            (answer.header.sequence, answer.header.priority),
-            (sequence, priority)
-        );
+        assert_eq!(answer.header.sequence, sequence);
+        assert_eq!(answer.header.priority, priority);
         // In refusals, too.
         let header = Header {
-            seid: Some(77),
-            sequence: sequence + 10,
-            ..header
+            priority,
+            ..Header::session(77, sequence + 10)
         };
         let mut octets = vec![];
         pfcp::encode(

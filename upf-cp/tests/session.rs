@@ -21,21 +21,14 @@ fn open5gs_establishes_activates_idles_and_releases() {
     let (seid, answer) = world.establish(&open5gs(9));
     // Node ID, UP F-SEID, and an F-TEID of N3 for each CHOOSE.
     assert_eq!(answer.node_id, ip(UPF).into());
-    assert_eq!(
-        answer.up_f_seid.unwrap().ipv4.map(Into::into),
-        Some(ip(UPF))
-    );
+    assert_eq!(answer.up_f_seid.unwrap().addresses, ip(UPF).into());
     let teids: Vec<_> = answer
         .created_pdrs
         .iter()
         .map(|created| match created.local_f_teids.as_slice() {
-            [
-                FTeid::Given {
-                    teid,
-                    ipv4,
-                    ipv6: None,
-                },
-            ] if ipv4.map(Into::into) == Some(ip(N3)) => (created.pdr_id.0, *teid),
+            [FTeid::Given { teid, addresses }] if *addresses == ip(N3).into() => {
+                (created.pdr_id.0, *teid)
+            }
             other => panic!("{other:?}"),
         })
         .collect();

@@ -164,7 +164,7 @@ fn last_report(world: &World) -> (SocketAddr, u64, SessionReportRequest) {
 }
 
 fn answer_from(world: &mut World, from: SocketAddr, answer: &SessionReportResponse) {
-    let sequence = world.requests.last().unwrap().header.sequence;
+    let sequence = world.requests.last().unwrap().header.sequence.get();
     let octets = encode(Some(1), sequence, answer);
     assert!(world.octets(from, &octets).is_empty());
 }

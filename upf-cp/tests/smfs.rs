@@ -136,8 +136,8 @@ fn free5gc_chooses_f_teids_and_forwards_before_it_knows_where() {
     update.cp_f_seid = Some(pfcp::FSeid::new(1, ip(SMF)));
     let header = Header {
         seid: Some(seid),
-        sequence: 77,
-        priority: Some(12),
+        sequence: pfcp::Sequence::new(77),
+        priority: pfcp::Priority::new(12),
         follow_on: false,
     };
     let mut octets = vec![];
@@ -191,13 +191,10 @@ fn sd_core_asks_for_an_f_teid_without_a_family_and_names_no_network_downlink() {
         ],
     );
     let (seid, answer) = world.establish(&request);
-    let FTeid::Given {
-        ipv4, ipv6: None, ..
-    } = answer.created_pdrs[0].local_f_teids[0]
-    else {
+    let FTeid::Given { addresses, .. } = answer.created_pdrs[0].local_f_teids[0] else {
         panic!()
     };
-    assert_eq!(ipv4.map(Into::into), Some(ip(N3)));
+    assert_eq!(addresses, ip(N3).into());
     assert_eq!(
         far_of(&world, seid, 1).forwarding.unwrap().vrf,
         Some(InterfaceId(2))

@@ -1,6 +1,6 @@
 //! What consumers ask of values, beyond the values themselves.
 
-use super::{ApnDnn, Cause, FSeid, FarId, GateStatus, NetworkInstance, QerId, UrrId};
+use super::{ApnDnn, Cause, FarId, GateStatus, NetworkInstance, QerId, UrrId};
 use crate::wire::Octets;
 
 impl Cause {
@@ -50,24 +50,6 @@ fn name(octets: &Octets) -> Option<String> {
         let text = octets.as_str()?;
         (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
     })
-}
-
-impl FSeid {
-    /// An F-SEID with one address.
-    pub const fn new(seid: u64, address: std::net::IpAddr) -> Self {
-        match address {
-            std::net::IpAddr::V4(address) => Self {
-                seid,
-                ipv4: Some(address),
-                ipv6: None,
-            },
-            std::net::IpAddr::V6(address) => Self {
-                seid,
-                ipv4: None,
-                ipv6: Some(address),
-            },
-        }
-    }
 }
 
 macro_rules! predefined {

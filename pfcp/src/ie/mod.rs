@@ -79,7 +79,7 @@ ies! {
     54  OverloadControlInformation = group ["7.5.3.4", "Overload Control Information"];
     55  Timer                    = wrap(TimerValue) ["8.2.35", "Timer"];
     56  PdrId                    = scalar(u16) ["8.2.36", "PDR ID"];
-    57  FSeid                    = layout(1 { seid: u64, ipv4: Ipv4Addr = 2, ipv6: Ipv6Addr = 1 } check has_address) ["8.2.37", "F-SEID"];
+    57  FSeid                    = custom ["8.2.37", "F-SEID"];
     58  ApplicationIdsPfds       = group ["7.4.3.1", "Application ID's PFDs"];
     59  PfdContext               = group ["7.4.3.1", "PFD context"];
     60  NodeId                   = custom ["8.2.38", "Node ID"];
@@ -422,11 +422,6 @@ ies! {
     400 LocalN3N9TunnelInformation = group ["7.5.8.6", "Local N3/N9 Tunnel Information"];
     401 RemoteN3N9TunnelInformation = group ["7.5.8.6", "Remote N3/N9 Tunnel Information"];
     402 BindingIndication        = octets ["8.2.281", "Binding Indication"];
-}
-
-/// "At least one of V4 and V6 shall be set."
-fn has_address(f_seid: &FSeid) -> bool {
-    f_seid.ipv4.is_some() || f_seid.ipv6.is_some()
 }
 
 /// An address is given or to be chosen, not both; a prefix has one length.

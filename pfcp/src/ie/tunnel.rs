@@ -1,41 +1,42 @@
 //! Outer headers: how they are put on and taken off.
 
-use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
+use super::address::Addresses;
 use crate::flags::{List, optional};
 use crate::wire::{Parsed, Wire, emit_all, refuse};
 
-/// The outer header that a packet gets. At least one address is there.
+/// The outer header that a packet gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OuterHeader {
     /// GTP-U over UDP.
     GtpU {
         /// The tunnel endpoint of the receiver.
         teid: u32,
-        /// Its IPv4 address. With both, the sender may take either.
-        ipv4: Option<Ipv4Addr>,
-        /// Its IPv6 address.
-        ipv6: Option<Ipv6Addr>,
+        /// Where it is.
+        addresses: Addresses,
     },
     /// UDP.
     Udp {
         /// The destination port.
         port: u16,
-        /// The IPv4 address.
-        ipv4: Option<Ipv4Addr>,
-        /// The IPv6 address.
-        ipv6: Option<Ipv6Addr>,
+        /// The destination.
+        addresses: Addresses,
     },
     /// IP alone.
     Ip {
-        /// The IPv4 address.
-        ipv4: Option<Ipv4Addr>,
-        /// The IPv6 address.
-        ipv6: Option<Ipv6Addr>,
+        /// The destination.
+        addresses: Addresses,
     },
+}
+
+impl OuterHeader {
+    const fn addresses(self) -> Addresses {
+        let (Self::GtpU { addresses, .. } | Self::Udp { addresses, .. } | Self::Ip { addresses }) =
+            self;
+        addresses
+    }
 }
 
 /// Outer Header Creation (TS 29.244, 8.2.56).
@@ -65,13 +66,9 @@ pub struct OuterHeaderCreation {
 impl OuterHeaderCreation {
     /// A GTP-U tunnel.
     pub const fn gtp_u(teid: u32, address: std::net::IpAddr) -> Self {
-        let (ipv4, ipv6) = match address {
-            std::net::IpAddr::V4(address) => (Some(address), None),
-            std::net::IpAddr::V6(address) => (None, Some(address)),
-        };
-        let header = Some(OuterHeader::GtpU { teid, ipv4, ipv6 });
+        let addresses = Addresses::of(address);
         Self {
-            header,
+            header: Some(OuterHeader::GtpU { teid, addresses }),
             n19: false,
             n6: false,
             low_layer_ssm: false,
@@ -83,11 +80,11 @@ impl OuterHeaderCreation {
     /// The description: octets 5 and 6.
     fn description(&self) -> [u8; 2] {
         let pair = |ipv4: bool, ipv6: bool| u8::from(ipv4) | u8::from(ipv6) << 1;
-        let header = match &self.header {
+        let header = match self.header {
             None => 0,
-            Some(OuterHeader::GtpU { ipv4, ipv6, .. }) => pair(ipv4.is_some(), ipv6.is_some()),
-            Some(OuterHeader::Udp { ipv4, ipv6, .. }) => pair(ipv4.is_some(), ipv6.is_some()) << 2,
-            Some(OuterHeader::Ip { ipv4, ipv6 }) => pair(ipv4.is_some(), ipv6.is_some()) << 4,
+            Some(OuterHeader::GtpU { addresses, .. }) => addresses.bits(1, 1 << 1),
+            Some(OuterHeader::Udp { addresses, .. }) => addresses.bits(1 << 2, 1 << 3),
+            Some(OuterHeader::Ip { addresses }) => addresses.bits(1 << 4, 1 << 5),
         };
         let tags = pair(self.c_tag.is_some(), self.s_tag.is_some()) << 6;
         let indications = pair(self.n19, self.n6) | u8::from(self.low_layer_ssm) << 2;
@@ -105,16 +102,20 @@ impl Wire for OuterHeaderCreation {
             return refuse();
         }
         let (rest, teid) = optional::<u32>(rest, gtp_u)?;
-        let (rest, ipv4) = optional(rest, first & 0x15 != 0)?;
-        let (rest, ipv6) = optional(rest, first & 0x2a != 0)?;
+        let (ipv4, ipv6) = (first & 0x15 != 0, first & 0x2a != 0);
+        let (rest, addresses) = if ipv4 || ipv6 {
+            Addresses::parse(rest, ipv4, ipv6).map(|(rest, addresses)| (rest, Some(addresses)))?
+        } else {
+            (rest, None)
+        };
         let (rest, port) = optional::<u16>(rest, udp)?;
         let (rest, c_tag) = optional(rest, first & 0x40 != 0)?;
         let (rest, s_tag) = optional(rest, first & 0x80 != 0)?;
-        let header = match (teid, port) {
-            (Some(teid), _) => Some(OuterHeader::GtpU { teid, ipv4, ipv6 }),
-            (_, Some(port)) => Some(OuterHeader::Udp { port, ipv4, ipv6 }),
-            _ => ip.then_some(OuterHeader::Ip { ipv4, ipv6 }),
-        };
+        let header = addresses.map(|addresses| match (teid, port) {
+            (Some(teid), _) => OuterHeader::GtpU { teid, addresses },
+            (_, Some(port)) => OuterHeader::Udp { port, addresses },
+            _ => OuterHeader::Ip { addresses },
+        });
         let [n19, n6, low_layer_ssm] = [1, 2, 4].map(|bit| second & bit != 0);
         Ok((
             rest,
@@ -130,16 +131,15 @@ impl Wire for OuterHeaderCreation {
     }
     fn emit(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.description());
-        let (teid, ipv4, ipv6, port) = match self.header {
-            None => (None, None, None, None),
-            Some(OuterHeader::GtpU { teid, ipv4, ipv6 }) => (Some(teid), ipv4, ipv6, None),
-            Some(OuterHeader::Udp { port, ipv4, ipv6 }) => (None, ipv4, ipv6, Some(port)),
-            Some(OuterHeader::Ip { ipv4, ipv6 }) => (None, ipv4, ipv6, None),
-        };
-        emit_all(teid.iter(), out);
-        emit_all(ipv4.iter(), out);
-        emit_all(ipv6.iter(), out);
-        emit_all(port.iter(), out);
+        if let Some(header) = self.header {
+            if let OuterHeader::GtpU { teid, .. } = header {
+                teid.emit(out);
+            }
+            header.addresses().emit(out);
+            if let OuterHeader::Udp { port, .. } = header {
+                port.emit(out);
+            }
+        }
         emit_all(self.c_tag.iter(), out);
         emit_all(self.s_tag.iter(), out);
     }
@@ -148,22 +148,15 @@ impl Wire for OuterHeaderCreation {
 impl fmt::Display for OuterHeaderCreation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
-        let addresses =
-            |list: &mut List<'_, '_>, ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>| {
-                list.entries("IPv4", ipv4.iter());
-                list.entries("IPv6", ipv6.iter());
-            };
         match self.header {
-            None => {}
-            Some(OuterHeader::GtpU { teid, ipv4, ipv6 }) => {
+            Some(OuterHeader::GtpU { teid, .. }) => {
                 list.entry("GTP-U TEID", &format_args!("{teid:#010x}"));
-                addresses(&mut list, ipv4, ipv6);
             }
-            Some(OuterHeader::Udp { port, ipv4, ipv6 }) => {
-                list.entry("UDP port", &port);
-                addresses(&mut list, ipv4, ipv6);
-            }
-            Some(OuterHeader::Ip { ipv4, ipv6 }) => addresses(&mut list, ipv4, ipv6),
+            Some(OuterHeader::Udp { port, .. }) => list.entry("UDP port", &port),
+            None | Some(OuterHeader::Ip { .. }) => {}
+        }
+        if let Some(header) = self.header {
+            header.addresses().list(&mut list);
         }
         let names = [
             (self.n19, "N19"),
@@ -279,20 +272,17 @@ mod generate {
 
     impl Generate for OuterHeaderCreation {
         fn generate(source: &mut Source<'_>) -> Self {
-            let ipv4 = Some(Generate::generate(source));
-            let ipv6 = Generate::generate(source);
+            let addresses = Generate::generate(source);
             let header = match source.octet() % 4 {
                 0 => Some(OuterHeader::GtpU {
                     teid: Generate::generate(source),
-                    ipv4,
-                    ipv6,
+                    addresses,
                 }),
                 1 => Some(OuterHeader::Udp {
                     port: Generate::generate(source),
-                    ipv4,
-                    ipv6,
+                    addresses,
                 }),
-                2 => Some(OuterHeader::Ip { ipv4, ipv6 }),
+                2 => Some(OuterHeader::Ip { addresses }),
                 _ => None,
             };
             Self {

@@ -1,7 +1,5 @@
 //! What each flavour sends when a session changes or ends.
 
-use std::net::IpAddr;
-
 use pfcp::{
     ApplyAction, BarId, DestinationInterface, FSeid, InterfaceType, NetworkInstance,
     PfcpSmReqFlags, SessionDeletionRequest, SessionModificationRequest, Update, UpdateFar,
@@ -18,15 +16,7 @@ pub fn modification(
     mut body: SessionModificationRequest,
 ) -> Outline<SessionModificationRequest> {
     if matches!(session.flavour, Flavour::Free5gc | Flavour::SdCore) {
-        let (ipv4, ipv6) = match sender.address {
-            IpAddr::V4(address) => (Some(address), None),
-            IpAddr::V6(address) => (None, Some(address)),
-        };
-        body.cp_f_seid = Some(FSeid {
-            seid: session.cp_seid,
-            ipv4,
-            ipv6,
-        });
+        body.cp_f_seid = Some(FSeid::new(session.cp_seid, sender.address));
     }
     let priority = (session.flavour == Flavour::Free5gc).then_some(12);
     Outline {
@@ -135,15 +125,7 @@ pub fn idle(session: &Session) -> SessionModificationRequest {
 pub fn deletion(session: &Session, sender: &Sender<'_>) -> Outline<SessionDeletionRequest> {
     let mut body = SessionDeletionRequest::default();
     if session.flavour == Flavour::SdCore {
-        let (ipv4, ipv6) = match sender.address {
-            IpAddr::V4(address) => (Some(address), None),
-            IpAddr::V6(address) => (None, Some(address)),
-        };
-        body.cp_f_seid = Some(FSeid {
-            seid: session.cp_seid,
-            ipv4,
-            ipv6,
-        });
+        body.cp_f_seid = Some(FSeid::new(session.cp_seid, sender.address));
     }
     let priority = matches!(session.flavour, Flavour::Free5gc | Flavour::SdCore).then_some(12);
     Outline {

@@ -176,17 +176,9 @@ pub fn establishment(
     cp_seid: u64,
     sender: &Sender<'_>,
 ) -> Outline<SessionEstablishmentRequest> {
-    let (ipv4, ipv6) = match sender.address {
-        IpAddr::V4(address) => (Some(address), None),
-        IpAddr::V6(address) => (None, Some(address)),
-    };
     let mut body = SessionEstablishmentRequest {
         node_id: sender.node_id.clone(),
-        cp_f_seid: FSeid {
-            seid: cp_seid,
-            ipv4,
-            ipv6,
-        },
+        cp_f_seid: FSeid::new(cp_seid, sender.address),
         ..Default::default()
     };
     match spec.flavour {

@@ -158,7 +158,11 @@ fn session_of(
 
 fn tunnel_of(f_teid: &pfcp::FTeid) -> Option<UplinkTunnel> {
     match *f_teid {
-        pfcp::FTeid::Given { teid, ipv4, ipv6 } => Some(UplinkTunnel { teid, ipv4, ipv6 }),
+        pfcp::FTeid::Given { teid, addresses } => Some(UplinkTunnel {
+            teid,
+            ipv4: addresses.ipv4(),
+            ipv6: addresses.ipv6(),
+        }),
         pfcp::FTeid::Choose { .. } => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The procedures of a session: from a [`Job`] to the request that starts it.
 
-use pfcp::{Decoded, Header, Message, NodeId, SessionModificationRequest};
+use pfcp::{Decoded, Header, Message, NodeId, Priority, SessionModificationRequest};
 
 use super::Smf;
 use super::error::SmfError;
@@ -233,7 +233,7 @@ fn addressed<T: Into<Message>>(
     outline: Outline<T>,
 ) -> (Pending, Header, Message) {
     let header = Header {
-        priority: outline.priority,
+        priority: outline.priority.and_then(Priority::new),
         ..Header::session(outline.seid, 0)
     };
     (pending, header, outline.body.into())

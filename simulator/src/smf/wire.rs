@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use pfcp::{Decoded, Header, Message};
+use pfcp::{Decoded, Header, Message, Sequence};
 
 use super::error::{AnswerFault, SmfError, malformed};
 use super::job::{Done, Pending};
@@ -80,7 +80,11 @@ impl Smf {
         self.sequence = (self.sequence + 1) & SEQUENCE_MASK;
         let sequence = self.sequence;
         let mut octets = Vec::with_capacity(768);
-        pfcp::encode(&Header { sequence, ..header }, message, &mut octets)?;
+        let header = Header {
+            sequence: Sequence::new(sequence),
+            ..header
+        };
+        pfcp::encode(&header, message, &mut octets)?;
         self.send(&octets, self.config.upf)?;
         let started = now();
         air.deadlines
@@ -157,9 +161,10 @@ impl Smf {
                     Err(error) => air.fail_one(error),
                 };
             }
-            Incoming::Sound(decoded, _) => (decoded.header.sequence, None),
+            Incoming::Sound(decoded, _) => (decoded.header.sequence.get(), None),
             Incoming::Faulty(error) => {
-                (error.header()?.sequence, Some(AnswerFault::Decode(*error)))
+                let sequence = error.header()?.sequence.get();
+                (sequence, Some(AnswerFault::Decode(*error)))
             }
         };
         let flight = air.flights.remove(&sequence)?;

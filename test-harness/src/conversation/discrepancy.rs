@@ -17,9 +17,9 @@ pub enum Discrepancy {
     #[error("sequence number {got} instead of {want}")]
     Sequence {
         /// What came.
-        got: u32,
+        got: pfcp::Sequence,
         /// What should have.
-        want: u32,
+        want: pfcp::Sequence,
     },
     /// The header's SEID is not the SMF's.
     #[error("SEID {got:x?} instead of {want:x?}")]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use pfcp::{CreatedPdr, Decoded, FTeid, Message, PdrId};
+use pfcp::{Addresses, CreatedPdr, Decoded, FTeid, Message, PdrId};
 use simulator::gtp::{self, Gtp};
 
 use super::consequence::consequence;
@@ -61,10 +61,10 @@ impl Rewriter {
 
     /// An F-TEID that the SMF gives: the TEID as this UPF chose it, at its own address.
     fn given(&self, f_teid: &mut FTeid) {
-        if let FTeid::Given { teid, ipv4, .. } = f_teid {
+        if let FTeid::Given { teid, addresses } = f_teid {
             *teid = self.teids.get(teid).copied().unwrap_or(*teid);
-            if let (Some(ipv4), Some(IpAddr::V4(n3))) = (ipv4, self.n3) {
-                *ipv4 = n3;
+            if let (Some(_), Some(IpAddr::V4(n3))) = (addresses.ipv4(), self.n3) {
+                *addresses = Addresses::new(Some(n3), addresses.ipv6()).unwrap_or(*addresses);
             }
         }
     }

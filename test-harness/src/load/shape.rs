@@ -237,11 +237,7 @@ fn create_pdr(shape: &Shape, id: u16) -> CreatePdr {
             ipv6: false,
             choose_id: Some(1),
         },
-        |address| FTeid::Given {
-            teid: UPLINK_TEID,
-            ipv4: Some(address),
-            ipv6: None,
-        },
+        |address| FTeid::given(UPLINK_TEID, address.into()),
     );
     let filter = format!("permit out ip from 192.0.2.{} to assigned", id % 256);
     let far = if is_uplink { 1 } else { shape.fars.min(2) };

@@ -90,11 +90,7 @@ impl Node {
     /// The F-SEID that a CP function gives: its SEID, and an address we can send to.
     pub(crate) fn cp_f_seid(&self, f_seid: &pfcp::FSeid) -> Result<CpFSeid, Refusal> {
         let bad = Refusal::ie::<pfcp::FSeid>(Cause::MANDATORY_IE_INCORRECT);
-        let address = if self.config.address.is_ipv4() {
-            f_seid.ipv4.map(Into::into)
-        } else {
-            f_seid.ipv6.map(Into::into)
-        };
+        let address = f_seid.addresses.of_family(self.config.address.is_ipv4());
         // Reports go there: not to anybody who could not be a peer.
         let address = address.filter(|address| self.may_be_peer(*address));
         let address = address.ok_or(bad)?;

@@ -16,7 +16,7 @@ impl Node {
             recovery_time_stamp: RecoveryTimeStamp(self.recovery_time_stamp),
             ..Default::default()
         };
-        self.send_node(asked.from, asked.header.sequence, &answer);
+        self.send_node(asked.from, asked.header.sequence.get(), &answer);
         let stamp = request.recovery_time_stamp.0;
         let from = asked.from.ip();
         // Behind a NAT, several peers may come from one address: then they say which they are.
@@ -32,7 +32,7 @@ impl Node {
         let restarted = self
             .peers
             .get_mut(id)
-            .is_some_and(|peer| peer.requests.restarted(asked.header.sequence, stamp));
+            .is_some_and(|peer| peer.requests.restarted(asked.header.sequence.get(), stamp));
         if restarted {
             self.peer_restarted(id);
         } else {

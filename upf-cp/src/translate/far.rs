@@ -1,7 +1,5 @@
 //! FARs and BARs: where packets go, and how many wait.
 
-use std::net::IpAddr;
-
 use pfcp::{Cause, FailedRuleId, OuterHeader, Update};
 use session::neighbour::NextHop;
 use session::rule::{Action, Bar, DestinationInterface, Far, Forwarding, OuterHeaderCreation};
@@ -206,13 +204,13 @@ impl Translator<'_> {
     ) -> Result<OuterHeaderCreation, Refusal> {
         let refuse = Refusal::rule::<pfcp::OuterHeaderCreation>(rule);
         let more = ie.n19 || ie.n6 || ie.low_layer_ssm || ie.c_tag.is_some() || ie.s_tag.is_some();
-        let Some(OuterHeader::GtpU { teid, ipv4, ipv6 }) = ie.header.filter(|_| !more) else {
+        let Some(OuterHeader::GtpU { teid, addresses }) = ie.header.filter(|_| !more) else {
             return Err(refuse);
         };
         // "Both: send to one of them", that is, to one that a route leads to.
-        let peers = || ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6));
-        let reached = peers().find(|peer| self.topology.towards_peer(*peer).is_some());
-        let peer = reached.or_else(|| peers().next()).ok_or(refuse)?;
+        let mut peers = addresses.iter();
+        let reached = peers.find(|peer| self.topology.towards_peer(*peer).is_some());
+        let peer = reached.or_else(|| addresses.iter().next()).ok_or(refuse)?;
         let ours = self.topology.tunnel_interface_at(peer).is_some();
         if teid == 0 || peer.is_unspecified() || peer.is_multicast() || peer.is_loopback() || ours {
             return Err(refuse.cause(Cause::MANDATORY_IE_INCORRECT));

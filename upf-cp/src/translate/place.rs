@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pfcp::wire::{Ie, Octets};
-use pfcp::{Cause, FTeid, FailedRuleId, InterfaceType};
+use pfcp::{Addresses, Cause, FTeid, FailedRuleId, InterfaceType};
 use session::rule::{FramedRoutes, LocalFTeid, SourceInterface, UeAddress, ue_prefix};
 use session::topology::{Interface, Role, Topology};
 use session::{InterfaceId, PdrId, Teid};
@@ -94,14 +94,13 @@ impl Translator<'_> {
         place: &Place<'_>,
     ) -> Result<LocalFTeid, Refusal> {
         match *f_teid {
-            FTeid::Given { teid, ipv4, ipv6 } => {
+            FTeid::Given { teid, addresses } => {
                 let bad = place
                     .owner
                     .refuse::<FTeid>()
                     .cause(Cause::MANDATORY_IE_INCORRECT);
-                let addresses = ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6));
                 let mut interface = None;
-                for address in addresses {
+                for address in addresses.iter() {
                     let at = self.topology.tunnel_interface_at(address).ok_or(bad)?.id;
                     if interface.is_some_and(|other| other != at) {
                         return Err(bad);
@@ -143,7 +142,7 @@ impl Translator<'_> {
         let interface = interface.ok_or(refuse.cause(Cause::INVALID_F_TEID_ALLOCATION_OPTION))?;
         let answer = addresses(interface, ipv4, ipv6);
         let answer = answer.ok_or(refuse.cause(Cause::INVALID_F_TEID_ALLOCATION_OPTION))?;
-        let (interface, (ipv4, ipv6)) = (interface.id, answer);
+        let interface = interface.id;
         let tunnel = match known {
             Some(tunnel) => tunnel,
             None => self
@@ -152,8 +151,7 @@ impl Translator<'_> {
         };
         self.created(place.owner).f_teid = Some(FTeid::Given {
             teid: tunnel.teid.0,
-            ipv4,
-            ipv6,
+            addresses: answer,
         });
         Ok(tunnel)
     }
@@ -228,11 +226,7 @@ impl Translator<'_> {
 
 /// The addresses of an F-TEID: those of the families asked for, or of all families; `None` if
 /// the interface has none of them.
-fn addresses(
-    interface: &Interface,
-    ipv4: bool,
-    ipv6: bool,
-) -> Option<(Option<Ipv4Addr>, Option<Ipv6Addr>)> {
+fn addresses(interface: &Interface, ipv4: bool, ipv6: bool) -> Option<Addresses> {
     let any = !ipv4 && !ipv6;
     let addresses = || interface.addresses.iter().map(IpNet::addr);
     let v4 = addresses().find_map(|address| match address {
@@ -243,7 +237,7 @@ fn addresses(
         IpAddr::V6(address) if ipv6 || any => Some(address),
         _ => None,
     });
-    (v4.is_some() || v6.is_some()).then_some((v4, v6))
+    Addresses::new(v4, v6)
 }
 
 /// The prefix of a Framed-Route: "prefix/len gateway metric …" (RFC 2865, 5.22). Without a length

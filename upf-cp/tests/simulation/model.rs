@@ -500,8 +500,7 @@ fn tunnel(ie: &pfcp::OuterHeaderCreation) -> Result<(u32, IpAddr), Fault> {
     match ie.header {
         Some(pfcp::OuterHeader::GtpU {
             teid,
-            ipv4: Some(address),
-            ..
+            addresses: pfcp::Addresses::Ipv4(address),
         }) => Ok((teid, address.into())),
         _ => Err("another outer header than GTP-U over IPv4".to_owned()),
     }

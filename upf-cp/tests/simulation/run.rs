@@ -478,7 +478,9 @@ impl Run {
         if flight.damaged
             && let Some(smf) = self.smfs.iter_mut().find(|smf| smf.address == from)
         {
-            let numbers = answers.iter().map(|(answer, _)| answer.header.sequence);
+            let numbers = answers
+                .iter()
+                .map(|(answer, _)| answer.header.sequence.get());
             numbers.for_each(|sequence| smf.misread(sequence));
         }
         self.compare(flight, &messages, answers, tally, scarce)?;

@@ -136,8 +136,8 @@ impl Smf {
         self.sequence = (self.sequence + 1) & 0x00ff_ffff;
         let header = Header {
             seid,
-            sequence: self.sequence,
-            priority,
+            sequence: pfcp::Sequence::new(self.sequence),
+            priority: priority.and_then(pfcp::Priority::new),
             follow_on: false,
         };
         let mut octets = vec![];
@@ -410,14 +410,14 @@ impl Smf {
                     recovery_time_stamp: RecoveryTimeStamp(self.stamp),
                     ..Default::default()
                 };
-                self.reply(Header::node(header.sequence), &answer);
+                self.reply(Header::node(header.sequence.get()), &answer);
             }
             message => {
-                let known = self.outstanding.get(&header.sequence);
+                let known = self.outstanding.get(&header.sequence.get());
                 if known.is_some_and(|waits| waits.response_type == message.message_type())
-                    && let Some(waits) = self.outstanding.remove(&header.sequence)
+                    && let Some(waits) = self.outstanding.remove(&header.sequence.get())
                 {
-                    if self.misread.contains(&header.sequence) {
+                    if self.misread.contains(&header.sequence.get()) {
                         self.doubt_busy();
                     }
                     self.answered(now_ms, waits.about, &message)?;
@@ -447,7 +447,7 @@ impl Smf {
             answer.cause = Cause::REQUEST_REJECTED;
             answer.flags = Some(PfcpSrRspFlags::DROBU);
         }
-        self.reply(Header::session(up_seid, header.sequence), &answer);
+        self.reply(Header::session(up_seid, header.sequence.get()), &answer);
     }
 
     fn answered(&mut self, now_ms: u64, about: About, message: &Message) -> Result<(), String> {

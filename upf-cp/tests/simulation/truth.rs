@@ -270,7 +270,7 @@ impl Truth {
         if !associated {
             return same("cause", &given.cause, &Cause::NO_ESTABLISHED_ASSOCIATION);
         }
-        let address = asked.cp_f_seid.ipv4.map(IpAddr::V4);
+        let address = asked.cp_f_seid.addresses.of_family(true);
         let cp = (asked.cp_f_seid.seid, address.unwrap_or(from.ip()));
         let twin = self
             .sessions
@@ -348,7 +348,10 @@ impl Truth {
             );
         }
         if let Some(f_seid) = &asked.cp_f_seid {
-            session.cp = (f_seid.seid, f_seid.ipv4.map_or(session.cp.1, IpAddr::V4));
+            session.cp = (
+                f_seid.seid,
+                f_seid.addresses.of_family(true).unwrap_or(session.cp.1),
+            );
             let (node, address) = (session.node.clone(), session.cp.1);
             self.peers
                 .entry(node)

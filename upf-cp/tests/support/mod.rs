@@ -336,7 +336,7 @@ impl World {
     /// Answers the oldest request of the node.
     pub fn reply(&mut self, answer: &impl Encode, seid: Option<u64>) {
         let request = self.requests.remove(0);
-        let octets = encode(seid, request.header.sequence, answer);
+        let octets = encode(seid, request.header.sequence.get(), answer);
         let answers = self.octets(smf(), &octets);
         assert!(answers.is_empty());
     }
@@ -352,7 +352,7 @@ impl World {
 pub fn encode(seid: Option<u64>, sequence: u32, message: &impl Encode) -> Vec<u8> {
     let header = Header {
         seid,
-        sequence,
+        sequence: pfcp::Sequence::new(sequence),
         ..Header::default()
     };
     let mut octets = vec![];
