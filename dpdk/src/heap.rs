@@ -83,6 +83,17 @@ impl Heap {
         }
     }
 
+    /// Has the system's allocator put freed blocks together as they come back. The C library would
+    /// keep small ones aside, and put them together some time later: after a million sessions that
+    /// is seconds of work, in whatever call it happens to come. For the start of a program.
+    pub fn spread_work() {
+        #[cfg(target_env = "gnu")]
+        // SAFETY: Sets a threshold of the allocator; it may be called at any time.
+        unsafe {
+            libc::mallopt(libc::M_MXFAST, 0);
+        }
+    }
+
     fn with<T>(&self, class: usize, work: impl FnOnce(&mut Slab) -> T) -> Option<T> {
         let slab = self.slabs.get(class)?;
         // Nothing panics while it is held.

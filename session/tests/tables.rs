@@ -278,7 +278,48 @@ fn readers_never_see_a_torn_or_foreign_plan() {
             watcher.join().unwrap();
         }
     });
-    publisher.reclaim();
+    while publisher.reclaim() {}
+    assert_eq!(publisher.retired(), 0);
+}
+
+#[test]
+fn what_many_sessions_leave_goes_by_and_by_and_is_there_when_it_is_needed() {
+    const SESSIONS: u32 = if cfg!(miri) { 2_100 } else { 6_000 };
+    let (mut publisher, mut readers) = tables(SESSIONS, 1);
+    let mut reader = readers.pop().unwrap();
+    reader.snapshot();
+    let establish = |publisher: &mut Publisher, n: u32| {
+        let (session, worker) = publisher.reserve().unwrap();
+        let teid = publisher.choose_teid(worker).unwrap();
+        let ue = Ipv4Addr::from_bits(0x0a2d_0000 + n);
+        let (installed, plan, add) = compile(session, teid, ue, true);
+        publisher.publish(session, plan, &add, &[]).unwrap();
+        (session, installed)
+    };
+    let live: Vec<_> = (0..SESSIONS)
+        .map(|n| establish(&mut publisher, n))
+        .collect();
+    for (session, installed) in live {
+        publisher.withdraw(session, &installed.keys());
+    }
+    let all = publisher.retired();
+    assert!(
+        !publisher.reclaim(),
+        "the worker may still look at all of it"
+    );
+    assert_eq!(publisher.retired(), all);
+    reader.snapshot();
+    assert!(publisher.reclaim(), "there is more");
+    assert!(
+        publisher.retired() > all / 2,
+        "{} of {all}",
+        publisher.retired()
+    );
+    // All places, TEIDs and addresses are to be had, whatever of it is still retired.
+    for n in 0..SESSIONS {
+        establish(&mut publisher, n);
+    }
+    while publisher.reclaim() {}
     assert_eq!(publisher.retired(), 0);
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p upf-cp --bench node` prints the best time of each procedure over some rounds;
 //! `-- rounds=1 only=modify` is for callgrind with `--toggle-collect='node::measured*'`.
+//! `-- drop=200000` ends an association with so many sessions instead, slice by slice.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,18 +22,20 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use support::load::{deletion, establishment, tunnel};
-use support::{UPF, World, encode, ip, smf, topology};
+use support::{UPF, World, association, encode, ip, smf, topology};
 use upf_cp::{Input, NodeConfig, Output};
 
 const SESSIONS: u32 = 10_000;
 
-/// A node that lets one SMF do as it pleases.
-fn world() -> World {
+/// A node that lets one SMF do as it pleases, with as many sessions.
+fn world(sessions: u32) -> World {
     let mut config = NodeConfig::new(ip(UPF));
     config.limits.messages_per_second_per_peer = u32::MAX;
     config.limits.messages_per_second = u32::MAX;
-    config.limits.sessions = SESSIONS;
-    let mut world = World::seeded(config, topology(), 1, SESSIONS);
+    config.limits.sessions = sessions;
+    let mut topology = topology();
+    topology.networks[0].ue_pools = vec!["10.0.0.0/8".parse().unwrap()];
+    let mut world = World::seeded(config, topology, 1, sessions);
     world.associate();
     world
 }
@@ -64,12 +67,76 @@ fn prepared(world: &mut World, inputs: Vec<Input>, outputs: &mut Vec<Vec<Output>
     Duration::ZERO
 }
 
+fn establish(n: u32) -> Vec<u8> {
+    encode(Some(0), n + 100, &establishment(n))
+}
+
+/// What is called for each slice while an association ends.
+#[inline(never)]
+fn slice(world: &mut World, input: Input) -> (Duration, usize) {
+    let started = Instant::now();
+    let outputs = black_box(world.node.handle(world.now, input));
+    let count = outputs.len();
+    world.node.recycle(outputs);
+    (started.elapsed(), count)
+}
+
+/// Ends an association with so many sessions, by slices, while workers pass every `lag` of them:
+/// how long that takes, and the longest call.
+fn drop_association(sessions: u32, lag: u32) {
+    let mut world = world(sessions);
+    for octets in (0..sessions).map(establish) {
+        black_box(world.octets(smf(), &octets));
+    }
+    assert_eq!(world.node.session_count(), sessions as usize);
+    let release = encode(
+        None,
+        1,
+        &pfcp::AssociationReleaseRequest {
+            node_id: association().node_id,
+            ..Default::default()
+        },
+    );
+    let mut inputs = datagrams(std::iter::once(release));
+    let (mut total, mut longest, mut slices, mut outputs) = (Duration::ZERO, Duration::ZERO, 0, 0);
+    let mut times = Vec::new();
+    while world.node.session_count() > 0 || slices < 2 {
+        let input = inputs.pop().unwrap_or(Input::Tick);
+        if slices % lag == 0 {
+            for reader in &mut world.readers {
+                reader.snapshot();
+            }
+        }
+        let (time, count) = slice(&mut world, input);
+        times.push(time);
+        total += time;
+        longest = longest.max(time);
+        slices += 1;
+        outputs += count;
+    }
+    times.sort_unstable();
+    let us = |time: Duration| time.as_secs_f64() * 1e6;
+    println!(
+        "drop of {sessions}, workers pass every {lag}: {:.2} µs a session, {slices} calls, p50 {:.0} µs, longest {:.0} µs, {outputs} outputs",
+        us(total) / f64::from(sessions),
+        us(times[times.len() / 2]),
+        us(longest),
+    );
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let value = |key: &str| {
         let mut values = arguments.iter().filter_map(|given| given.strip_prefix(key));
         values.next().map(str::to_owned)
     };
+    if let Some(sessions) = value("drop=") {
+        let sessions = sessions.parse().unwrap();
+        for lag in [1, 64, u32::MAX] {
+            drop_association(sessions, lag);
+        }
+        return;
+    }
     let rounds: u32 = value("rounds=").map_or(7, |rounds| rounds.parse().unwrap());
     let only = value("only=");
     let mut best = [
@@ -78,13 +145,11 @@ fn main() {
         ("delete", Duration::MAX),
     ];
     for _ in 0..rounds {
-        let mut world = world();
+        let mut world = world(SESSIONS);
         let mut seids: Vec<u64> = Vec::new();
         for (name, best) in &mut best {
             let inputs = match *name {
-                "establish" => {
-                    datagrams((0..SESSIONS).map(|n| encode(Some(0), n + 100, &establishment(n))))
-                }
+                "establish" => datagrams((0..SESSIONS).map(establish)),
                 "modify" => datagrams((0..).zip(&seids).map(|(n, seid)| tunnel(n, *seid, 0))),
                 _ => datagrams((0..).zip(&seids).map(|(n, seid)| deletion(n, *seid))),
             };

@@ -101,6 +101,7 @@ impl Node {
         );
         let mut timers = Timers::default();
         timers.set(now.elapsed_ms + HOUSEKEEPING_MS, Timer::Housekeeping);
+        timers.set(now.elapsed_ms + HOUSEKEEPING_MS, Timer::Reclaim);
         Self {
             load: Load::new(limits.messages_per_second, now.elapsed_ms, now.ntp_s),
             strangers: Bucket::new(limits.messages_per_second_per_peer, now.elapsed_ms),
@@ -220,9 +221,14 @@ impl Node {
                 self.look_for_paths();
                 self.look_at_load();
                 self.incoming.housekeeping(self.now.elapsed_ms);
-                self.publisher.reclaim();
                 self.timers
                     .set(self.now.elapsed_ms + HOUSEKEEPING_MS, Timer::Housekeeping);
+            }
+            Timer::Reclaim => {
+                let more = self.publisher.reclaim();
+                let pause_ms = if more { 1 } else { HOUSEKEEPING_MS };
+                self.timers
+                    .set(self.now.elapsed_ms + pause_ms, Timer::Reclaim);
             }
         }
     }

@@ -209,11 +209,11 @@ impl Sessions {
         self.index(index);
     }
 
-    pub(crate) fn remove(&mut self, index: SessionIndex) -> Option<Session> {
+    pub(crate) fn remove(&mut self, index: SessionIndex) -> Option<Box<Session>> {
         self.unindex(index);
         let session = self.slots.get_mut(place(index))?.take()?;
         self.count -= 1;
-        Some(*session)
+        Some(session)
     }
 
     /// Changes a session, and what it is found by.

@@ -27,8 +27,10 @@ pub(crate) enum Timer {
     Activation(SessionIndex, Seid),
     /// The path to that GTP-U peer has something to do.
     Path(IpAddr),
-    /// Old answers are forgotten, retired plans freed.
+    /// Old answers are forgotten.
     Housekeeping,
+    /// Retired plans are freed.
+    Reclaim,
 }
 
 /// All deadlines, soonest first; equal ones in the order in which they were set.

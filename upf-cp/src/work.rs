@@ -1,13 +1,15 @@
 //! Work that is too much for one call: done in slices, one with each tick, so that heartbeats are
 //! answered meanwhile.
 
-use std::collections::{VecDeque, hash_set};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::vec;
 
 use pfcp::{
     AssociationSetupResponse, NodeId, PfdPartialFailureInformation, SessionRetentionInformation,
 };
+use rustc_hash::FxHashSet;
 use session::{Epoch, SessionIndex};
 
 use crate::association::PeerId;
@@ -48,16 +50,38 @@ pub(crate) enum Fate {
     Recompile(PfdChange),
 }
 
-/// Which sessions have their turn; some may be gone when it comes.
+/// Of how many places one must be a peer's, so that a look at all of them finds its sessions as fast
+/// as sorting them.
+const PLACES_PER_SESSION: usize = 8;
+
+/// Which sessions have their turn; some may be gone when it comes. They have it in the order in
+/// which they came, which is roughly that of their memory: with a million of them, any other order
+/// waits for memory most of the time.
 #[derive(Debug)]
 pub(crate) enum Members {
-    These(hash_set::IntoIter<SessionIndex>),
+    These(vec::IntoIter<SessionIndex>),
     All(Range<u32>),
 }
 
 impl Members {
     pub(crate) const fn none() -> Self {
         Self::All(0..0)
+    }
+
+    pub(crate) fn these(sessions: FxHashSet<SessionIndex>) -> Self {
+        let mut sessions: Vec<SessionIndex> = sessions.into_iter().collect();
+        sessions.sort_unstable();
+        Self::These(sessions.into_iter())
+    }
+
+    /// The sessions of a job's peer, which has these of so many places.
+    pub(crate) fn of_peer(sessions: FxHashSet<SessionIndex>, places: u32) -> Self {
+        let looked_at = u32::try_from(sessions.len() * PLACES_PER_SESSION).unwrap_or(u32::MAX);
+        if sessions.len() <= SESSIONS_PER_SLICE || looked_at < places {
+            Self::these(sessions)
+        } else {
+            Self::all(places)
+        }
     }
 
     /// All that have an index below this.

@@ -438,6 +438,40 @@ fn a_large_association_ends_in_slices_and_heartbeats_are_answered_meanwhile() {
 }
 
 #[test]
+fn a_large_association_leaves_others_sessions_alone() {
+    let mut world = many(1_200);
+    let seids: Vec<u64> = world
+        .node
+        .sessions()
+        .map(|(_, rules)| rules.seid.0)
+        .collect();
+    for seid in seids.into_iter().step_by(100) {
+        world.delete(seid);
+    }
+    // In the midst of those of the first.
+    let other = SocketAddr::new(ip("10.10.4.3"), 8805);
+    let mut set_up = association();
+    set_up.node_id = other.ip().into();
+    world.ask_from(other, None, &set_up);
+    for n in 0..12 {
+        let mut request = open5gs(1);
+        request.node_id = other.ip().into();
+        request.cp_f_seid.seid = n + 1;
+        request.cp_f_seid.ipv4 = Some("10.10.4.3".parse().unwrap());
+        let address = std::net::Ipv4Addr::from(0x0a2d_8000 + u32::try_from(n).unwrap());
+        request.create_pdrs[0].pdi.ue_ip_addresses = vec![ue_ip(address, true)];
+        world.ask_from(other, Some(0), &request);
+    }
+    assert_eq!(world.node.session_count(), 1_200);
+    world.octets(smf(), &encode(None, 77_777, &release()));
+    while world.node.deadline_ms() == Some(world.now.elapsed_ms) {
+        world.input(Input::Tick);
+    }
+    assert_eq!(world.node.session_count(), 12);
+    assert_eq!(world.node.publisher().sessions(), 12);
+}
+
+#[test]
 fn a_new_beginning_is_answered_when_the_old_one_has_ended() {
     let mut world = many(2_000);
     let (first, second) = (association(), {

@@ -67,6 +67,7 @@ struct ConfigArguments {
 }
 
 fn main() -> ExitCode {
+    dpdk::Heap::spread_work();
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments.file, &arguments.set),
         Command::Check(arguments) => check::check(&arguments.file, &arguments.set),

@@ -13,6 +13,10 @@ use crate::publish::Unpublished;
 use crate::table::{Freed, InsertError};
 use crate::teid::TeidAllocator;
 
+/// How many retired things go in one call: more than a session leaves behind, so that they do not
+/// pile up, and few enough that nobody waits long for the call.
+const RECLAIMED_AT_ONCE: usize = 4_096;
+
 /// Something that can be used again after a grace period.
 #[derive(Debug)]
 enum Retired {
@@ -82,6 +86,7 @@ impl Publisher {
             self.fresh += 1;
             SessionIndex(self.fresh - 1)
         } else {
+            while self.free.is_empty() && self.reclaim() {}
             self.free.pop_front()?
         };
         self.sessions += 1;
@@ -92,8 +97,15 @@ impl Publisher {
     /// Chooses a TEID for a session of `worker`; `None` when there are no more. It leads nowhere
     /// until it is published; given back by [`return_teid`](Self::return_teid), or with its key.
     pub fn choose_teid(&mut self, worker: WorkerId) -> Option<Teid> {
+        let mut more = true;
         loop {
-            let teid = self.teids.allocate(worker)?;
+            let Some(teid) = self.teids.allocate(worker) else {
+                if !std::mem::take(&mut more) {
+                    return None;
+                }
+                more = self.reclaim();
+                continue;
+            };
             // Zero is no TEID; one that an SMF gave is taken: it would be ambiguous. Both are left
             // out for good, which costs one position per TEID that SMFs ever gave.
             if teid != Teid(0) && !self.given.contains_key(&teid) {
@@ -175,13 +187,16 @@ impl Publisher {
         self.end_epoch()
     }
 
-    /// Frees what no worker can be looking at any more. Called by [`reserve`](Self::reserve); call
-    /// it from time to time besides.
-    pub fn reclaim(&mut self) {
-        while let Some((epoch, _)) = self.retired.front()
-            && self.tables.is_past(*epoch)
-            && let Some((_, retired)) = self.retired.pop_front()
-        {
+    /// Frees what no worker can be looking at any more, up to a bounded number of things; `true`
+    /// if there is more of it. Called by [`reserve`](Self::reserve); call it from time to time
+    /// besides.
+    pub fn reclaim(&mut self) -> bool {
+        let passed = self.tables.passed();
+        for _ in 0..RECLAIMED_AT_ONCE {
+            let Some((_, retired)) = self.retired.pop_front_if(|(epoch, _)| *epoch <= passed)
+            else {
+                return false;
+            };
             match retired {
                 Retired::Plan(_) => {}
                 Retired::Session(session) => self.free.push_back(session),
@@ -192,6 +207,8 @@ impl Publisher {
                 Retired::Route(freed) => self.tables.routes.free(freed),
             }
         }
+        let next = self.retired.front();
+        next.is_some_and(|(epoch, _)| *epoch <= passed)
     }
 
     /// What waits for a grace period.
@@ -207,12 +224,12 @@ impl Publisher {
                 if self.tables.chosen.get(tunnel.teid).is_some() {
                     return Err(InsertError::Taken);
                 }
-                self.tables.insert(new.key, handle)?;
+                self.insert(new.key, handle)?;
                 *self.given.entry(tunnel.teid).or_default() += 1;
             }
-            Key::Ipv4(..) => self.tables.insert(new.key, handle)?,
+            Key::Ipv4(..) => self.insert(new.key, handle)?,
             Key::Ipv6(_, prefix) => {
-                self.tables.insert(new.key, handle)?;
+                self.insert(new.key, handle)?;
                 let lengths = &self.tables.ipv6_lengths;
                 self.ipv6_lengths.count(lengths, prefix.prefix_len(), true);
             }
@@ -221,13 +238,23 @@ impl Publisher {
                 if self.overlaps_another(route, session) {
                     return Err(InsertError::Taken);
                 }
-                self.tables.insert(new.key, handle)?;
+                self.insert(new.key, handle)?;
                 self.routes.insert(route, session);
                 let lengths = &self.tables.route_lengths;
                 self.route_lengths.count(lengths, route.length, true);
             }
         }
         Ok(())
+    }
+
+    /// A slot that rests is none that is taken: before a table is full, all that can go goes.
+    fn insert(&mut self, key: Key, handle: u32) -> Result<(), InsertError> {
+        let inserted = self.tables.insert(key, handle);
+        if !matches!(inserted, Err(InsertError::Full)) {
+            return inserted;
+        }
+        while self.reclaim() {}
+        self.tables.insert(key, handle)
     }
 
     /// Whether another session has a route within this one, or around it: "PDRs of different

@@ -55,7 +55,7 @@ impl Node {
     }
 
     /// Takes a session out of force, and out of all tables.
-    pub(crate) fn end_session(&mut self, index: SessionIndex) -> Option<(Session, Epoch)> {
+    pub(crate) fn end_session(&mut self, index: SessionIndex) -> Option<(Box<Session>, Epoch)> {
         let session = self.sessions.remove(index)?;
         if let Some(peer) = self.peers.get_mut(session.peer) {
             peer.sessions.remove(&index);

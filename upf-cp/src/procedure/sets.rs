@@ -71,7 +71,7 @@ impl Node {
         self.begin(Job {
             peer: Some(peer),
             node_id: Some(node_id),
-            sessions: Members::These(sessions.into_iter()),
+            sessions: Members::these(sessions),
             fate,
             owed,
             last: None,

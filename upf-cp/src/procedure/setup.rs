@@ -88,7 +88,7 @@ impl Node {
         self.begin(Job {
             peer: Some(old),
             node_id: Some(gone.node_id),
-            sessions: Members::These(gone.sessions.into_iter()),
+            sessions: Members::of_peer(gone.sessions, self.sessions.places()),
             fate: Fate::End { keep, kept: 0 },
             owed,
             last: None,
