@@ -32,8 +32,12 @@ struct Upf {
     _folder: Folder,
 }
 
-/// `upf run` on two `null:` ports, with N4 at 127.8.`test`.7.
 fn upf(test: u8) -> Upf {
+    upf_for(test, SESSIONS)
+}
+
+/// `upf run` on two `null:` ports, with N4 at 127.8.`test`.7, for so many sessions.
+fn upf_for(test: u8, sessions: u32) -> Upf {
     let folder = Folder::new("load").unwrap();
     let address = Ipv4Addr::new(127, 8, test, 7);
     let configuration = format!(
@@ -45,7 +49,7 @@ interfaces:
   - {{ name: n6, role: n6, port: core, addresses: [10.10.6.7/24] }}
 networks: [{{ name: internet, interface: n6, ue_pools: [10.64.0.0/10] }}]
 memory: {{ hugepages: none, buffers: 16384 }}
-limits: {{ sessions: {SESSIONS}, messages_per_second_per_peer: 1000000 }}
+limits: {{ sessions: {sessions}, messages_per_second_per_peer: 1000000 }}
 log: {{ level: warn }}
 "#
     );
@@ -166,9 +170,27 @@ fn what_is_too_much_is_refused_and_what_goes_makes_room() {
     assert_eq!(establish.accepted, u64::from(SESSIONS) * 3);
     // "No resources available", for those that go over the limit and only for them.
     assert_eq!(Vec::from_iter(&establish.refused), [(&75, &300)]);
+    assert_eq!(report.events[0].name, "drop");
+    upf.process.stop().unwrap();
+}
+
+#[test]
+fn heartbeats_are_answered_while_many_sessions_end() {
+    const MANY: u32 = 20_000;
+    let mut upf = upf_for(4, MANY);
+    let mut load = upf.load("establish,drop");
+    load.sessions = MANY;
+    let report = load::run(&load).unwrap();
+    eprintln!("{report}");
+    assert_eq!(report.phases[0].accepted, u64::from(MANY));
     let dropped = &report.events[0];
-    assert_eq!(dropped.name, "drop");
-    assert!(dropped.heartbeats.count > 0, "{dropped:?}");
+    let beats = &dropped.heartbeats;
+    // One is sent every 5 ms, if the machine lets us; a tenth of that must be answered on any.
+    let sent = 20.0 * dropped.seconds;
+    let answered = f64::from(u32::try_from(beats.count).unwrap());
+    assert!(answered >= sent.max(1.0), "{dropped:?}");
+    assert!(beats.max_us < 1e6, "{dropped:?}");
+    assert_eq!(dropped.heartbeats_unanswered, 0, "{dropped:?}");
     upf.process.stop().unwrap();
 }
 
