@@ -259,6 +259,28 @@ pub enum Problem {
         /// Key of the earlier pool.
         first: String,
     },
+    /// Addresses to be given that are not the network's.
+    #[error("{range} does not lie in the network's ue_pools")]
+    OutsidePools {
+        /// The addresses.
+        range: Prefix,
+    },
+    /// IPv6 addresses of which no UE can have a /64.
+    #[error("{range} is smaller than a /64")]
+    NoRoomForPrefix {
+        /// The addresses.
+        range: Prefix,
+    },
+    /// Addresses that would be given twice.
+    #[error("{range} overlaps {other} of {first}")]
+    AllocatedTwice {
+        /// The later addresses.
+        range: Prefix,
+        /// The earlier addresses.
+        other: Prefix,
+        /// Key of the earlier addresses.
+        first: String,
+    },
     /// An address of the UPF itself that a UE could be given.
     #[error("the address {address} lies in the UE pool {pool} of {first}")]
     AddressInPool {
@@ -383,6 +405,9 @@ impl Problem {
             Self::OverlappingPools { .. } => {
                 "make the pools disjoint, or put the networks behind different N6 interfaces"
             }
+            Self::OutsidePools { .. } => "list parts of `ue_pools`, or add them to `ue_pools`",
+            Self::NoRoomForPrefix { .. } => "give a /64 or a larger network",
+            Self::AllocatedTwice { .. } => "list each address once",
             Self::AddressInPool { .. } => "move the address out of the pool, or shrink the pool",
             Self::KernelNeedsTap { .. } => "remove `kernel`, or make the port's device `tap:NAME`",
             Self::UnreachableNextHop { .. } => {

@@ -246,10 +246,20 @@ sections! {
         interface: Name = required;
         /// The UE addresses whose downlink belongs here. The UPF answers ARP and neighbour discovery for them on a port that asks.
         ue_pools: Vec<Prefix> = "[]";
+        /// The addresses that UEs are given here, when SMFs leave it to the UPF (UEIP). Without any, addresses are the SMFs' to give.
+        ue_allocation: Vec<Allocation> = "[]";
         /// Largest packet towards the data network in octets. Without one: the port's.
         mtu: Option<Mtu> = "~";
         /// Lower the segment size that TCP connections announce (MSS) to what fits through the tunnels and this network, in both directions.
         clamp_mss: bool = "false";
+    }
+
+    /// Addresses that UEs are given here.
+    pub struct Allocation {
+        /// Parts of the network's `ue_pools`. Of an IPv6 network, which is a /64 or larger, each UE has a /64 unless its SMF asks for another length.
+        ranges: Vec<Prefix> = required;
+        /// UE IP address Pool Identity, by which SMFs may ask for these addresses.
+        identity: Option<Name> = "~";
     }
 
     /// GTP-U, the tunnels of N3 and N9.

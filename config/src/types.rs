@@ -88,6 +88,11 @@ impl Prefix {
         self.0.contains(&address)
     }
 
+    /// Whether the other is a part of it, or all of it.
+    pub fn includes(self, other: Self) -> bool {
+        self.0.contains(&other.0)
+    }
+
     /// Whether they share an address.
     pub fn overlaps(self, other: Self) -> bool {
         self.0.contains(&other.0) || other.0.contains(&self.0)

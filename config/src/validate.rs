@@ -1,5 +1,7 @@
 //! How the values fit together.
 
+mod pools;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -330,71 +332,11 @@ impl<'a> Check<'a> {
             };
             self.mistake(&join(key, "mtu"), problem);
         }
+        self.allocations(key, network);
         if network.ue_pools.is_empty() {
             self.warn(Warning::NoPool {
                 network: network.name.to_string(),
             });
-        }
-    }
-
-    /// Behind one N6 interface an address belongs to one network; and none is the UPF's own.
-    fn pools(&mut self) {
-        let config = self.config;
-        let pools: Vec<_> = config
-            .networks
-            .iter()
-            .enumerate()
-            .flat_map(|(index, network)| {
-                let pools = network.ue_pools.iter().enumerate();
-                pools.map(move |(at, &pool)| {
-                    (network, pool, format!("networks.{index}.ue_pools.{at}"))
-                })
-            })
-            .collect();
-        for (index, (network, pool, key)) in pools.iter().enumerate() {
-            let rival = pools.iter().take(index).find(|(other, earlier, _)| {
-                other.interface == network.interface && earlier.overlaps(*pool)
-            });
-            if let Some((_, other, first)) = rival {
-                let (pool, other, first) = (*pool, *other, first.clone());
-                self.mistake(key, Problem::OverlappingPools { pool, other, first });
-            }
-        }
-        // The kernel's end of a TAP does lie in the pool: it is the UEs' router.
-        let n4 = [("pfcp.address".to_owned(), config.pfcp.address, None)];
-        let own = config
-            .interfaces
-            .iter()
-            .enumerate()
-            .flat_map(|(index, interface)| {
-                interface
-                    .addresses
-                    .iter()
-                    .enumerate()
-                    .map(move |(at, address)| {
-                        let key = format!("interfaces.{index}.addresses.{at}");
-                        (key, address.address(), Some(interface))
-                    })
-            });
-        for (key, address, holder) in n4.into_iter().chain(own) {
-            let pool = pools.iter().find(|(network, pool, _)| {
-                // Another N6 interface is another routing world.
-                let apart = holder.is_some_and(|holder| {
-                    holder.role == Role::N6 && holder.name != network.interface
-                });
-                pool.contains(address) && !apart
-            });
-            if let Some((_, pool, first)) = pool {
-                let (pool, first) = (*pool, first.clone());
-                self.mistake(
-                    &key,
-                    Problem::AddressInPool {
-                        address,
-                        pool,
-                        first,
-                    },
-                );
-            }
         }
     }
 

@@ -530,6 +530,40 @@ fn pools_that_overlap() {
 }
 
 #[test]
+fn addresses_that_cannot_be_given() {
+    let pool = "ue_pools: [10.46.0.0/16]";
+    let with = |ranges: &str| format!("{pool}\n    ue_allocation: [{{ ranges: [{ranges}] }}]");
+    for (ranges, at, says) in [
+        (
+            "10.45.0.0/24",
+            0,
+            "10.45.0.0/24 does not lie in the network's ue_pools",
+        ),
+        (
+            "10.0.0.0/8",
+            0,
+            "10.0.0.0/8 does not lie in the network's ue_pools",
+        ),
+        (
+            "10.46.0.0/17, 10.46.9.0/24",
+            1,
+            "10.46.9.0/24 overlaps 10.46.0.0/17 of networks.1.ue_allocation.0.ranges.0",
+        ),
+    ] {
+        let key = format!("networks.1.ue_allocation.0.ranges.{at}");
+        one(pool, &with(ranges), 25, &key, says);
+    }
+    let pool = "ue_pools: [10.45.0.0/16, 2001:db8:cafe::/48]";
+    let small = format!("{pool}\n    ue_allocation: [{{ ranges: [\"2001:db8:cafe::/80\"] }}]");
+    let key = "networks.0.ue_allocation.0.ranges.0";
+    one(pool, &small, 22, key, "is smaller than a /64");
+    let good = format!(
+        "{pool}\n    ue_allocation: [{{ ranges: [10.45.1.0/24, \"2001:db8:cafe:8000::/49\"], identity: gold }}]"
+    );
+    assert_eq!(mistakes(&GOOD.replace(pool, &good), &[], &[]), []);
+}
+
+#[test]
 fn an_address_of_the_upf_in_a_pool() {
     let says = "lies in the UE pool 10.45.0.0/16 of networks.0.ue_pools.0";
     one(

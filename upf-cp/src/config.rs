@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use pfcp::NodeId;
+use session::InterfaceId;
 
 /// UDP port of PFCP (TS 29.244, 4.2.2).
 pub const PFCP_PORT: u16 = 8805;
@@ -57,6 +58,23 @@ pub struct NodeConfig {
     pub burst_ms: u32,
     /// How GTP-U peers are supervised.
     pub echo: Echo,
+    /// The addresses that UEs are given here; without any, UEIP is not announced.
+    pub ue_pools: Vec<UePool>,
+    /// Addresses that no UE is given, with their networks: the kernel's ends of TAP ports.
+    pub ue_reserved: Vec<IpNet>,
+}
+
+/// Addresses that UEs of a data network are given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UePool {
+    /// The name of the network, as the topology has it.
+    pub network: String,
+    /// Its N6 interface.
+    pub vrf: InterfaceId,
+    /// IPv4 networks, and IPv6 networks of which each UE has a /64; no two of an interface overlap.
+    pub ranges: Vec<IpNet>,
+    /// The UE IP address Pool Identity by which SMFs may ask for it (TS 29.244, 8.2.128).
+    pub identity: Option<String>,
 }
 
 /// Path supervision (TS 29.281, 7.2; TS 23.527, 5.4).
@@ -183,6 +201,8 @@ impl NodeConfig {
             hz: 1_000_000_000,
             burst_ms: 100,
             echo: Echo::default(),
+            ue_pools: Vec::new(),
+            ue_reserved: Vec::new(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use pfcp::{CpFunctionFeatures, UpFunctionFeatures as F};
 
+use crate::node::Node;
+
 /// What this UPF announces.
 ///
 /// | bit | what stands behind it |
@@ -15,6 +17,7 @@ use pfcp::{CpFunctionFeatures, UpFunctionFeatures as F};
 /// | VTIME | Quota Validity Time ends a quota |
 /// | RESPS | sessions of a set go over to another SMF (Session Set Modification) |
 /// | PFDM, PFDE | applications are known by flow descriptions of PFDs |
+/// | UEIP | UE addresses are chosen here, if there are pools to choose from |
 /// | IP6PL | UE IPv6 prefixes of any length |
 /// | PDIU | PDRs may refer to traffic endpoints |
 /// | MTE | … to several at once |
@@ -22,22 +25,26 @@ use pfcp::{CpFunctionFeatures, UpFunctionFeatures as F};
 /// | FRRT | framed routes are matched, and lead downlink packets to their session |
 ///
 /// PAPFD (some of several applications taken) is for those alone that have it too, see
-/// [`features_for`]: it makes a long IE of a short one.
+/// [`Node::features_for`]: it makes a long IE of a short one.
 ///
-/// Not UEIP (UE addresses come from the SMF), and not DLBD.
-pub fn up_function_features() -> F {
+/// Not DLBD.
+fn up_function_features() -> F {
     let node = F::EPFAR | F::BUNDL | F::RESPS | F::PFDM | F::PFDE;
     let rules = F::FTUP | F::EMPU | F::UDBC | F::IP6PL | F::PDIU | F::MTE | F::FRRT | F::DPDRA;
     let usage = F::MNOP | F::VTIME;
     node | rules | usage
 }
 
-/// What this UPF announces to a CP function that has these features.
-pub(crate) fn features_for(cp: CpFunctionFeatures) -> F {
-    let partial = if cp.contains(CpFunctionFeatures::PAPFD) {
-        F::PAPFD
-    } else {
-        F::empty()
-    };
-    up_function_features() | partial
+impl Node {
+    /// What this UPF announces to a CP function that has these features.
+    pub(crate) fn features_for(&self, cp: CpFunctionFeatures) -> F {
+        let mut features = up_function_features();
+        if cp.contains(CpFunctionFeatures::PAPFD) {
+            features |= F::PAPFD;
+        }
+        if !self.ue_pools.is_empty() {
+            features |= F::UEIP;
+        }
+        features
+    }
 }

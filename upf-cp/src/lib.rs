@@ -23,6 +23,7 @@
 //!   refuse.rs         Cause, Offending IE, Failed Rule ID                      refusal.rs
 //!   v
 //! translate/          pfcp::CreatePdr, … to session::Pdr, …: what cannot be carried out is refused
+//!                     UE addresses that are left to us                 ue_pool/
 //!   v
 //! session crate       Installed::compile -> Publisher::publish -> Epoch
 //! ```
@@ -57,13 +58,13 @@ mod status;
 mod timer;
 mod transaction;
 mod translate;
+mod ue_pool;
 mod usage;
 mod work;
 
-pub use config::{Echo, Limits, Move, NodeConfig, PFCP_PORT};
+pub use config::{Echo, Limits, Move, NodeConfig, PFCP_PORT, UePool};
 pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};
-pub use features::up_function_features;
 pub use node::Node;
 pub use paths::RoundTrip;
 pub use shell::{Ended, Handle, Parts, Shell};

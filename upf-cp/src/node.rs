@@ -23,6 +23,7 @@ use crate::sessions::Sessions;
 use crate::sets::Sets;
 use crate::timer::{Timer, Timers};
 use crate::transaction::{Bucket, Outgoing};
+use crate::ue_pool::UePools;
 use crate::work::WorkQueue;
 
 /// How often old answers are forgotten and retired plans freed.
@@ -47,6 +48,8 @@ pub struct Node {
     pub(crate) peers: Associations,
     pub(crate) sessions: Sessions,
     pub(crate) applications: Applications,
+    /// UE addresses that are given here.
+    pub(crate) ue_pools: UePools,
     /// Sets of sessions.
     pub(crate) sets: Sets,
     pub(crate) outgoing: Outgoing,
@@ -110,6 +113,7 @@ impl Node {
             peers: Associations::default(),
             sessions: Sessions::default(),
             applications: Applications::default(),
+            ue_pools: UePools::new(&config.ue_pools, &config.ue_reserved, &topology),
             sets: Sets::default(),
             outgoing: Outgoing::new(random.next_u32()),
             work: WorkQueue::default(),
@@ -175,6 +179,11 @@ impl Node {
         } else {
             Some(self.now.elapsed_ms)
         }
+    }
+
+    /// How many UE addresses and prefixes of the pools are in use, with those that no UE is given.
+    pub fn ue_addresses_in_use(&self) -> usize {
+        self.ue_pools.held()
     }
 
     fn operate(&mut self, operator: Operator) {

@@ -9,6 +9,7 @@ use config::schema::{Config, Moves};
 use config::{Device, Host};
 use dpdk::{Eal, Pool, Port};
 use session::neighbour::Neighbours;
+use session::topology::Topology;
 use session::{Sizes, Tables, report};
 use tracing::{info, warn};
 use upf_cp::{Limits, Move, NodeConfig, Parts, Shell};
@@ -16,7 +17,7 @@ use upf_dp::{DataPath, DataPathConfig, Fragmentation, Idle, Rates, ReassemblyLim
 
 use crate::counts::Counts;
 use crate::ports::Pools;
-use crate::topology::topology;
+use crate::topology::{topology, ue_pools, ue_reserved};
 use crate::{cpus, kernel, ports};
 
 /// How much of its rate a policer lets through at once: a TCP that is policed needs about that
@@ -88,13 +89,13 @@ impl Instance {
         .context("the packet path did not start")?;
         let parts = Parts {
             publisher,
-            topology,
+            topology: Arc::clone(&topology),
             neighbours,
             workers: control_ends,
             seed: rand::random(),
             record: None,
         };
-        let node = match Shell::spawn(node_config(config, eal), parts) {
+        let node = match Shell::spawn(node_config(config, eal, &topology), parts) {
             Ok(node) => node,
             Err(error) => {
                 stop_data_path(data_path);
@@ -239,7 +240,7 @@ async fn set_up_kernel(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn node_config(config: &Config, eal: Eal) -> NodeConfig {
+fn node_config(config: &Config, eal: Eal, topology: &Topology) -> NodeConfig {
     let own = node_id(&config.node_id());
     let limits = &config.limits;
     let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
@@ -296,6 +297,8 @@ fn node_config(config: &Config, eal: Eal) -> NodeConfig {
             t3_ms: config.gtpu.echo.t3_ms.into(),
             n3: config.gtpu.echo.n3,
         },
+        ue_pools: ue_pools(config, topology),
+        ue_reserved: ue_reserved(config).map(|end| end.net()).collect(),
         ..NodeConfig::new(config.pfcp.address)
     }
 }

@@ -72,6 +72,29 @@ pub fn topology(config: &Config) -> Topology {
     }
 }
 
+/// The addresses that UEs are given here. The networks of a topology are those of its
+/// configuration, in that order.
+pub(crate) fn ue_pools(config: &Config, topology: &Topology) -> Vec<upf_cp::UePool> {
+    let networks = config.networks.iter().zip(&topology.networks);
+    let pools = networks.flat_map(|(configured, network)| {
+        let allocations = configured.ue_allocation.iter();
+        allocations.map(|allocation| upf_cp::UePool {
+            network: network.name.clone(),
+            vrf: network.interface,
+            ranges: allocation.ranges.iter().map(|range| range.net()).collect(),
+            identity: allocation.identity.as_ref().map(ToString::to_string),
+        })
+    });
+    pools.collect()
+}
+
+/// Addresses that lie in UE pools and are no UE's: those of the kernel's ends of TAP ports.
+pub(crate) fn ue_reserved(config: &Config) -> impl Iterator<Item = &config::InterfaceAddress> {
+    let kernels = config.interfaces.iter();
+    let kernels = kernels.filter_map(|interface| interface.kernel.as_ref());
+    kernels.flat_map(|kernel| &kernel.addresses)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +108,18 @@ mod tests {
         let network = topology.network("internet").unwrap();
         let n6 = topology.interface(network.interface).unwrap();
         assert_eq!((n6.role, n6.kernel), (Role::N6, true));
+        let pools = ue_pools(&loaded.config, &topology);
+        assert_eq!(pools.len(), 1);
+        assert_eq!(
+            (pools[0].network.as_str(), pools[0].vrf),
+            ("internet", n6.id)
+        );
+        assert_eq!(pools[0].ranges[0].to_string(), "10.45.128.0/17");
+        assert_eq!(pools[0].identity.as_deref(), Some("internet-by-upf"));
+        let ends: Vec<String> = ue_reserved(&loaded.config)
+            .map(|end| end.address().to_string())
+            .collect();
+        assert!(ends.contains(&"10.45.0.1".to_owned()), "{ends:?}");
         let (interface, via) = topology
             .towards_peer("198.51.100.9".parse().unwrap())
             .unwrap();

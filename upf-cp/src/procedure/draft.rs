@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::sessions::{CpFSeid, Session};
 use crate::timer::Timer;
 use crate::translate::{Draft, Owner, Translator, arm};
+use crate::ue_pool::Lease;
 use crate::usage::UrrControl;
 
 impl Node {
@@ -29,6 +30,7 @@ impl Node {
             neighbours: &self.neighbours,
             publisher: &mut self.publisher,
             applications: &self.applications,
+            ue_pools: &mut self.ue_pools,
             framed_routes_max: self.config.limits.framed_routes_per_pdr,
             endpoints_max: self.config.limits.traffic_endpoints_per_session,
             now: self.now,
@@ -52,6 +54,14 @@ impl Node {
         for teid in &draft.taken {
             self.publisher.return_teid(*teid);
         }
+        self.release_addresses(&draft.leased);
+    }
+
+    /// Gives UE addresses back to their pools.
+    pub(crate) fn release_addresses(&mut self, leases: &[Lease]) {
+        for lease in leases {
+            self.ue_pools.release(*lease);
+        }
     }
 
     /// Takes a session out of force, and out of all tables.
@@ -63,6 +73,7 @@ impl Node {
         let epoch = self.publisher.withdraw(index, &session.installed.keys());
         self.command(session.worker, Command::Discard { session: index });
         self.sets.forget(index);
+        self.release_addresses(session.details.leases());
         self.counters.ended += 1;
         Some((session, epoch))
     }
@@ -210,20 +221,24 @@ impl From<&Draft> for Answered {
         let mut answered = Self::default();
         for created in &draft.created {
             let local_f_teids = created.f_teid.into_iter().collect();
+            let ue_ip_addresses = created.ue_ip_addresses.clone();
             match created.owner {
                 Owner::Pdr(id) => answered.created_pdrs.push(CreatedPdr {
                     pdr_id: id.0.into(),
                     local_f_teids,
+                    ue_ip_addresses,
                     ..Default::default()
                 }),
                 Owner::UpdatedPdr(id) => answered.updated_pdrs.push(UpdatedPdr {
                     pdr_id: id.0.into(),
                     local_f_teids,
+                    ue_ip_addresses,
                     ..Default::default()
                 }),
                 Owner::Endpoint(id) => answered.created_endpoints.push(CreatedTrafficEndpoint {
                     traffic_endpoint_id: TrafficEndpointId(id),
                     local_f_teids,
+                    ue_ip_addresses,
                     ..Default::default()
                 }),
             }

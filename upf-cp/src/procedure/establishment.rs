@@ -81,6 +81,7 @@ impl Node {
         let place = (index, worker, seid);
         match self.install_partly(request, (peer, cp), place) {
             Ok((mut draft, installed, epoch, failures)) => {
+                self.release_addresses(&draft.let_go);
                 self.keep(
                     peer,
                     Session {

@@ -255,6 +255,7 @@ impl Node {
         } else if release {
             self.command(worker, Command::Release { session: index });
         }
+        self.release_addresses(&draft.let_go);
         let details = std::mem::take(&mut draft.details);
         self.sessions.change(index, |session| {
             session.details = details;

@@ -11,7 +11,6 @@ use session::Epoch;
 use crate::association::{Association, PeerId};
 use crate::config::Move;
 use crate::counters::Limit;
-use crate::features::{features_for, up_function_features};
 use crate::node::{Asked, Node};
 use crate::timer::Timer;
 use crate::transaction::{Bucket, Purpose};
@@ -23,7 +22,7 @@ impl Node {
         let cause = self.accept_peer(from, &request.node_id);
         let mut answer = self.setup_answer(cause);
         let features = request.cp_function_features.unwrap_or_default();
-        answer.up_function_features = Some(features_for(features));
+        answer.up_function_features = Some(self.features_for(features));
         if !cause.is_accepted() {
             if self.may_log() {
                 tracing::warn!(peer = %request.node_id, %from, %cause, "association refused");
@@ -111,7 +110,8 @@ impl Node {
             node_id: self.config.node_id.clone(),
             cause,
             recovery_time_stamp: Some(RecoveryTimeStamp(self.recovery_time_stamp)),
-            up_function_features: Some(up_function_features()),
+            up_function_features: Some(self.features_for(CpFunctionFeatures::empty())),
+            ue_ip_address_pool_informations: self.ue_pools.information(),
             ..Default::default()
         }
     }
@@ -180,7 +180,8 @@ impl Node {
         let request = AssociationSetupRequest {
             node_id: self.config.node_id.clone(),
             recovery_time_stamp: RecoveryTimeStamp(self.recovery_time_stamp),
-            up_function_features: Some(up_function_features()),
+            up_function_features: Some(self.features_for(CpFunctionFeatures::empty())),
+            ue_ip_address_pool_informations: self.ue_pools.information(),
             ..Default::default()
         };
         self.request(to, None, &request, Purpose::Associate(place));

@@ -8,7 +8,6 @@ use pfcp::{
 };
 
 use crate::association::{PeerId, Releasing};
-use crate::features::features_for;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::transaction::{Purpose, Step};
@@ -21,7 +20,7 @@ impl Node {
                 let answer = AssociationUpdateResponse {
                     node_id: self.config.node_id.clone(),
                     cause: Cause::REQUEST_ACCEPTED,
-                    up_function_features: Some(features_for(cp.unwrap_or_default())),
+                    up_function_features: Some(self.features_for(cp.unwrap_or_default())),
                     ..Default::default()
                 };
                 self.answer(&asked, None, answer.cause, &answer, None);

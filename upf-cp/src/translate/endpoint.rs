@@ -6,7 +6,8 @@ use session::rule::{FramedRoutes, LocalFTeid, SourceInterface, UeAddress};
 use session::{InterfaceId, Qfi};
 
 use super::declared::qfis;
-use super::place::{Owner, Place, ue_address};
+use super::lease::Chooser;
+use super::place::{Owner, Place};
 use super::{Rare, Translator};
 use crate::refusal::Refusal;
 
@@ -69,7 +70,9 @@ impl Translator<'_> {
             .as_ref()
             .and_then(pfcp::NetworkInstance::name);
         let framed = self.framed_routes(owner, &ie.framed_routes, &ie.framed_ipv6_routes)?;
-        let ue = ue_address(owner, &ie.ue_ip_addresses)?;
+        let vrf = self.network(name.as_deref());
+        let chooser = chooser(owner, name.as_deref(), vrf);
+        let ue = self.ue_address(&chooser, &ie.ue_ip_addresses)?;
         let place = place(owner, name.as_deref(), ie.source_interface_type);
         let local_f_teid = ie.local_f_teid.as_ref();
         let local_f_teid = local_f_teid
@@ -78,7 +81,7 @@ impl Translator<'_> {
         let endpoint = Endpoint {
             id,
             local_f_teid,
-            vrf: self.network(name.as_deref()),
+            vrf,
             ue,
             framed,
             qfis: qfis(&ie.qfis),
@@ -105,15 +108,18 @@ impl Translator<'_> {
         if !ie.framed_routes.is_keep() || !ie.framed_ipv6_routes.is_keep() {
             endpoint.framed = self.updated_routes(owner, endpoint.framed.as_deref(), ie)?;
         }
-        match &ie.ue_ip_addresses {
-            Update::Keep => {}
-            Update::Remove => endpoint.ue = None,
-            Update::Set(ies) => endpoint.ue = ue_address(owner, ies)?,
-        }
         let name = ie.network_instance.set();
         let name = name.and_then(pfcp::NetworkInstance::name);
         if !ie.network_instance.is_keep() {
             endpoint.vrf = self.network(name.as_deref());
+        }
+        match &ie.ue_ip_addresses {
+            Update::Keep => {}
+            Update::Remove => endpoint.ue = None,
+            Update::Set(ies) => {
+                let chooser = chooser(owner, name.as_deref(), endpoint.vrf);
+                endpoint.ue = self.ue_address(&chooser, ies)?;
+            }
         }
         match &ie.local_f_teid {
             Update::Keep => {}
@@ -175,6 +181,20 @@ impl Translator<'_> {
     pub(super) fn has_endpoint(&self, id: u8) -> bool {
         let rare = self.draft.details.rare.as_deref();
         rare.is_some_and(|rare| rare.endpoint(id).is_some())
+    }
+}
+
+/// For an endpoint's UE. No pools are named for it.
+const fn chooser(
+    owner: Owner,
+    network_instance: Option<&str>,
+    vrf: Option<InterfaceId>,
+) -> Chooser<'_> {
+    Chooser {
+        owner,
+        vrf,
+        network_instance,
+        identities: &[],
     }
 }
 

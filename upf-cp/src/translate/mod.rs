@@ -6,6 +6,7 @@ mod declared;
 mod endpoint;
 mod far;
 mod filter;
+mod lease;
 mod pdr;
 mod place;
 mod qer;
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 
 use crate::applications::Applications;
 use crate::refusal::Refusal;
+use crate::ue_pool::{Lease, UePools};
 use crate::usage::UrrControl;
 
 pub(crate) use place::{Created, Owner};
@@ -50,6 +52,11 @@ impl Details {
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
+
+    /// What the session has of address pools.
+    pub(crate) fn leases(&self) -> &[Lease] {
+        self.rare.as_deref().map_or(&[], |rare| &rare.leases)
+    }
 }
 
 /// What few sessions have: it costs the others a pointer.
@@ -58,13 +65,14 @@ pub(crate) struct Rare {
     endpoints: Vec<Endpoint>,
     /// PDRs that stand for several, or for none at times.
     declared: Vec<Declared>,
+    leases: SmallVec<[Lease; 1]>,
     /// The deadline that is set for PDRs that wake or fall asleep.
     timer_ms: Option<u64>,
 }
 
 impl Rare {
-    const fn is_empty(&self) -> bool {
-        self.endpoints.is_empty() && self.declared.is_empty()
+    fn is_empty(&self) -> bool {
+        self.endpoints.is_empty() && self.declared.is_empty() && self.leases.is_empty()
     }
 }
 
@@ -94,6 +102,10 @@ pub(crate) struct Draft {
     pub(crate) created: SmallVec<[Created; 2]>,
     /// TEIDs that were taken for this draft, to be given back if it comes to nothing.
     pub(crate) taken: SmallVec<[Teid; 2]>,
+    /// Addresses that were taken for this draft, likewise.
+    pub(crate) leased: SmallVec<[Lease; 1]>,
+    /// Addresses that nothing of the session has any more once it is in force.
+    pub(crate) let_go: SmallVec<[Lease; 1]>,
     /// FARs whose old tunnel gets an end marker.
     pub(crate) end_markers: Vec<session::FarId>,
 }
@@ -116,6 +128,7 @@ pub(crate) struct Translator<'a> {
     pub(crate) neighbours: &'a Neighbours,
     pub(crate) publisher: &'a mut Publisher,
     pub(crate) applications: &'a Applications,
+    pub(crate) ue_pools: &'a mut UePools,
     pub(crate) worker: WorkerId,
     /// The most framed routes of a PDI, and the most traffic endpoints of a session.
     pub(crate) framed_routes_max: usize,
@@ -178,6 +191,7 @@ impl Translator<'_> {
         self.unfold()?;
         self.settle_addresses()?;
         self.settle_tunnels();
+        self.settle_leases();
         Ok(())
     }
 

@@ -1,17 +1,28 @@
 //! PDRs: what packets they match, and by which rules they go on.
 
 use pfcp::{Cause, FailedRuleId, Update};
-use session::rule::{OuterHeaderRemoval, Pdr, SourceInterface};
+use session::rule::{OuterHeaderRemoval, Pdr, SourceInterface, UeAddress};
 use session::{FarId, PdrId, Precedence, QerId, UrrId};
 
 use super::declared::{Declared, qfis};
-use super::place::{Owner, Place, ue_address};
+use super::lease::Chooser;
+use super::place::{Owner, Place};
 use super::qer::update;
 use super::{Translator, unsupported};
 use crate::refusal::Refusal;
 
 pub(super) fn failed(id: PdrId) -> FailedRuleId {
     FailedRuleId::Pdr(id.0.into())
+}
+
+/// Where a PDI stands.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    owner: Owner,
+    /// The pools that the PDR wants its address from.
+    identities: &'a [pfcp::UeIpAddressPoolIdentity],
+    /// Whether there is an old PDI.
+    there: bool,
 }
 
 impl Translator<'_> {
@@ -52,7 +63,12 @@ impl Translator<'_> {
             deactivation: ie.deactivation_time.map(|at| at.0),
             ..Declared::default()
         };
-        self.pdi(Owner::Pdr(id), &mut declared, &ie.pdi, false)?;
+        let around = Around {
+            owner: Owner::Pdr(id),
+            identities: &ie.pool_identities,
+            there: false,
+        };
+        self.pdi(around, &mut declared, &ie.pdi)?;
         self.draft.put(declared);
         Ok(())
     }
@@ -100,7 +116,12 @@ impl Translator<'_> {
             Some(at.0)
         });
         if let Some(pdi) = &ie.pdi {
-            self.pdi(Owner::UpdatedPdr(id), &mut declared, pdi, true)?;
+            let around = Around {
+                owner: Owner::UpdatedPdr(id),
+                identities: &[],
+                there: true,
+            };
+            self.pdi(around, &mut declared, pdi)?;
         }
         self.draft.put(declared);
         Ok(())
@@ -116,18 +137,18 @@ impl Translator<'_> {
         }
     }
 
-    /// PDI (TS 29.244, 7.5.2.2-2), in place of the old one if the PDR is `there`.
+    /// PDI (TS 29.244, 7.5.2.2-2), in place of the old one if there is one.
     ///
     /// An updated PDI that says nothing of how packets are found (no F-TEID, UE address, Network
     /// Instance, route or traffic endpoint) is not whole: Open5GS sends the new SDF filters alone.
     /// Then the rest stays.
     fn pdi(
         &mut self,
-        owner: Owner,
+        around: Around<'_>,
         declared: &mut Declared,
         ie: &pfcp::Pdi,
-        there: bool,
     ) -> Result<(), Refusal> {
+        let Around { owner, there, .. } = around;
         let id = declared.pdr.id;
         let rule = failed(id);
         refuse_unsupported(rule, ie)?;
@@ -136,7 +157,6 @@ impl Translator<'_> {
             .network_instance
             .as_ref()
             .and_then(pfcp::NetworkInstance::name);
-        let ue = ue_address(owner, &ie.ue_ip_addresses)?;
         let framed = self.framed_routes(owner, &ie.framed_routes, &ie.framed_ipv6_routes)?;
         let partial = there && !says_where(ie) && ie.traffic_endpoint_ids.is_empty();
         let matched = !ie.sdf_filters.is_empty() || ie.application_id.is_some();
@@ -149,6 +169,7 @@ impl Translator<'_> {
             source_interface,
             SourceInterface::Core | SourceInterface::SgiLan
         );
+        let ue = self.ue_of_pdi(around, ie, name.as_deref(), from_core)?;
         let pdi = &declared.pdr.pdi;
         let place = Place {
             owner,
@@ -197,6 +218,26 @@ impl Translator<'_> {
         }
         declared.endpoints = endpoints;
         Ok(())
+    }
+
+    /// The UE address of a PDI.
+    fn ue_of_pdi(
+        &mut self,
+        around: Around<'_>,
+        ie: &pfcp::Pdi,
+        network_instance: Option<&str>,
+        from_core: bool,
+    ) -> Result<Option<UeAddress>, Refusal> {
+        let named = self.network(network_instance);
+        let session = self.draft.details.network;
+        let chooser = Chooser {
+            owner: around.owner,
+            // The Network Instance of an uplink PDR may be that of the access side.
+            vrf: if from_core { named } else { session.or(named) },
+            network_instance,
+            identities: around.identities,
+        };
+        self.ue_address(&chooser, &ie.ue_ip_addresses)
     }
 
     /// The traffic endpoints that a PDI refers to: they have to be there, and what they say must

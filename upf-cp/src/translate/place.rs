@@ -1,11 +1,11 @@
 //! Where packets come from: what PDIs and traffic endpoints have in common.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pfcp::wire::{Ie, Octets};
 use pfcp::{Addresses, Cause, FTeid, FailedRuleId, InterfaceType};
-use session::rule::{FramedRoutes, LocalFTeid, SourceInterface, UeAddress, ue_prefix};
+use session::rule::{FramedRoutes, LocalFTeid, SourceInterface};
 use session::topology::{Interface, Role, Topology};
 use session::{InterfaceId, PdrId, Teid};
 
@@ -40,6 +40,7 @@ impl Owner {
 pub(crate) struct Created {
     pub(crate) owner: Owner,
     pub(crate) f_teid: Option<FTeid>,
+    pub(crate) ue_ip_addresses: Vec<pfcp::UeIpAddress>,
 }
 
 /// What is said about where a tunnel ends.
@@ -157,13 +158,14 @@ impl Translator<'_> {
     }
 
     /// What the answer tells of a PDR or endpoint.
-    fn created(&mut self, owner: Owner) -> &mut Created {
+    pub(super) fn created(&mut self, owner: Owner) -> &mut Created {
         let created = &mut self.draft.created;
         let there = created.iter().position(|created| created.owner == owner);
         let at = there.unwrap_or_else(|| {
             created.push(Created {
                 owner,
                 f_teid: None,
+                ue_ip_addresses: Vec::new(),
             });
             created.len() - 1
         });
@@ -261,57 +263,4 @@ fn framed_ipv6(text: &Octets) -> Option<Ipv6Net> {
     let prefix = text.as_str()?.split_ascii_whitespace().next()?;
     let net: Ipv6Net = prefix.parse().ok()?;
     Some(net.trunc())
-}
-
-/// UE IP Address (TS 29.244, 8.2.62 and 5.21), up to one of each family.
-pub(super) fn ue_address(
-    owner: Owner,
-    ies: &[pfcp::UeIpAddress],
-) -> Result<Option<UeAddress>, Refusal> {
-    let refuse = owner.refuse::<pfcp::UeIpAddress>();
-    let bad = refuse.cause(Cause::MANDATORY_IE_INCORRECT);
-    let mut ue = UeAddress::default();
-    for ie in ies {
-        // UEIP is not announced: addresses are the SMF's to give.
-        if ie.choose_ipv4 || ie.choose_ipv6 {
-            return Err(refuse.cause(Cause::SERVICE_NOT_SUPPORTED));
-        }
-        if let Some(address) = ie.ipv4 {
-            let unusable = address.is_unspecified()
-                || address.is_multicast()
-                || address.is_loopback()
-                || address.is_broadcast();
-            if unusable {
-                return Err(bad);
-            }
-            if ue
-                .ipv4
-                .replace(address)
-                .is_some_and(|other| other != address)
-            {
-                return Err(refuse);
-            }
-        }
-        if let Some(address) = ie.ipv6 {
-            let prefix = ipv6_prefix(address, ie.prefix_length, ie.prefix_delegation_bits);
-            let prefix = prefix.ok_or(bad)?;
-            if ue.ipv6.replace(prefix).is_some_and(|other| other != prefix) {
-                return Err(refuse);
-            }
-        }
-    }
-    Ok(Some(ue).filter(|ue| !ue.is_empty()))
-}
-
-/// "IPv6 default is a /64"; delegation bits make it shorter, a prefix length says it outright.
-fn ipv6_prefix(address: Ipv6Addr, length: Option<u8>, delegated: Option<u8>) -> Option<Ipv6Net> {
-    if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
-        return None;
-    }
-    match (length, delegated) {
-        (None, None) => Some(ue_prefix(address)),
-        (Some(length @ 1..=128), None) => Ipv6Net::new(address, length).ok().map(|net| net.trunc()),
-        (None, Some(bits @ 1..=63)) => Ipv6Net::new(address, 64 - bits).ok().map(|net| net.trunc()),
-        _ => None,
-    }
 }

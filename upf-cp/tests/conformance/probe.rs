@@ -200,9 +200,16 @@ pub(crate) fn message(r#type: u8) -> Option<u8> {
     Some(cause(&answer.message).unwrap_or(1))
 }
 
-/// The features in the answer to an association.
+/// The features in the answer to an association, of a node with addresses to give.
 pub(crate) fn announced() -> UpFunctionFeatures {
-    let mut world = World::default();
+    let mut config = upf_cp::NodeConfig::new(ip(UPF));
+    config.ue_pools.push(upf_cp::UePool {
+        network: "internet".to_owned(),
+        vrf: session::InterfaceId(2),
+        ranges: vec!["10.45.0.0/24".parse().unwrap()],
+        identity: None,
+    });
+    let mut world = World::with(config);
     let pfcp::Message::AssociationSetupResponse(answer) = world.ask(None, &association()) else {
         panic!("an association is answered with something else")
     };

@@ -76,11 +76,7 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
     ("", 178, Ignored("SMF sets are not announced")),
     ("", 180, Ignored("SMF sets are not announced")),
     ("", 183, Done("sessions_are_retained_if_the_peer_says_so")),
-    (
-        "",
-        233,
-        Ignored("UE addresses come from the SMF: UEIP is not announced"),
-    ),
+    ("", 233, Ignored("a UP function's own")),
     ("", 238, Ignored("GPQM is not announced")),
     ("", 203, Ignored("TSN is not announced")),
     ("", 355, Ignored("after Release 17")),
@@ -185,7 +181,7 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
         Done("a_pdr_wakes_on_time_and_keeps_its_tunnel_while_it_sleeps"),
     ),
     ("", 164, Done("times_past_and_future_decide_together")),
-    ("", 177, Ignored("UEIP is not announced")),
+    ("", 177, Done("a_pool_by_its_name")),
     ("", 265, Ignored("MA PDU sessions are refused")),
     (
         "",
@@ -396,10 +392,15 @@ pub(crate) const CAUSES: &[(u8, &str)] = &[
     (81, "what_failed_is_told_and_the_rest_is_in_force"),
     (90, "one_bad_application_and_nothing_has_changed"),
     (91, "one_bad_application_and_nothing_has_changed"),
+    (79, "every_address_is_given_once_and_then_there_are_none"),
     (86, "c09_an_f_teid_belongs_to_its_session"),
 ];
 
 pub(crate) const UP_FEATURES: &[(&str, &str)] = &[
+    (
+        "UEIP",
+        "all_pdrs_of_a_session_have_the_address_that_is_told",
+    ),
     ("PFDM", "an_application_is_what_its_pfds_say_now"),
     ("PFDE", "an_application_is_what_its_pfds_say_now"),
     (

@@ -261,7 +261,8 @@ impl World {
                 }
             }
         }
-        format!("{places} places\n{peers:#?}\n{sessions:#?}\n{found:#?}")
+        let addresses = self.node.ue_addresses_in_use();
+        format!("{places} places, {addresses} UE addresses\n{peers:#?}\n{sessions:#?}\n{found:#?}")
     }
 
     /// Lets time pass, a tick at each deadline.
