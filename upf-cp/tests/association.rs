@@ -456,8 +456,7 @@ fn a_large_association_leaves_others_sessions_alone() {
     for n in 0..12 {
         let mut request = open5gs(1);
         request.node_id = other.ip().into();
-        request.cp_f_seid.seid = n + 1;
-        request.cp_f_seid.ipv4 = Some("10.10.4.3".parse().unwrap());
+        request.cp_f_seid = pfcp::FSeid::new(n + 1, ip("10.10.4.3"));
         let address = std::net::Ipv4Addr::from(0x0a2d_8000 + u32::try_from(n).unwrap());
         request.create_pdrs[0].pdi.ue_ip_addresses = vec![ue_ip(address, true)];
         world.ask_from(other, Some(0), &request);
