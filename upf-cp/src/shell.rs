@@ -153,11 +153,18 @@ impl Shell {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let socket = {
+        let bound = {
             let _inside = runtime.enter();
-            bind(SocketAddr::new(config.address, config.port))?
+            bind(SocketAddr::new(config.address, config.port))
         };
-        let local = socket.local_addr()?;
+        let (socket, local) = match bound.and_then(|socket| Ok((socket.local_addr()?, socket))) {
+            Ok((local, socket)) => (socket, local),
+            Err(error) => {
+                // The caller may itself run in a runtime, where another cannot simply be dropped.
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         let (sender, questions) = mpsc::channel(64);
         let start = move || Self::new(config, parts, socket, questions);
         let thread = std::thread::Builder::new()

@@ -49,8 +49,8 @@ impl Smf {
     }
 }
 
-/// A node on loopback with one worker that the test plays, and an SMF at another port.
-async fn start() -> (Handle, Smf, Reader, WorkerEnd) {
+/// What a node with one worker is made of, and the worker's ends.
+fn parts() -> (Parts, Reader, WorkerEnd) {
     let sizes = Sizes {
         sessions: 16,
         tunnels: 64,
@@ -59,11 +59,6 @@ async fn start() -> (Handle, Smf, Reader, WorkerEnd) {
     };
     let (publisher, mut readers) = Tables::create(sizes);
     let (worker, control) = queues(64);
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut config = NodeConfig::new(ip("127.0.0.1"));
-    config.port = 0;
-    config.peer_port = socket.local_addr().unwrap().port();
-    config.heartbeat_interval_ms = 0;
     let parts = Parts {
         publisher,
         topology: Arc::new(topology()),
@@ -72,13 +67,34 @@ async fn start() -> (Handle, Smf, Reader, WorkerEnd) {
         seed: [3; 32],
         record: None,
     };
+    (parts, readers.remove(0), worker)
+}
+
+/// A node on loopback with one worker that the test plays, and an SMF at another port.
+async fn start() -> (Handle, Smf, Reader, WorkerEnd) {
+    let (parts, reader, worker) = parts();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut config = NodeConfig::new(ip("127.0.0.1"));
+    config.port = 0;
+    config.peer_port = socket.local_addr().unwrap().port();
+    config.heartbeat_interval_ms = 0;
     let handle = Shell::spawn(config, parts).unwrap();
     let smf = Smf {
         socket,
         upf: handle.local_address(),
         sequence: 0,
     };
-    (handle, smf, readers.remove(0), worker)
+    (handle, smf, reader, worker)
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_an_error() {
+    let taken = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut config = NodeConfig::new(ip("127.0.0.1"));
+    config.port = taken.local_addr().unwrap().port();
+    let (parts, ..) = parts();
+    let error = Shell::spawn(config, parts).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
 }
 
 #[tokio::test]
