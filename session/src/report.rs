@@ -134,6 +134,10 @@ impl WorkerEnd {
         }
         sent
     }
+    /// Whether the next report will find room. It stays so until then: nobody else reports here.
+    pub fn has_room(&self) -> bool {
+        !self.reports.is_full()
+    }
     /// The next thing to do.
     #[inline]
     pub fn command(&mut self) -> Option<Command> {

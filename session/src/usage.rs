@@ -158,8 +158,8 @@ impl Usage {
         self.octets_left() == 0
     }
 
-    /// Called once [`count`](Self::count) was `true` and the report is on its way: no further
-    /// report until the control side arms again; stops the packets if the alarm was a quota.
+    /// Called once [`count`](Self::count) was `true`, before the report: no further report until the
+    /// control side arms again; stops the packets if the alarm was a quota.
     #[cold]
     pub fn disarm(&self) {
         self.total_alarm_octets.store(u64::MAX, Relaxed);

@@ -25,19 +25,21 @@ fn count_more(step: &Step, octets: u16) -> bool {
     })
 }
 
-/// Tells the control side. A counter whose report found the queue full stays armed, so that the
-/// next packet tries again.
+/// Tells the control side. A counter whose report finds the queue full stays armed, so that the
+/// next packet tries again. Disarmed is before the report, not after: the control side arms anew
+/// when it has read it.
 #[cold]
 #[inline(never)]
 fn alarm(plan: &Plan, step: &Step, end: &mut WorkerEnd) {
     for (urr, usage) in step.usages() {
-        if usage.is_due()
-            && end.report(Report::Usage {
+        if usage.is_due() {
+            if end.has_room() {
+                usage.disarm();
+            }
+            end.report(Report::Usage {
                 session: plan.session,
                 urr,
-            })
-        {
-            usage.disarm();
+            });
         }
     }
 }
