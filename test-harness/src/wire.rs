@@ -59,6 +59,9 @@ interfaces:
       - { to: "::/0", via: "2001:db8:6::1" }
 networks:
   - { name: "*", interface: n6, ue_pools: [10.45.0.0/16, "2001:db8:cafe::/48"], mtu: 1500 }
+# The UPF of the recordings does not supervise its peers.
+gtpu:
+  echo: { interval_s: 0 }
 memory:
   hugepages: none
   buffers: 16384
