@@ -23,10 +23,12 @@ mod overrides;
 mod reader;
 pub mod reference;
 pub mod schema;
+mod sections;
 mod similar;
 mod tree;
 mod types;
 mod validate;
+mod words;
 
 pub use device::{Device, DeviceProblem, LinkName, MemifRole, PciAddress};
 pub use lcores::Lcores;

@@ -5,99 +5,12 @@
 
 use std::net::IpAddr;
 
-use crate::choices::choices;
-use crate::reader::{Read, Reader, Spec};
-use crate::reference::Key;
-use crate::tree::Node as Tree;
+use crate::sections::sections;
 use crate::{
     Device, InterfaceAddress, Lcores, Mtu, Name, NetworkName, NodeId, PeerAddress, Prefix, VlanId,
 };
 
-macro_rules! default_of {
-    (required) => {
-        None
-    };
-    ($text:literal) => {
-        Some($text)
-    };
-}
-
-macro_rules! read {
-    ($reader:ident, $node:ident, $path:ident, $spec:expr, $Type:ty) => {
-        $reader.field::<$Type>($node, $path, $spec)
-    };
-    ($reader:ident, $node:ident, $path:ident, $spec:expr, $Type:ty, $min:literal) => {
-        $reader.number::<$Type>($node, $path, $spec)
-    };
-}
-
-macro_rules! expected {
-    ($Type:ty) => {
-        <$Type as Read>::expected()
-    };
-    ($Type:ty, $min:literal, $max:literal) => {
-        format!("a number from {} to {}", $min, $max)
-    };
-}
-
-macro_rules! keys_below {
-    ($Type:ty, $path:expr, $keys:expr) => {
-        <$Type as Read>::keys($path, $keys)
-    };
-    ($Type:ty, $path:expr, $keys:expr, $min:literal) => {};
-}
-
-macro_rules! sections {
-    ($(
-        $(#[doc = $about:literal])+
-        pub struct $Name:ident {
-            $(
-                $(#[doc = $help:literal])+
-                $key:ident: $Type:ty = $default:tt $(in $min:literal..=$max:literal)?;
-            )+
-        }
-    )+) => {$(
-        $(#[doc = $about])+
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $Name {
-            $( $(#[doc = $help])+ pub $key: $Type, )+
-        }
-
-        impl Read for $Name {
-            const LEAF: bool = false;
-
-            fn expected() -> String {
-                concat!("a section with the keys ", $(stringify!($key), " "),+).trim_end().to_owned()
-            }
-
-            fn read(node: &Tree, path: &str, reader: &mut Reader<'_>) -> Option<Self> {
-                reader.section(node, path, &[$(stringify!($key)),+])?;
-                $(
-                    let spec = Spec {
-                        name: stringify!($key),
-                        default: default_of!($default),
-                        range: None $(.or(Some(($min, $max))))?,
-                    };
-                    let $key = read!(reader, node, path, spec, $Type $(, $min)?);
-                )+
-                Some(Self { $( $key: $key?, )+ })
-            }
-
-            fn keys(prefix: &str, keys: &mut Vec<Key>) {
-                $(
-                    let path = crate::reader::join(prefix, stringify!($key));
-                    keys.push(Key {
-                        path: path.clone(),
-                        expected: expected!($Type $(, $min, $max)?),
-                        default: default_of!($default),
-                        help: concat!($($help),+).trim().to_owned(),
-                    });
-                    keys_below!($Type, &path, keys $(, $min)?);
-                )+
-            }
-        }
-    )+};
-}
+pub use crate::words::*;
 
 sections! {
     /// The whole file.
@@ -154,6 +67,8 @@ sections! {
         release_grace_s: u32 = "10" in 0..=3600;
         /// Octets of the longest datagram in which session messages to an SMF that can read it (BUNDL) go together. 0: each goes by itself.
         bundle_octets: u32 = "1400" in 0..=65_000;
+        /// Tell SMFs the DSCP of the first packet that is held for a UE (Paging Policy Indication). Open5GS refuses reports with one other than 0.
+        paging_policy: bool = "false";
         /// How often an unanswered request is sent again (clause 6.4).
         retransmission: Retransmission = "{}";
         /// Heartbeats to associated SMFs (clause 6.2.2).
@@ -356,10 +271,24 @@ sections! {
 
     /// Packets that are held for idle UEs.
     pub struct Buffering {
-        /// Packets held for one session. The oldest gives way.
+        /// Packets held for one session, where no BAR of its SMF says how many.
         packets_per_session: u32 = "64" in 0..=65_535;
-        /// Packets held in all.
+        /// Octets held for one session.
+        octets_per_session: u32 = "1048576" in 0..=1_073_741_824;
+        /// Packets held for the sessions of one SMF.
+        packets_per_smf: u32 = "8192" in 0..=16_777_216;
+        /// Octets held for the sessions of one SMF.
+        octets_per_smf: u32 = "67108864" in 0..=1_073_741_824;
+        /// Packets held in all. This and all bounds but those of a session are dealt out evenly among the workers.
         packets_total: u32 = "8192" in 0..=16_777_216;
+        /// Octets held in all.
+        octets_total: u32 = "67108864" in 0..=1_073_741_824;
+        /// Percent of the packet buffers (`memory.buffers`) that held packets never exceed.
+        pool_share_percent: u32 = "50" in 0..=90;
+        /// Percent of the packet buffers that are kept free of held packets: when fewer are free, sessions give up what is held for them, first those that got no packet for longest. 0: never.
+        pool_reserve_percent: u32 = "10" in 0..=50;
+        /// What gives way at a bound: `newest`, the packet that comes; or `oldest`, that of the same session, and at the bound of all that of the session which got no packet for longest.
+        when_full: WhenFull = "newest";
         /// Seconds after which a held packet is dropped.
         expiry_s: u32 = "60" in 1..=3600;
     }
@@ -370,72 +299,6 @@ sections! {
         level: Level = "info";
         /// `text` for people, `json` for machines.
         format: Format = "text";
-    }
-}
-
-choices! {
-    /// What a 3GPP interface is for (TS 23.501, 4.2.7).
-    pub enum Role ("one of n3, n9, n6") {
-        /// Towards gNBs.
-        N3 = "n3",
-        /// Towards other UPFs.
-        N9 = "n9",
-        /// Towards data networks.
-        N6 = "n6",
-    }
-
-    /// Whether an associated Node ID may begin anew from another address.
-    pub enum Moves ("one of never, when_silent, always") {
-        /// It may not.
-        Never = "never",
-        /// Once heartbeats to the old address are not answered.
-        WhenSilent = "when_silent",
-        /// It may.
-        Always = "always",
-    }
-
-    /// How packets that are too big for a tunnel are cut.
-    pub enum Fragmentation ("one of inner, outer, never") {
-        /// The user's packet.
-        Inner = "inner",
-        /// The tunnel's packet.
-        Outer = "outer",
-        /// Not at all.
-        Never = "never",
-    }
-
-    /// The pages that packet buffers lie in.
-    pub enum Hugepages ("one of auto, 1g, 2m, none") {
-        /// The largest that are free.
-        Auto = "auto",
-        /// Pages of 1 GB.
-        OneGigabyte = "1g",
-        /// Pages of 2 MB.
-        TwoMegabytes = "2m",
-        /// Ordinary memory.
-        None = "none",
-    }
-
-    /// How important a message must be to be written.
-    pub enum Level ("one of error, warn, info, debug, trace") {
-        /// What does not work.
-        Error = "error",
-        /// What may not work.
-        Warn = "warn",
-        /// What changed.
-        Info = "info",
-        /// What was decided, and why.
-        Debug = "debug",
-        /// Everything.
-        Trace = "trace",
-    }
-
-    /// How messages are written.
-    pub enum Format ("text or json") {
-        /// Lines for people.
-        Text = "text",
-        /// One JSON object a line.
-        Json = "json",
     }
 }
 

@@ -50,6 +50,7 @@ fn context() -> Context {
         hz: 1_000_000_000,
         burst_ms: 10,
         buffer_packets: 10,
+        ..Context::default()
     }
 }
 

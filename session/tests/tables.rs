@@ -86,6 +86,7 @@ fn compile(
         hz: 1,
         burst_ms: 0,
         buffer_packets: 1,
+        ..Context::default()
     };
     let compiled = Installed::default()
         .compile(rules, &context, |_| chosen)

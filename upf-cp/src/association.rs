@@ -21,6 +21,8 @@ pub(crate) struct PeerId(u64);
 #[derive(Debug)]
 pub(crate) struct Association {
     pub(crate) node_id: NodeId,
+    /// The lowest number that no other association has: what its sessions hold counts by it.
+    pub(crate) number: u16,
     /// Where its node messages come from, and ours go to.
     pub(crate) address: IpAddr,
     /// Where else its session messages may come from: the addresses of its F-SEIDs.
@@ -70,6 +72,7 @@ impl Association {
     ) -> Self {
         Self {
             node_id,
+            number: 0,
             address,
             others: SmallVec::new(),
             features,
@@ -185,7 +188,19 @@ impl Associations {
             .filter(|peer| self.at(from).contains(peer))
     }
 
-    pub(crate) fn insert(&mut self, association: Association) -> PeerId {
+    /// The lowest number that no association has.
+    fn free_number(&self) -> u16 {
+        let mut numbers: Vec<u16> = self.peers.values().map(|peer| peer.number).collect();
+        numbers.sort_unstable();
+        let taken = numbers
+            .iter()
+            .zip(0..)
+            .take_while(|(taken, at)| *taken == at);
+        u16::try_from(taken.count()).unwrap_or(u16::MAX)
+    }
+
+    pub(crate) fn insert(&mut self, mut association: Association) -> PeerId {
+        association.number = self.free_number();
         self.last += 1;
         let id = PeerId(self.last);
         self.by_node.insert(association.node_id.clone(), id);
@@ -275,5 +290,22 @@ mod tests {
             assert!(!watch.restarted(sequence, 7));
         }
         assert!(!watch.restarted(9, 3));
+    }
+
+    #[test]
+    fn numbers_of_associations_stay_small_and_their_own() {
+        let mut peers = Associations::default();
+        let add = |peers: &mut Associations, last| {
+            let address = IpAddr::from([10, 0, 0, last]);
+            let features = CpFunctionFeatures::default();
+            let bucket = Bucket::new(1, 0);
+            peers.insert(Association::new(address.into(), address, features, bucket))
+        };
+        let ids = [1, 2, 3].map(|last| add(&mut peers, last));
+        let number = |peers: &Associations, id| peers.get(id).unwrap().number;
+        assert_eq!(ids.map(|id| number(&peers, id)), [0, 1, 2]);
+        peers.remove(ids[1]);
+        let next = [4, 5].map(|last| add(&mut peers, last));
+        assert_eq!(next.map(|id| number(&peers, id)), [1, 3]);
     }
 }

@@ -38,6 +38,8 @@ pub struct NodeConfig {
     pub delete_silent_after_ms: u64,
     /// How long an SMF may take to release an association when asked to.
     pub release_grace_ms: u64,
+    /// Tell the DSCP of the first packet that is held (Paging Policy Indication; TS 29.244, 5.36).
+    pub paging_policy: bool,
     /// How long to wait for an answer before the request is sent again (TS 29.244, 6.4).
     pub t1_ms: u64,
     /// How often a request is sent in all.
@@ -191,6 +193,7 @@ impl NodeConfig {
             associate_again_most_ms: 60_000,
             delete_silent_after_ms: 0,
             release_grace_ms: 10_000,
+            paging_policy: false,
             t1_ms: 3_000,
             n1: 3,
             bundle_octets: 1_400,

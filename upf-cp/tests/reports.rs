@@ -85,6 +85,37 @@ fn downlink_data_is_reported_until_it_is_answered() {
 }
 
 #[test]
+fn the_dscp_of_what_is_held_is_told_to_smfs_that_can_take_it() {
+    for (paging_policy, qfi, told) in [
+        (false, Some(1), Some((Some(1), None))),
+        (false, None, None),
+        (true, Some(1), Some((Some(1), Some(0x2e)))),
+        (true, None, Some((None, Some(0x2e)))),
+    ] {
+        let mut config = NodeConfig::new(ip(UPF));
+        config.paging_policy = paging_policy;
+        let mut world = World::with(config);
+        world.associate();
+        world.establish(&open5gs(9));
+        let session = index(&world).0;
+        world.report(WorkerReport::DownlinkData {
+            session,
+            pdr: 1,
+            far: 1,
+            qfi,
+            tos: 0xb9,
+        });
+        let data = take_report(&mut world).downlink_data_report.unwrap();
+        let information = data.downlink_data_service_information;
+        let got = information.map(|told| {
+            let dscp = told.paging_policy_indication.map(|dscp| dscp.0);
+            (told.qfi.map(|qfi| qfi.0), dscp)
+        });
+        assert_eq!(got, told, "{paging_policy} {qfi:?}");
+    }
+}
+
+#[test]
 fn a_session_that_the_smf_does_not_know_is_dropped() {
     let mut world = World::associated();
     world.establish(&open5gs(9));

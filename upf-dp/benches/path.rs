@@ -41,8 +41,8 @@ use session::{
 };
 use upf_dp::testbed::*;
 use upf_dp::{
-    BURST, HeldLimits, Links, Meta, Metas, Outlet, Path, PathConfig, PortLink, SlowConfig, Turn,
-    WorkerCells,
+    BURST, Bound, HeldLimits, Links, Meta, Metas, Outlet, Path, PathConfig, PortLink, SlowConfig,
+    Turn, WhenFull, WorkerCells,
 };
 
 /// What packets touch lies on huge pages where the system has them, as in `upf`.
@@ -65,6 +65,9 @@ impl Outlet<Mbuf> for Sink {
     }
     fn buffer(&mut self) -> Option<Mbuf> {
         None
+    }
+    fn is_short(&self) -> bool {
+        false
     }
     fn flush(&mut self) {}
 }
@@ -202,7 +205,14 @@ impl Bench {
             workers: 1,
             hz: HZ,
             held: HeldLimits {
-                packets: 64,
+                total: Bound {
+                    packets: 64,
+                    octets: u64::MAX,
+                },
+                per_smf: Bound::NONE,
+                smfs: 1,
+                session_octets: u64::MAX,
+                when_full: WhenFull::Newest,
                 expiry_cycles: HZ,
             },
             slow: SlowConfig::default(),
@@ -310,6 +320,7 @@ fn install(publisher: &mut Publisher, number: u32, gnb: NextHopId, case: &Case) 
         hz: HZ,
         burst_ms: 100,
         buffer_packets: 8,
+        ..Context::default()
     };
     let compiled = Installed::default()
         .compile(rules, &context, |_| true)

@@ -37,7 +37,7 @@ use session::report::queues;
 use session::rule::{OuterHeaderCreation, UeAddress};
 use session::{Context, Publisher, Sizes, Tables, Teid};
 use upf_dp::testbed::*;
-use upf_dp::{BURST, DataPath, DataPathConfig, Idle, SlowConfig};
+use upf_dp::{BURST, DataPath, DataPathConfig, HoldConfig, Idle, SlowConfig};
 
 /// Good windows that are wanted, unless `windows=N` says otherwise.
 const WINDOWS: usize = 8;
@@ -408,6 +408,7 @@ fn install(
             hz,
             burst_ms: 100,
             buffer_packets: 8,
+            ..Context::default()
         };
         let compiled = Installed::default()
             .compile(usual_rules(teid, ue, tunnel), &context, |_| true)
@@ -439,8 +440,8 @@ fn measure(eal: Eal, pool: &'static Pool, sessions: u32, windows: usize) {
         neighbours: Arc::clone(&neighbours),
         own_addresses: vec![N4_ADDRESS.into()],
         workers: vec![Some(1)],
-        held_packets: 64,
-        hold_expiry_s: 60,
+        more_pools: vec![],
+        hold: HoldConfig::of_packets(64),
         slow: SlowConfig::default(),
         idle: Idle {
             polls: 0,

@@ -13,11 +13,11 @@ use session::{Reader, WorkerId};
 use thiserror::Error;
 
 use crate::counters::{WorkerCells, WorkerCounts};
-use crate::held::HeldLimits;
+use crate::held::{Bound, HeldLimits, WhenFull};
 use crate::links::{Links, PortLink};
 use crate::path::PathConfig;
 use crate::slow::SlowConfig;
-use crate::worker::{self, Carried, Idle, Parts, Queues, Stop};
+use crate::worker::{self, Carried, Idle, Parts, Queues, Reserve, Stop};
 
 /// What the packet path is made of.
 #[derive(Debug)]
@@ -35,16 +35,91 @@ pub struct DataPathConfig {
     pub own_addresses: Vec<IpAddr>,
     /// One worker each: the CPU it is pinned to, or none.
     pub workers: Vec<Option<u32>>,
-    /// Packets held for idle UEs, by all workers together; never more than half of the pool.
-    pub held_packets: u32,
-    /// How long these are held, in seconds.
-    pub hold_expiry_s: u32,
+    /// The pools that received packets lie in, if they are others.
+    pub more_pools: Vec<&'static Pool>,
+    /// What is held for idle UEs.
+    pub hold: HoldConfig,
     /// What each worker does besides forwarding.
     pub slow: SlowConfig,
     /// What each worker does when there is nothing to do.
     pub idle: Idle,
     /// Packets that fit in the ring from one worker to another.
     pub ring_packets: usize,
+}
+
+/// What is held for idle UEs, by all workers together; each has an equal part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldConfig {
+    /// In all.
+    pub total: Bound,
+    /// Of the sessions of one SMF.
+    pub per_smf: Bound,
+    /// How many SMFs are told apart.
+    pub smfs: u16,
+    /// Octets of one session.
+    pub session_octets: u64,
+    /// What gives way at a bound.
+    pub when_full: WhenFull,
+    /// How long, in seconds.
+    pub expiry_s: u32,
+    /// Percent of a pool's buffers that held packets never exceed.
+    pub pool_share: u8,
+    /// Percent of a pool's buffers below which those that are free must not fall: held packets give
+    /// way then.
+    pub pool_reserve: u8,
+}
+
+impl Default for HoldConfig {
+    fn default() -> Self {
+        Self {
+            total: Bound::NONE,
+            per_smf: Bound::NONE,
+            smfs: 1,
+            session_octets: u64::MAX,
+            when_full: WhenFull::Newest,
+            expiry_s: 60,
+            pool_share: 50,
+            pool_reserve: 10,
+        }
+    }
+}
+
+impl HoldConfig {
+    /// So many packets in all, and no bound besides.
+    pub fn of_packets(packets: u32) -> Self {
+        let total = Bound {
+            packets,
+            ..Bound::NONE
+        };
+        Self {
+            total,
+            ..Self::default()
+        }
+    }
+
+    /// The part of one of so many workers, when the smallest pool has so many buffers.
+    fn of_worker(&self, workers: u32, pool: u32, hz: u64) -> HeldLimits {
+        let part = |whole: Bound| Bound {
+            packets: whole.packets / workers,
+            octets: whole.octets / u64::from(workers),
+        };
+        let total = Bound {
+            packets: self.total.packets.min(percent(pool, self.pool_share)),
+            ..self.total
+        };
+        HeldLimits {
+            total: part(total),
+            per_smf: part(self.per_smf),
+            smfs: self.smfs,
+            session_octets: self.session_octets,
+            when_full: self.when_full,
+            expiry_cycles: hz.saturating_mul(self.expiry_s.into()),
+        }
+    }
+}
+
+fn percent(of: u32, share: u8) -> u32 {
+    u32::try_from(u64::from(of) * u64::from(share) / 100).unwrap_or(u32::MAX)
 }
 
 /// Why the packet path did not start, or did not stop in order.
@@ -141,6 +216,8 @@ impl DataPath {
         let cells = (0..workers).map(|_| Arc::new(WorkerCells::new(config.ports.len())));
         let counters = Counters(cells.collect());
         let rings = rings(workers, config.ring_packets);
+        let reserve = |pool: &'static Pool| (pool, percent(pool.size(), config.hold.pool_reserve));
+        let pools: Arc<[Reserve]> = pools(&config).map(reserve).collect();
         let per_worker = queues
             .into_iter()
             .zip(rings)
@@ -155,6 +232,7 @@ impl DataPath {
                 neighbours: Arc::clone(&config.neighbours),
                 cells: counters.0.get(number).map_or_else(no_cells, Arc::clone),
                 pool: config.pool,
+                pools: Arc::clone(&pools),
                 queues: Queues {
                     rx: dealt.rx,
                     tx: dealt.tx,
@@ -268,17 +346,21 @@ fn no_cells() -> Arc<WorkerCells> {
 fn path_config(eal: Eal, config: &DataPathConfig, worker: WorkerId) -> PathConfig {
     let hz = dpdk::cycles_hz(eal);
     let workers = u32::try_from(config.workers.len()).unwrap_or(1).max(1);
+    let smallest = pools(config).map(Pool::size).min();
     PathConfig {
         worker,
         workers: u8::try_from(workers).unwrap_or(u8::MAX),
         hz,
-        held: HeldLimits {
-            // Idle UEs never take more than half of the buffers: the rest is for packets that move.
-            packets: config.held_packets.min(config.pool.size() / 2) / workers,
-            expiry_cycles: hz.saturating_mul(config.hold_expiry_s.into()),
-        },
+        held: config.hold.of_worker(workers, smallest.unwrap_or(0), hz),
         slow: config.slow,
     }
+}
+
+/// All pools that packets lie in.
+fn pools(config: &DataPathConfig) -> impl Iterator<Item = &'static Pool> {
+    [config.pool]
+        .into_iter()
+        .chain(config.more_pools.iter().copied())
 }
 
 fn links(config: &DataPathConfig) -> Result<Links, DataPathError> {

@@ -17,10 +17,11 @@
 //! | look up | `path/look_up.rs` | key → session → entrance, all packets of the burst at once, each loop prefetching for the next; sessions of other workers are handed over |
 //! | classify | `path/classify.rs` | the first PDR that matches; source check, our own addresses, martians, hop limit, source routes |
 //! | order | `path/order.rs` | no packet overtakes those that its session still holds |
-//! | gate & police | `path/police.rs` | FAR, gates, quotas, rates; BUFF goes to `held.rs` |
+//! | gate & police | `path/police.rs` | FAR, gates, quotas, rates; BUFF is held |
 //! | count | `path/count.rs` | volumes per URR, octets of the user packet, reports when an alarm is reached |
 //! | rewrite | `path/rewrite.rs` | old headers off, new ones on, the next hop's Ethernet address |
 //! | settle | `path/settle.rs` | every packet goes where its [`Fate`] says; between bursts commands, held packets, neighbours |
+//! | hold | `path/hold.rs` | packets that wait for their UE: bounds, reports, release, expiry |
 //! | slow path | `slow/` | ARP, neighbour discovery, ICMP echo, GTP-U signalling, Error Indications: answered in the packet's own buffer, bounded per second |
 //!
 //! # Rules of the path
@@ -47,9 +48,9 @@ mod wire;
 mod worker;
 
 pub use counters::{PortCounts, WorkerCells, WorkerCounts};
-pub use datapath::{Counters, DataPath, DataPathConfig, DataPathError, Stopped};
+pub use datapath::{Counters, DataPath, DataPathConfig, DataPathError, HoldConfig, Stopped};
 pub use fuzz::fuzz_path;
-pub use held::{Held, HeldLimits, HeldPacket};
+pub use held::{Bound, Held, HeldLimits, HeldPacket, Holder, WhenFull};
 pub use links::{Links, OwnAddresses, PortLink};
 pub use outlet::Outlet;
 pub use packet::{BURST, Batch, Packet, TestPacket};

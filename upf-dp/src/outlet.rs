@@ -13,6 +13,9 @@ pub trait Outlet<P> {
     fn hand_over(&mut self, to: WorkerId, port: u16, packet: P) -> Result<(), P>;
     /// An empty buffer, for a packet of our own.
     fn buffer(&mut self) -> Option<P>;
+    /// Whether so few buffers are left that packets which only wait should give theirs back. May cost
+    /// more than a packet.
+    fn is_short(&self) -> bool;
     /// Sends what has gathered.
     fn flush(&mut self);
 }

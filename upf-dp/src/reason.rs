@@ -139,9 +139,13 @@ reasons! {
 
     // ----- hold -----
     /// The session already holds as many packets as it may.
-    HoldSessionFull = "hold_session_full", "much downlink traffic for an idle UE", "raise buffering.packets_per_session";
-    /// All buffers for held packets are in use.
-    HoldFull = "hold_full", "many idle UEs with downlink traffic", "raise buffering.packets_total";
+    HoldSessionFull = "hold_session_full", "much downlink traffic for an idle UE", "raise buffering.packets_per_session or buffering.octets_per_session, unless a BAR of the SMF says how many";
+    /// The sessions of an SMF hold as many packets as they may together.
+    HoldSmfFull = "hold_smf_full", "many idle UEs of one SMF with downlink traffic", "raise buffering.packets_per_smf or buffering.octets_per_smf";
+    /// As many packets are held as may be in all.
+    HoldFull = "hold_full", "many idle UEs with downlink traffic", "raise buffering.packets_total, buffering.octets_total or memory.buffers";
+    /// Buffers ran low: what was held for the UE that got nothing for longest went first.
+    HoldPoolLow = "hold_pool_low", "more packets on their way and held than there are buffers for", "raise memory.buffers, or lower buffering.packets_total";
     /// The SMF had held packets dropped.
     HoldDiscarded = "hold_discarded", "paging failed, or the session ended", "none";
     /// Held too long.

@@ -37,6 +37,9 @@ pub(crate) struct Stop {
 /// A packet and the port it was received on.
 pub(crate) type Carried = (Mbuf, u16);
 
+/// A pool, and how many of its buffers are kept free of packets that wait.
+pub(crate) type Reserve = (&'static Pool, u32);
+
 /// What a worker does when there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idle {
@@ -64,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) neighbours: Arc<Neighbours>,
     pub(crate) cells: Arc<WorkerCells>,
     pub(crate) pool: &'static Pool,
+    pub(crate) pools: Arc<[Reserve]>,
     pub(crate) queues: Queues,
     pub(crate) to_workers: Vec<Option<Producer<Carried>>>,
     pub(crate) from_workers: Vec<Consumer<Carried>>,
@@ -101,6 +105,7 @@ pub(crate) fn run(parts: Parts, stop: &Stop) -> Queues {
         neighbours,
         cells,
         pool,
+        pools,
         queues,
         ..
     } = parts;
@@ -113,6 +118,7 @@ pub(crate) fn run(parts: Parts, stop: &Stop) -> Queues {
             out,
             to_workers,
             pool,
+            pools,
             cells: Arc::clone(&cells),
         },
         rx: queues.rx,
@@ -236,6 +242,7 @@ struct DpdkOutlet {
     out: Vec<Burst<BURST>>,
     to_workers: Vec<Option<Producer<Carried>>>,
     pool: &'static Pool,
+    pools: Arc<[Reserve]>,
     cells: Arc<WorkerCells>,
 }
 
@@ -264,6 +271,12 @@ impl Outlet<Mbuf> for DpdkOutlet {
 
     fn buffer(&mut self) -> Option<Mbuf> {
         self.pool.alloc()
+    }
+
+    fn is_short(&self) -> bool {
+        self.pools
+            .iter()
+            .any(|(pool, reserve)| pool.available() < *reserve)
     }
 
     fn flush(&mut self) {

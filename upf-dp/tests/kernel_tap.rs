@@ -25,7 +25,7 @@ use session::report::queues;
 use session::rule::{OuterHeaderCreation, UeAddress};
 use session::{Context, Sizes, Tables, Teid};
 use upf_dp::testbed::*;
-use upf_dp::{DataPath, DataPathConfig, Idle, SlowConfig};
+use upf_dp::{DataPath, DataPathConfig, HoldConfig, Idle, SlowConfig};
 
 #[test]
 fn the_host_pings_a_ue() {
@@ -131,6 +131,7 @@ fn in_a_namespace() {
         hz: 2_000_000_000,
         burst_ms: 100,
         buffer_packets: 4,
+        ..Context::default()
     };
     let compiled = Installed::default()
         .compile(rules, &context, |_| true)
@@ -146,8 +147,8 @@ fn in_a_namespace() {
         neighbours,
         own_addresses: vec![N4_ADDRESS.into()],
         workers: vec![None],
-        held_packets: 16,
-        hold_expiry_s: 60,
+        more_pools: vec![],
+        hold: HoldConfig::of_packets(16),
         slow: SlowConfig::default(),
         idle: Idle::default(),
         ring_packets: 16,

@@ -24,7 +24,7 @@ use session::report::{Command, ControlEnd, Report, queues};
 use session::rule::{Action, OuterHeaderCreation, UeAddress};
 use session::{Context, Publisher, Rules, Sizes, Tables, Teid, WorkerId};
 use upf_dp::testbed::*;
-use upf_dp::{DataPath, DataPathConfig, Idle, Reason, SlowConfig};
+use upf_dp::{DataPath, DataPathConfig, HoldConfig, Idle, Reason, SlowConfig};
 
 fn pool() -> (Eal, &'static Pool) {
     static POOL: OnceLock<(Eal, &'static Pool)> = OnceLock::new();
@@ -90,7 +90,11 @@ struct Upf {
 }
 
 fn start(name: &str, workers: u8) -> Upf {
-    let (eal, pool) = pool();
+    start_with(name, workers, pool().1, HoldConfig::of_packets(128))
+}
+
+fn start_with(name: &str, workers: u8, pool: &'static Pool, hold: HoldConfig) -> Upf {
+    let eal = Eal::get().expect("the EAL is up");
     let config = PortConfig {
         mtu: Some(1600),
         tx_queues: u16::from(workers),
@@ -125,8 +129,8 @@ fn start(name: &str, workers: u8) -> Upf {
         neighbours: Arc::clone(&neighbours),
         own_addresses: vec![N4_ADDRESS.into()],
         workers: vec![None; usize::from(workers)],
-        held_packets: 128,
-        hold_expiry_s: 60,
+        more_pools: vec![],
+        hold,
         slow: SlowConfig::default(),
         idle: Idle {
             polls: 100,
@@ -200,6 +204,7 @@ impl Upf {
             hz: 2_000_000_000,
             burst_ms: 100,
             buffer_packets: 32,
+            ..Context::default()
         };
         let compiled = session
             .installed
@@ -440,4 +445,71 @@ fn every_session_is_served_whichever_worker_receives() {
     assert_eq!(handed, PACKETS as u64 / 2);
     let drops: u64 = counts.iter().map(|c| c.dropped(Reason::HandOverFull)).sum();
     assert_eq!(drops, 0);
+}
+
+/// As many buffers as rings of a real port hold, all told: those that wait give way before those
+/// that move have none.
+#[test]
+fn a_pool_of_128_buffers_runs_dry_and_recovers() {
+    let (eal, _) = pool();
+    let config = PoolConfig {
+        mbufs: 128,
+        cache: 0,
+        ..PoolConfig::named("few")
+    };
+    let few = Pool::create(eal, &config).unwrap();
+    let hold = HoldConfig {
+        pool_share: 90,
+        pool_reserve: 25,
+        ..HoldConfig::default()
+    };
+    let mut upf = start_with("few", 1, few, hold);
+    let idle: Vec<_> = (1..9)
+        .map(|number| {
+            upf.install(number, |rules| {
+                rules.fars[1].action = Action::Buffer { notify: false }
+            })
+        })
+        .collect();
+    let active = upf.install(0, |_| {});
+    upf.answer_arp();
+    let uplink = upf.uplink(&active, 10);
+    let goes_through = |upf: &mut Upf| {
+        upf.n3.send(&uplink);
+        upf.n6.next(|frame| frame[12..14] == [8, 0]).is_some()
+    };
+    // More than the pool holds, many times over: no buffer is ever missing for what moves.
+    for number in 0..600 {
+        let frame = upf.downlink(&idle[number / 20 % idle.len()], 10);
+        upf.n6.send(&frame);
+        assert!(number % 4 != 3 || goes_through(&mut upf), "{number}");
+    }
+    let counts = upf.path.counters().read();
+    let low = counts[0].dropped(Reason::HoldPoolLow);
+    assert!(low > 400 && counts[0].held > 0, "{counts:?}");
+    // Somebody takes all buffers that are left. What waits is given up for others, and the path goes
+    // on with what it has.
+    let mut taken = vec![];
+    let end = Instant::now() + Duration::from_secs(5);
+    while upf.path.counters().read()[0].held > 0 {
+        taken.extend(few.alloc());
+        assert!(Instant::now() < end, "{:?}", upf.path.counters().read());
+    }
+    taken.extend(std::iter::from_fn(|| few.alloc()));
+    assert_eq!(few.available(), 0);
+    drop(taken.pop());
+    assert!(goes_through(&mut upf));
+    // They come back, and packets wait again.
+    drop(taken);
+    for _ in 0..8 {
+        let frame = upf.downlink(&idle[0], 10);
+        upf.n6.send(&frame);
+    }
+    while upf.path.counters().read()[0].held < 8 {
+        assert!(Instant::now() < end, "{:?}", upf.path.counters().read());
+    }
+    let counts = upf.stop();
+    assert_eq!(counts[0].dropped(Reason::HoldPoolLow), 600);
+    assert_eq!(counts[0].dropped(Reason::Stopped), 8);
+    assert_eq!(few.available(), 128);
 }

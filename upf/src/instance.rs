@@ -13,7 +13,10 @@ use session::topology::Topology;
 use session::{Sizes, Tables, report};
 use tracing::{info, warn};
 use upf_cp::{Limits, Move, NodeConfig, Parts, Shell};
-use upf_dp::{DataPath, DataPathConfig, Fragmentation, Idle, Rates, ReassemblyLimits, SlowConfig};
+use upf_dp::{
+    Bound, DataPath, DataPathConfig, Fragmentation, HoldConfig, Idle, Rates, ReassemblyLimits,
+    SlowConfig, WhenFull,
+};
 
 use crate::counts::Counts;
 use crate::ports::Pools;
@@ -77,8 +80,8 @@ impl Instance {
                 neighbours: Arc::clone(&neighbours),
                 own_addresses: vec![config.pfcp.address],
                 workers: cpus,
-                held_packets: config.buffering.packets_total,
-                hold_expiry_s: config.buffering.expiry_s,
+                more_pools: pools.others(pool),
+                hold: hold_config(config),
                 slow: slow_config(config),
                 idle: Idle::default(),
                 ring_packets: RING_PACKETS,
@@ -164,6 +167,29 @@ impl fmt::Display for Ended {
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "; {problem}"))
+    }
+}
+
+/// How much is held for idle UEs.
+fn hold_config(config: &Config) -> HoldConfig {
+    let buffering = &config.buffering;
+    let bound = |packets, octets: u32| Bound {
+        packets,
+        octets: octets.into(),
+    };
+    let percent = |share| u8::try_from(share).unwrap_or(u8::MAX);
+    HoldConfig {
+        total: bound(buffering.packets_total, buffering.octets_total),
+        per_smf: bound(buffering.packets_per_smf, buffering.octets_per_smf),
+        smfs: u16::try_from(config.limits.peers).unwrap_or(u16::MAX),
+        session_octets: buffering.octets_per_session.into(),
+        when_full: match buffering.when_full {
+            config::schema::WhenFull::Newest => WhenFull::Newest,
+            config::schema::WhenFull::Oldest => WhenFull::Oldest,
+        },
+        expiry_s: buffering.expiry_s,
+        pool_share: percent(buffering.pool_share_percent),
+        pool_reserve: percent(buffering.pool_reserve_percent),
     }
 }
 
@@ -266,6 +292,7 @@ fn node_config(config: &Config, eal: Eal, topology: &Topology) -> NodeConfig {
         delete_silent_after_ms: u64::from(config.pfcp.heartbeat.delete_silent_after_s) * 1000,
         release_grace_ms: u64::from(config.pfcp.release_grace_s) * 1000,
         bundle_octets: size(config.pfcp.bundle_octets),
+        paging_policy: config.pfcp.paging_policy,
         t1_ms: config.pfcp.retransmission.t1_ms.into(),
         n1: config.pfcp.retransmission.n1,
         heartbeat_interval_ms: u64::from(config.pfcp.heartbeat.interval_s) * 1000,

@@ -79,6 +79,12 @@ impl Pools {
             .map(|(_, pool)| *pool)
             .context("no port is configured")
     }
+
+    /// All but that one.
+    pub(crate) fn others(&self, than: &'static Pool) -> Vec<&'static Pool> {
+        let pools = self.0.iter().map(|(_, pool)| *pool);
+        pools.filter(|pool| !std::ptr::eq(*pool, than)).collect()
+    }
 }
 
 fn pool(eal: Eal, config: &Config, node: Option<u32>) -> Result<&'static Pool> {

@@ -35,7 +35,7 @@ const NO_ENTRY: Entry = Entry {
 };
 
 /// What a compilation needs to know besides the rules.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Context {
     /// Where the session lives.
     pub session: SessionIndex,
@@ -47,6 +47,8 @@ pub struct Context {
     pub burst_ms: u32,
     /// How many packets a session may hold when no BAR says otherwise.
     pub buffer_packets: u16,
+    /// The number of its SMF, among those whose sessions have bounds together.
+    pub smf: u16,
 }
 
 /// Why rules cannot be compiled. Names the first rule at fault (Failed Rule ID).
@@ -238,6 +240,7 @@ impl Installed {
             filters: filters.into(),
             sieves,
             seid: rules.seid,
+            smf: context.smf,
         })
     }
 

@@ -55,6 +55,8 @@ pub struct Plan {
     framed: Box<[Networks]>,
     /// Our SEID.
     pub seid: Seid,
+    /// The number of its SMF, whose sessions have bounds on what they hold together.
+    pub smf: u16,
 }
 
 const _: () = assert!(size_of::<Matcher>() == 16);

@@ -50,9 +50,10 @@ impl Node {
         draft: &mut Draft,
     ) -> Result<Option<Installed>, Refusal> {
         let gone = Refusal::new(pfcp::Cause::SESSION_CONTEXT_NOT_FOUND);
-        let worker = self.sessions.get(index).ok_or(gone)?.worker;
+        let session = self.sessions.get(index).ok_or(gone)?;
+        let (worker, peer) = (session.worker, session.peer);
         self.translator(worker, draft).settle()?;
-        let context = self.context(index, worker);
+        let context = self.context(index, (worker, peer));
         let old = self.sessions.get(index).ok_or(gone)?;
         if draft.rules == old.installed.rules {
             return Ok(None);

@@ -39,8 +39,14 @@ impl Node {
         }
     }
 
-    pub(crate) const fn context(&self, session: SessionIndex, owner: WorkerId) -> Context {
+    /// What the rules of a peer's session are compiled with.
+    pub(crate) fn context(
+        &self,
+        session: SessionIndex,
+        (owner, peer): (WorkerId, PeerId),
+    ) -> Context {
         Context {
+            smf: self.peers.get(peer).map_or(0, |peer| peer.number),
             session,
             owner,
             hz: self.config.hz,

@@ -162,7 +162,11 @@ impl Node {
         pdrs.iter().try_for_each(|pdr| translator.create_pdr(pdr))?;
         translator.settle()?;
         self.check_counts(draft)?;
-        let compiled = compile(&Installed::default(), draft, &self.context(index, worker))?;
+        let compiled = compile(
+            &Installed::default(),
+            draft,
+            &self.context(index, (worker, peer)),
+        )?;
         let restoring = request
             .flags
             .is_some_and(|flags| flags.contains(PfcpSeReqFlags::RESTI));

@@ -131,7 +131,8 @@ impl Node {
         draft: &mut Draft,
     ) -> Result<Revised, Refusal> {
         let gone = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
-        let worker = self.sessions.get(index).ok_or(gone)?.worker;
+        let session = self.sessions.get(index).ok_or(gone)?;
+        let (worker, peer) = (session.worker, session.peer);
         let limits = &self.config.limits;
         check_counts(&[
             (request.create_pdrs.len(), limits.pdrs_per_session),
@@ -147,7 +148,7 @@ impl Node {
         translator.settle()?;
         self.check_counts(draft)?;
         let now = self.now;
-        let context = self.context(index, worker);
+        let context = self.context(index, (worker, peer));
         let old = self.sessions.get(index).ok_or(gone)?;
         let volume = |urr| {
             old.installed
@@ -240,7 +241,7 @@ impl Node {
         };
         let (worker, peer) = (session.worker, session.peer);
         let old = &session.installed;
-        let context = self.context(index, worker);
+        let context = self.context(index, (worker, peer));
         let markers = installed.as_ref().map_or_else(Vec::new, |new| {
             end_markers(old, &new.rules, &draft.end_markers, &context)
         });

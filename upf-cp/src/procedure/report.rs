@@ -23,10 +23,8 @@ impl Node {
                 pdr,
                 far,
                 qfi,
-                ..
-            } => {
-                self.downlink_data(session, pdr, far, qfi);
-            }
+                tos,
+            } => self.downlink_data(session, (pdr, far), (qfi, tos)),
             Report::Usage { session, .. } => self.check_usage(session),
             Report::ErrorIndication { peer, teid, sender } => {
                 self.error_indication(peer, teid, sender);
@@ -36,9 +34,13 @@ impl Node {
         }
     }
 
-    /// The first packet that a FAR holds (TS 29.244, 5.2.3.1). The paging policy indication is
-    /// left out: Open5GS refuses any.
-    fn downlink_data(&mut self, index: SessionIndex, pdr: PdrId, far: FarId, qfi: Option<Qfi>) {
+    /// The first packet of a flow that a FAR holds (TS 29.244, 5.2.3.1).
+    fn downlink_data(
+        &mut self,
+        index: SessionIndex,
+        (pdr, far): (PdrId, FarId),
+        (qfi, tos): (Option<Qfi>, u8),
+    ) {
         let session = self.sessions.get(index);
         let holds = session.is_some_and(|session| {
             let rules = &session.installed.rules;
@@ -50,17 +52,20 @@ impl Node {
             self.counters.reports_stale += 1;
             return;
         }
-        let information = qfi.map(|qfi| DownlinkDataServiceInformation {
-            qfi: Some(pfcp::Qfi(qfi.get())),
+        let dscp = self.config.paging_policy.then_some(tos >> 2);
+        let information = DownlinkDataServiceInformation {
+            qfi: qfi.map(|qfi| pfcp::Qfi(qfi.get())),
+            paging_policy_indication: dscp.map(pfcp::Bits),
             ..Default::default()
-        });
+        };
+        let says_something = information != DownlinkDataServiceInformation::default();
         self.report(
             index,
             SessionReportRequest {
                 report_type: ReportType::DLDR,
                 downlink_data_report: Some(DownlinkDataReport {
                     pdr_ids: vec![pdr.0.into()],
-                    downlink_data_service_information: information,
+                    downlink_data_service_information: says_something.then_some(information),
                     ..Default::default()
                 }),
                 ..Default::default()

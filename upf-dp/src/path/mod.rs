@@ -9,6 +9,7 @@
 mod catalogue;
 mod classify;
 mod count;
+mod hold;
 mod look_up;
 mod meta;
 mod mss;
@@ -33,7 +34,7 @@ use session::report::WorkerEnd;
 use session::tables::Snapshot;
 
 use crate::counters::WorkerCells;
-use crate::held::{Held, HeldLimits};
+use crate::held::{Held, HeldLimits, Told};
 use crate::links::Links;
 use crate::outlet::Outlet;
 use crate::packet::{Batch, Packet};
@@ -75,8 +76,10 @@ pub struct Path<P> {
     identification: u16,
     names_left: u16,
     hz: u64,
-    /// The control side knows of the episode whose packets are being released.
-    releasing_notified: bool,
+    /// What the control side knows of the episode whose packets are being released.
+    releasing: Told,
+    /// Turns until the next look at how many buffers are left.
+    look_at_pool_in: u8,
 }
 
 /// What one turn of a worker works with.
@@ -116,7 +119,8 @@ impl<P: Packet> Path<P> {
             identification: u16::from(config.worker.0) << 8,
             names_left: NAMES_MAX / u16::from(config.workers.max(1)),
             hz: config.hz,
-            releasing_notified: false,
+            releasing: Told::NOTHING,
+            look_at_pool_in: 0,
         }
     }
 
@@ -156,7 +160,7 @@ impl<P: Packet> Path<P> {
 
     /// Drops all that waits, at the end.
     pub fn stop(&mut self) {
-        while let Some(session) = self.held.any() {
+        while let Some(session) = self.held.idlest() {
             self.drop_held(session, Reason::Stopped);
         }
         while let Some(waiting) = self.waiting.take(|_| true) {

@@ -28,5 +28,5 @@ pub(super) fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
 
 fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
     let goes = matches!(step.act, Act::Tunnel { .. } | Act::Route { .. });
-    goes && held.far(plan.session) == Some(step.far)
+    goes && held.may_hold(plan.session, step.far)
 }

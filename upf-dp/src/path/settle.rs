@@ -1,14 +1,13 @@
-//! Settle: every packet goes where its fate says. Also what happens between bursts: held packets
-//! released or dropped, neighbours found, end markers sent.
+//! Settle: every packet goes where its fate says. Also what happens between bursts: commands,
+//! neighbours found, end markers sent.
 
 use arrayvec::ArrayVec;
 use session::meter::Now;
-use session::plan::{Act, Encapsulation};
-use session::report::{Command, Report};
+use session::plan::Encapsulation;
+use session::report::Command;
 use session::{NextHopId, SessionIndex};
 
-use super::{Fate, Meta, Metas, Own, Path, Punt, Turn, put_outer};
-use crate::held::HeldPacket;
+use super::{Fate, Meta, Metas, Path, Punt, Turn, put_outer};
 use crate::outlet::Outlet;
 use crate::packet::{BURST, Batch, Packet};
 use crate::reason::Reason;
@@ -22,7 +21,7 @@ const COMMANDS_MAX: usize = 64;
 const NEIGHBOUR_WAIT_S: u64 = 3;
 
 /// Sessions that have to release what they hold once the burst is settled.
-type Releases = ArrayVec<SessionIndex, BURST>;
+pub(super) type Releases = ArrayVec<SessionIndex, BURST>;
 
 impl<P: Packet> Path<P> {
     /// Last stage.
@@ -87,7 +86,7 @@ impl<P: Packet> Path<P> {
         }
     }
 
-    fn dropped(&self, port: u16, reason: Reason) {
+    pub(super) fn dropped(&self, port: u16, reason: Reason) {
         self.cells.port(port).drop(reason, 1);
     }
 
@@ -140,92 +139,6 @@ impl<P: Packet> Path<P> {
         }
     }
 
-    // ===== holding =====
-
-    fn hold<O: Outlet<P>>(
-        &mut self,
-        packet: P,
-        meta: &Meta<'_>,
-        turn: &mut Turn<'_, '_, O>,
-        releases: &mut Releases,
-    ) {
-        let (Some((plan, _)), Some(step)) = (meta.session, meta.step) else {
-            return self.dropped(meta.port, Reason::Undecided);
-        };
-        let session = plan.session;
-        let tos = meta.user(packet.data());
-        let tos = session::inner::Inner::parse(tos).map_or(0, |inner| inner.tos());
-        if meta.releases && !releases.contains(&session) {
-            // There are at most as many sessions as packets in a burst.
-            let _ = releases.try_push(session);
-        }
-        let held = HeldPacket {
-            packet,
-            port: meta.port,
-            since: turn.now,
-        };
-        // A packet that only lines up goes on at once: the session's bound is for those that wait.
-        let most = plan
-            .buffer_packets
-            .saturating_add(if meta.releases { 64 } else { 0 });
-        match self.held.push(session, step.far, most, held) {
-            Ok(true) => self.cells.hold_episodes.add(1),
-            Ok(false) => {}
-            Err((_packet, reason)) => return self.dropped(meta.port, reason),
-        }
-        if meta.released && self.releasing_notified {
-            self.held.set_notified(session);
-        }
-        let notify = matches!(step.act, Act::Buffer { notify: true });
-        if notify && !self.held.is_notified(session) {
-            let (pdr, far, qfi) = (step.pdr, step.far, step.qfi);
-            // A full queue is tried again with the next packet.
-            if turn.end.report(Report::DownlinkData {
-                session,
-                pdr,
-                far,
-                qfi,
-                tos,
-            }) {
-                self.held.set_notified(session);
-            }
-        }
-    }
-
-    /// Takes what the session holds through the path again, in order. What its rules still hold
-    /// goes back into the same queue, so every packet gets one turn.
-    pub(super) fn release<O: Outlet<P>>(
-        &mut self,
-        session: SessionIndex,
-        turn: &mut Turn<'_, '_, O>,
-    ) {
-        let mut left = usize::from(self.held.of(session));
-        // The episode goes on for those that stay held: nobody needs to be told again.
-        self.releasing_notified = self.held.is_notified(session);
-        while left > 0 {
-            let mut batch = Own::<P>::new();
-            let mut metas = Metas::new();
-            while left > 0 && !batch.is_full() {
-                left -= 1;
-                let Some(held) = self.held.pop(session) else {
-                    break;
-                };
-                let mut meta = Meta::received(held.port);
-                meta.released = true;
-                metas.push(meta);
-                batch.push(held.packet);
-            }
-            self.run(&mut batch, &mut metas, turn);
-        }
-    }
-
-    /// Drops what the session holds.
-    pub(super) fn drop_held(&mut self, session: SessionIndex, reason: Reason) {
-        while let Some(held) = self.held.pop(session) {
-            self.dropped(held.port, reason);
-        }
-    }
-
     // ===== between bursts =====
 
     /// Carries out what the control side wants, a bounded number of times.
@@ -257,29 +170,11 @@ impl<P: Packet> Path<P> {
             self.tend_waiting(turn.now, turn.out);
         }
         if !self.held.is_empty() {
-            let view = turn.view;
-            let due = self
-                .held
-                .due(turn.now, |session| view.session(session).is_none());
-            match due {
-                Some((session, Reason::HoldExpired)) => self.expire(session, turn.now),
-                Some((session, reason)) => self.drop_held(session, reason),
-                None => {}
-            }
+            self.tend_held(turn);
         }
         self.tend_fragments(turn.now);
         self.tend_neighbours(turn);
         self.count_held();
-    }
-
-    /// Drops the packets of a session that have been held too long.
-    fn expire(&mut self, session: SessionIndex, now: Now) {
-        while self.held.is_expired(session, now) {
-            let Some(held) = self.held.pop(session) else {
-                return;
-            };
-            self.dropped(held.port, Reason::HoldExpired);
-        }
     }
 
     /// Sends an End Marker (TS 29.281, 7.3.2).

@@ -34,7 +34,6 @@ use session::{
 };
 
 use crate::counters::WorkerCells;
-use crate::held::HeldLimits;
 use crate::links::{Links, PortLink};
 use crate::outlet::Outlet;
 use crate::packet::{BURST, Packet, TestPacket};
@@ -90,6 +89,8 @@ pub struct TestOutlet {
     pub handed_over: Vec<(WorkerId, u16, TestPacket)>,
     /// How many packets the ring to other workers takes.
     pub ring_room: usize,
+    /// Buffers are short.
+    pub is_short: bool,
     cells: Arc<WorkerCells>,
 }
 
@@ -109,6 +110,9 @@ impl Outlet<TestPacket> for TestOutlet {
     }
     fn buffer(&mut self) -> Option<TestPacket> {
         Some(TestPacket::new(&[]))
+    }
+    fn is_short(&self) -> bool {
+        self.is_short
     }
     fn flush(&mut self) {}
 }
@@ -212,10 +216,7 @@ impl Testbed {
                 worker: WorkerId(number),
                 workers,
                 hz: HZ,
-                held: HeldLimits {
-                    packets: held_packets,
-                    expiry_cycles: 60 * HZ,
-                },
+                held: usual::held_limits(held_packets),
                 slow,
             };
             let (end, control) = queues(64);
@@ -225,6 +226,7 @@ impl Testbed {
                     sent: Vec::new(),
                     handed_over: Vec::new(),
                     ring_room: 1024,
+                    is_short: false,
                     cells: cells.clone(),
                 },
                 control,
@@ -342,6 +344,7 @@ impl Testbed {
             hz: HZ,
             burst_ms: 100,
             buffer_packets: 32,
+            ..Context::default()
         };
         let teid = session.teid;
         let compiled = session

@@ -6,7 +6,8 @@ use session::rule::{
 };
 use session::{Far, FarId, Pdr, PdrId, Precedence, Qer, QerId, Qfi, Rules, Teid, Urr, UrrId};
 
-use super::{N3, N6};
+use super::{HZ, N3, N6};
+use crate::held::{Bound, HeldLimits, WhenFull};
 
 /// One PDR each way, a QER with a rate and QFI 9, a URR.
 pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Rules {
@@ -70,5 +71,20 @@ pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Ru
         }],
         urrs: vec![Urr { id: UrrId(1) }],
         ..Rules::default()
+    }
+}
+
+/// No bounds but on the packets in all.
+pub(super) const fn held_limits(packets: u32) -> HeldLimits {
+    HeldLimits {
+        total: Bound {
+            packets,
+            octets: u64::MAX,
+        },
+        per_smf: Bound::NONE,
+        smfs: 1,
+        session_octets: u64::MAX,
+        when_full: WhenFull::Newest,
+        expiry_cycles: 60 * HZ,
     }
 }

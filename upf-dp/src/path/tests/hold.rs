@@ -9,11 +9,12 @@
     reason = "tests: small numbers, long tables"
 )]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use session::report::{Command, Report};
 use session::rule::{Action, DestinationInterface, Forwarding};
-use session::{Far, FarId, PdrId, Qfi, Teid, UrrId};
+use session::sdf::{FlowDescription, SdfFilter};
+use session::{Far, FarId, Pdr, PdrId, Precedence, Qer, QerId, Qfi, Teid, UrrId};
 
 use super::{buffer, payload_length};
 use crate::reason::Reason;
@@ -64,6 +65,115 @@ fn held_packets_are_told_of_once_and_released_in_order() {
         20
     );
     assert_eq!(bed.workers[0].cells.read().held, 0);
+}
+
+/// A session whose downlink goes by three rules: QFI 9 and, for two hosts, QFI 5 by the same FAR and
+/// QFI 6 by another one. All of them hold.
+fn with_flows(rules: &mut session::Rules) {
+    buffer(rules, true);
+    let (qer, far, pdr) = (
+        rules.qers[0].clone(),
+        rules.fars[1].clone(),
+        rules.pdrs[1].clone(),
+    );
+    for (id, host) in [(5_u8, 5), (6, 6)] {
+        rules.qers.push(Qer {
+            id: QerId(id.into()),
+            qfi: Qfi::new(id),
+            ..qer.clone()
+        });
+        let mut pdr = Pdr {
+            id: PdrId(id.into()),
+            precedence: Precedence(1),
+            qers: [QerId(id.into())].into_iter().collect(),
+            far: if id == 5 { FarId(2) } else { FarId(6) },
+            ..pdr.clone()
+        };
+        pdr.pdi.sdf_filters = vec![SdfFilter {
+            flow: FlowDescription::parse(&format!("permit out ip from 198.51.100.{host} to any"))
+                .ok(),
+            ..SdfFilter::default()
+        }];
+        rules.pdrs.push(pdr);
+    }
+    rules.fars.push(Far {
+        id: FarId(6),
+        ..far
+    });
+}
+
+#[test]
+fn each_flow_of_each_far_is_told_of_once_until_its_far_lets_go() {
+    let mut bed = Testbed::new(1, 8);
+    let mut session = bed.install(0, with_flows);
+    let host = |last| Ipv4Addr::new(198, 51, 100, last);
+    let ue = session.ue;
+    let to_ue = |host, tos| {
+        let mut user = user_v4(host, ue, 8);
+        user[1] = tos;
+        set_ipv4_checksum(&mut user[..20]);
+        downlink(&user)
+    };
+    let round = [
+        to_ue(HOST, 0),
+        to_ue(host(5), 0xb8),
+        to_ue(host(6), 0x28),
+        to_ue(HOST, 0xb8),
+    ];
+    let reports = |bed: &mut Testbed| -> Vec<(u32, u8, u8)> {
+        let control = &mut bed.workers[0].control;
+        std::iter::from_fn(|| control.report())
+            .map(|report| match report {
+                Report::DownlinkData { far, qfi, tos, .. } => (far.0, qfi.unwrap().get(), tos),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    for expected in [&[(2, 9, 0), (2, 5, 0xb8), (6, 6, 0x28)][..], &[]] {
+        bed.receive(1, &round);
+        assert_eq!(reports(&mut bed), expected);
+    }
+    // One FAR lets go, the other goes on holding: for that one nothing begins anew.
+    let release = Command::Release {
+        session: session.index,
+    };
+    bed.modify(&mut session, |rules| rules.fars[1].action = Action::Forward);
+    // A packet that comes before the command sets those before it going.
+    assert_eq!(bed.receive(1, &round[..1]).len(), 7);
+    bed.workers[0].control.command(release).unwrap();
+    bed.tend();
+    assert_eq!(bed.workers[0].cells.read().held, 2);
+    bed.receive(1, &round);
+    assert_eq!(reports(&mut bed), []);
+    bed.sent(0);
+    // It holds again: that is another episode of its own.
+    bed.modify(&mut session, |rules| {
+        rules.fars[1].action = Action::Buffer { notify: true }
+    });
+    bed.receive(1, &round);
+    assert_eq!(reports(&mut bed), [(2, 9, 0), (2, 5, 0xb8)]);
+}
+
+#[test]
+fn while_buffers_are_short_the_longest_idle_give_way() {
+    let mut bed = Testbed::new(1, 128);
+    let sessions: Vec<_> = (0..100)
+        .map(|n| bed.install(n, |rules| buffer(rules, false)))
+        .collect();
+    for session in &sessions {
+        bed.receive(1, &vec![downlink(&user_v4(HOST, session.ue, 8)); 2]);
+    }
+    // The first one is no longer the one that got nothing for longest.
+    bed.receive(1, &[downlink(&user_v4(HOST, sessions[0].ue, 8))]);
+    bed.workers[0].out.is_short = true;
+    bed.tend();
+    assert_eq!(bed.drops(), [(Reason::HoldPoolLow, 128)]);
+    bed.workers[0].out.is_short = false;
+    (0..64).for_each(|_| bed.tend());
+    assert_eq!(bed.drops(), [(Reason::HoldPoolLow, 128)]);
+    let held = |bed: &Testbed, of: usize| bed.workers[0].path.held.of(sessions[of].index);
+    let held = [0, 1, 64, 65, 99].map(|of| held(&bed, of));
+    assert_eq!(held, [3, 0, 0, 2, 2]);
 }
 
 #[test]
@@ -189,6 +299,7 @@ fn end_markers_follow_the_old_tunnel() {
             hz: HZ,
             burst_ms: 100,
             buffer_packets: 1,
+            ..session::Context::default()
         },
         |_| true,
     );

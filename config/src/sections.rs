@@ -1,0 +1,89 @@
+//! What turns the declaration of a section into its type, its reader and its part of the reference.
+
+macro_rules! default_of {
+    (required) => {
+        None
+    };
+    ($text:literal) => {
+        Some($text)
+    };
+}
+
+macro_rules! read {
+    ($reader:ident, $node:ident, $path:ident, $spec:expr, $Type:ty) => {
+        $reader.field::<$Type>($node, $path, $spec)
+    };
+    ($reader:ident, $node:ident, $path:ident, $spec:expr, $Type:ty, $min:literal) => {
+        $reader.number::<$Type>($node, $path, $spec)
+    };
+}
+
+macro_rules! expected {
+    ($Type:ty) => {
+        <$Type as $crate::reader::Read>::expected()
+    };
+    ($Type:ty, $min:literal, $max:literal) => {
+        format!("a number from {} to {}", $min, $max)
+    };
+}
+
+macro_rules! keys_below {
+    ($Type:ty, $path:expr, $keys:expr) => {
+        <$Type as $crate::reader::Read>::keys($path, $keys)
+    };
+    ($Type:ty, $path:expr, $keys:expr, $min:literal) => {};
+}
+
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])+
+        pub struct $Name:ident {
+            $(
+                $(#[doc = $help:literal])+
+                $key:ident: $Type:ty = $default:tt $(in $min:literal..=$max:literal)?;
+            )+
+        }
+    )+) => {$(
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $Name {
+            $( $(#[doc = $help])+ pub $key: $Type, )+
+        }
+
+        impl $crate::reader::Read for $Name {
+            const LEAF: bool = false;
+
+            fn expected() -> String {
+                concat!("a section with the keys ", $(stringify!($key), " "),+).trim_end().to_owned()
+            }
+
+            fn read(node: &$crate::tree::Node, path: &str, reader: &mut $crate::reader::Reader<'_>) -> Option<Self> {
+                reader.section(node, path, &[$(stringify!($key)),+])?;
+                $(
+                    let spec = $crate::reader::Spec {
+                        name: stringify!($key),
+                        default: $crate::sections::default_of!($default),
+                        range: None $(.or(Some(($min, $max))))?,
+                    };
+                    let $key = $crate::sections::read!(reader, node, path, spec, $Type $(, $min)?);
+                )+
+                Some(Self { $( $key: $key?, )+ })
+            }
+
+            fn keys(prefix: &str, keys: &mut Vec<$crate::reference::Key>) {
+                $(
+                    let path = crate::reader::join(prefix, stringify!($key));
+                    keys.push($crate::reference::Key {
+                        path: path.clone(),
+                        expected: $crate::sections::expected!($Type $(, $min, $max)?),
+                        default: $crate::sections::default_of!($default),
+                        help: concat!($($help),+).trim().to_owned(),
+                    });
+                    $crate::sections::keys_below!($Type, &path, keys $(, $min)?);
+                )+
+            }
+        }
+    )+};
+}
+
+pub(crate) use {default_of, expected, keys_below, read, sections};

@@ -1,0 +1,155 @@
+//! Hold: packets that wait for their UE, the control side told of them, and what ends their waiting.
+
+use session::SessionIndex;
+use session::meter::Now;
+use session::plan::Act;
+use session::report::Report;
+
+use super::settle::Releases;
+use super::{Meta, Metas, Own, Path, Turn};
+use crate::held::{HeldPacket, Holder};
+use crate::outlet::Outlet;
+use crate::packet::{BURST, Packet};
+use crate::reason::Reason;
+
+/// Turns between two looks at how many buffers are left, unless packets were held meanwhile: a look
+/// costs more than a packet.
+const TURNS_BETWEEN_LOOKS: u8 = 32;
+
+/// How many sessions give up their packets in one turn at most.
+const SHED_SESSIONS_MAX: usize = 64;
+
+impl<P: Packet> Path<P> {
+    pub(super) fn hold<O: Outlet<P>>(
+        &mut self,
+        packet: P,
+        meta: &Meta<'_>,
+        turn: &mut Turn<'_, '_, O>,
+        releases: &mut Releases,
+    ) {
+        let (Some((plan, _)), Some(step)) = (meta.session, meta.step) else {
+            return self.dropped(meta.port, Reason::Undecided);
+        };
+        let session = plan.session;
+        let user = session::inner::Inner::parse(meta.user(packet.data()));
+        let tos = user.map_or(0, |inner| inner.tos());
+        if meta.releases && !releases.contains(&session) {
+            // There are at most as many sessions as packets in a burst.
+            let _ = releases.try_push(session);
+        }
+        let held = HeldPacket {
+            octets: u32::try_from(packet.data().len()).unwrap_or(u32::MAX),
+            packet,
+            port: meta.port,
+            since: turn.now,
+        };
+        // A packet that only lines up goes on at once: the session's bound is for those that wait.
+        let more = if meta.releases { BURST } else { 0 };
+        let holder = Holder {
+            session,
+            smf: plan.smf,
+            far: step.far,
+            most: plan
+                .buffer_packets
+                .saturating_add(u16::try_from(more).unwrap_or(u16::MAX)),
+        };
+        let cells = &self.cells;
+        let pushed = self.held.push(holder, held, |held, reason| {
+            cells.port(held.port).drop(reason, 1);
+        });
+        match pushed {
+            Ok(true) => cells.hold_episodes.add(1),
+            Ok(false) => {}
+            Err((held, reason)) => return self.dropped(held.port, reason),
+        }
+        self.look_at_pool_in = 0;
+        // The episode goes on for what is held again: nobody needs to be told a second time.
+        if meta.released && self.releasing.has(step.far, step.qfi) {
+            self.held.set_told(session, step.far, step.qfi);
+        }
+        let notify = matches!(step.act, Act::Buffer { notify: true });
+        if notify && !self.held.is_told(session, step.far, step.qfi) {
+            let (pdr, far, qfi) = (step.pdr, step.far, step.qfi);
+            // A full queue is tried again with the next packet.
+            if turn.end.report(Report::DownlinkData {
+                session,
+                pdr,
+                far,
+                qfi,
+                tos,
+            }) {
+                self.held.set_told(session, far, qfi);
+            }
+        }
+    }
+
+    /// Takes what the session holds through the path again, in order. What its rules still hold
+    /// goes back into the same queue, so every packet gets one turn.
+    pub(super) fn release<O: Outlet<P>>(
+        &mut self,
+        session: SessionIndex,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        let mut left = usize::from(self.held.of(session));
+        self.releasing = self.held.told(session);
+        while left > 0 {
+            let mut batch = Own::<P>::new();
+            let mut metas = Metas::new();
+            while left > 0 && !batch.is_full() {
+                left -= 1;
+                let Some(held) = self.held.pop(session) else {
+                    break;
+                };
+                let mut meta = Meta::received(held.port);
+                meta.released = true;
+                metas.push(meta);
+                batch.push(held.packet);
+            }
+            self.run(&mut batch, &mut metas, turn);
+        }
+    }
+
+    /// Drops what the session holds.
+    pub(super) fn drop_held(&mut self, session: SessionIndex, reason: Reason) {
+        while let Some(held) = self.held.pop(session) {
+            self.dropped(held.port, reason);
+        }
+    }
+
+    /// What has to be looked at from time to time while packets are held.
+    pub(super) fn tend_held<O: Outlet<P>>(&mut self, turn: &Turn<'_, '_, O>) {
+        if self.look_at_pool_in == 0 {
+            self.shed(turn.out);
+            self.look_at_pool_in = TURNS_BETWEEN_LOOKS;
+        }
+        self.look_at_pool_in -= 1;
+        let view = turn.view;
+        let life = |session| view.session(session).map(|_| 0);
+        match self.held.due(turn.now, life) {
+            Some((session, Reason::HoldExpired)) => self.expire(session, turn.now),
+            Some((session, reason)) => self.drop_held(session, reason),
+            None => {}
+        }
+    }
+
+    /// While buffers are short, those sessions give theirs back that got no packet for longest: what
+    /// moves comes before what waits.
+    fn shed<O: Outlet<P>>(&mut self, out: &O) {
+        for _ in 0..SHED_SESSIONS_MAX {
+            match self.held.idlest() {
+                Some(idlest) if out.is_short() => self.drop_held(idlest, Reason::HoldPoolLow),
+                _ => return,
+            }
+        }
+    }
+
+    /// Drops the packets of a session that have been held too long.
+    fn expire(&mut self, session: SessionIndex, now: Now) {
+        while self.held.is_expired(session, now, 0) {
+            let Some(held) = self.held.pop(session) else {
+                return;
+            };
+            self.dropped(held.port, Reason::HoldExpired);
+        }
+    }
+}
