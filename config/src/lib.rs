@@ -16,6 +16,7 @@
 
 mod choices;
 mod device;
+mod labels;
 mod lcores;
 mod mistakes;
 mod origin;
@@ -31,6 +32,7 @@ mod validate;
 mod words;
 
 pub use device::{Device, DeviceProblem, LinkName, MemifRole, PciAddress};
+pub use labels::{FlowText, Label, RuleNumber};
 pub use lcores::Lcores;
 pub use mistakes::{Found, Mistake, Problem};
 pub use origin::{Origin, Setting};
@@ -55,6 +57,18 @@ pub struct Loaded {
     pub origins: Vec<Setting>,
     /// What is allowed, but seldom meant.
     pub warnings: Vec<Warning>,
+    places: reader::Places,
+}
+
+impl Loaded {
+    /// A mistake that somebody else found in the value of a key, with its place.
+    pub fn mistake(&self, key: &str, problem: Problem) -> Mistake {
+        Mistake {
+            origin: self.places.of(key),
+            key: key.to_owned(),
+            problem,
+        }
+    }
 }
 
 /// Reads the text of a configuration file, lays `overrides` over it (the file gives way to the
@@ -83,6 +97,7 @@ pub fn load(text: &str, overrides: &Overrides<'_>) -> Result<Loaded, Vec<Mistake
         config,
         origins: outcome.settings,
         warnings,
+        places: outcome.places,
     })
 }
 

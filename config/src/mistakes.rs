@@ -188,6 +188,17 @@ pub enum Problem {
         /// Of what.
         expected: &'static str,
     },
+    /// A predefined rule with flow descriptions and an application.
+    #[error("there are flow descriptions and an application, expected one of them")]
+    FlowsAndApplication,
+    /// More flow descriptions than a packet detection rule holds.
+    #[error("there are {found} flow descriptions, expected no more than {max}")]
+    TooManyFlows {
+        /// How many there are.
+        found: u64,
+        /// How many there may be.
+        max: u64,
+    },
     /// A name that nothing has.
     #[error("there is no {what} named \"{name}\", expected one of {}", list(.known))]
     NoSuch {
@@ -397,6 +408,9 @@ impl Problem {
             Self::NotN6 { .. } => {
                 "name an interface with `role: n6`, or change the role of this one"
             }
+            Self::FlowsAndApplication => "remove one of them, or make two rules of one group",
+            Self::TooManyFlows { .. } => "make several of it, or write wider ones",
+            Self::Empty { .. } => "add one, or remove the whole",
             Self::NoAccess => "add an interface with `role: n3` and an address",
             Self::NoAddress { .. } => "add the address that gNBs or other UPFs send to",
             Self::RepeatedAddress { .. } => {

@@ -47,7 +47,7 @@ pub(crate) struct Outcome {
 }
 
 /// Where every key stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Places(BTreeMap<String, Origin>);
 
 impl Places {

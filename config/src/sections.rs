@@ -22,9 +22,10 @@ macro_rules! expected {
     ($Type:ty) => {
         <$Type as $crate::reader::Read>::expected()
     };
-    ($Type:ty, $min:literal, $max:literal) => {
-        format!("a number from {} to {}", $min, $max)
-    };
+    ($Type:ty, $min:literal, $max:literal) => {{
+        let (min, max): (u64, u64) = ($min, $max);
+        format!("a number from {min} to {max}")
+    }};
 }
 
 macro_rules! keys_below {

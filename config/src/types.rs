@@ -258,6 +258,11 @@ impl fmt::Display for Name {
     }
 }
 
+pub(crate) fn is_visible(text: &str) -> bool {
+    let good = |character: char| character.is_ascii_graphic();
+    (1..=100).contains(&text.len()) && text.chars().all(good)
+}
+
 /// A network instance, APN or DNN. `*` stands for every name that no other network has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkName(String);
@@ -278,8 +283,7 @@ impl Scalar for NetworkName {
     const EXPECTED: &'static str = "a network instance or DNN of 1 to 100 visible characters";
 
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
-        let good = |character: char| character.is_ascii_graphic();
-        if (1..=100).contains(&text.len()) && text.chars().all(good) {
+        if is_visible(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(invalid(text, Self::EXPECTED))

@@ -1,6 +1,7 @@
 //! How the values fit together.
 
 mod pools;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -128,6 +129,7 @@ pub(crate) fn check(config: &Config, places: &Places) -> Checked {
         check.network(&format!("networks.{index}"), network);
     }
     check.pools();
+    check.rules();
     check.sizes();
     check.unused();
     check.found
@@ -181,9 +183,13 @@ impl<'a> Check<'a> {
     }
 
     fn unique(&mut self, what: &'static str, list: &str, names: Vec<String>) {
+        self.unique_at(what, list, "name", names);
+    }
+
+    fn unique_at(&mut self, what: &'static str, list: &str, key: &str, names: Vec<String>) {
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         for (index, name) in names.into_iter().enumerate() {
-            let key = format!("{list}.{index}.name");
+            let key = format!("{list}.{index}.{key}");
             match seen.get(&name).cloned() {
                 Some(first) => self.mistake(&key, Problem::RepeatedName { what, name, first }),
                 None => _ = seen.insert(name, key),

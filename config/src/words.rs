@@ -13,6 +13,14 @@ choices! {
         N6 = "n6",
     }
 
+    /// What a predefined FAR does.
+    pub enum FarAction ("forward or drop") {
+        /// On to a data network.
+        Forward = "forward",
+        /// Away.
+        Drop = "drop",
+    }
+
     /// Whether an associated Node ID may begin anew from another address.
     pub enum Moves ("one of never, when_silent, always") {
         /// It may not.

@@ -823,3 +823,95 @@ proptest! {
         let _ = mistakes(GOOD, &[(&variable, &value)], &[&flag]);
     }
 }
+
+// ===== predefined rules =====
+
+/// Appends to the good file, whose log is left out, and expects exactly one mistake.
+#[track_caller]
+fn appended(text: &str, line: u64, key: &str, says: &str) {
+    one("log:\n  level: info\n", text, line, key, says);
+}
+
+const APPLICATION: &str = "applications: [{ id: video, flows: [permit out ip from any to any] }]\n";
+
+#[test]
+fn predefined_rules_refer_to_what_is_there() {
+    let at = |rest: &str| format!("{APPLICATION}predefined:\n{rest}");
+    appended(
+        &at("  rules:\n    - { name: a, application: vidoe }\n"),
+        28,
+        "predefined.rules.0.application",
+        "no application named \"vidoe\", expected one of video; did you mean \"video\"?",
+    );
+    appended(
+        &at("  rules: [{ name: a, far: 2 }]\n  fars: [{ id: 1 }]\n"),
+        27,
+        "predefined.rules.0.far",
+        "no FAR named \"2\", expected one of 1",
+    );
+    appended(
+        &at("  rules:\n    - { name: a, qers: [1, 7] }\n  qers: [{ id: 1 }]\n"),
+        28,
+        "predefined.rules.0.qers.1",
+        "no QER named \"7\"",
+    );
+    appended(
+        &at("  rules:\n    - { name: a, urrs: [3] }\n"),
+        28,
+        "predefined.rules.0.urrs.0",
+        "no URR named \"3\", expected one of none",
+    );
+    appended(
+        &at("  fars: [{ id: 1, network: intranet }]\n"),
+        27,
+        "predefined.fars.0.network",
+        "no network named \"intranet\"",
+    );
+}
+
+#[test]
+fn predefined_rules_are_told_apart() {
+    appended(
+        "predefined:\n  rules: [{ name: a }, { name: a }]\n",
+        26,
+        "predefined.rules.1.name",
+        "rename one of the two",
+    );
+    appended(
+        "predefined:\n  qers: [{ id: 1 }, { id: 1 }]\n",
+        26,
+        "predefined.qers.1.id",
+        "rename one of the two",
+    );
+    appended(
+        "predefined:\n  qers: [{ id: 2147483648 }]\n",
+        26,
+        "predefined.qers.0.id",
+        "found 2147483648, expected a number from 1 to 2147483647",
+    );
+}
+
+#[test]
+fn predefined_rules_match_by_one_thing() {
+    appended(
+        &format!(
+            "{APPLICATION}predefined:\n  rules:\n    - {{ name: a, application: video, flows: \
+             [permit out ip from any to any] }}\n"
+        ),
+        28,
+        "predefined.rules.0.application",
+        "flow descriptions and an application",
+    );
+    appended(
+        "applications: [{ id: video, flows: [] }]\n",
+        25,
+        "applications.0.flows",
+        "the list is empty, expected at least one flow description",
+    );
+    appended(
+        "applications: [{ id: video, flows: [deny out ip from any to any] }]\n",
+        25,
+        "applications.0.flows.0",
+        "expected a flow description such as \"permit out",
+    );
+}

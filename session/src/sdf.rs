@@ -26,6 +26,15 @@ pub struct SdfFilter {
     pub flow_label: Option<u32>,
 }
 
+impl From<FlowDescription> for SdfFilter {
+    fn from(flow: FlowDescription) -> Self {
+        Self {
+            flow: Some(flow),
+            ..Self::default()
+        }
+    }
+}
+
 /// An IPFilterRule of the subset that TS 29.212 allows: `permit out PROTO from A [ports] to B [ports]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FlowDescription {

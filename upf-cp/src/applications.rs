@@ -1,5 +1,6 @@
 //! Applications: what their packets look like, by the PFDs that a CP function has given (TS 29.244,
-//! 5.11 and 6.2.5). They are global: any CP function may give them, sessions of all may name them.
+//! 5.11 and 6.2.5), or else by the configuration. They are global: any CP function may give them,
+//! sessions of all may name them.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,14 +11,16 @@ use pfcp::wire::{Ie, Long};
 use pfcp::{ApplicationIdsPfds, Cause, Octets, PfdContents};
 use session::sdf::{Address, Endpoint, FlowDescription, SdfFilter};
 
-use crate::config::Limits;
+use crate::config::{Application, Limits};
 use crate::counters::Limit;
 use crate::refusal::Refusal;
 
 /// All applications that are known, with the filters any of which their packets match.
 #[derive(Debug, Default)]
 pub(crate) struct Applications {
+    /// By PFDs, which take the place of what is configured.
     known: BTreeMap<Octets, Arc<[SdfFilter]>>,
+    configured: BTreeMap<Octets, Arc<[SdfFilter]>>,
 }
 
 /// What becomes of one application: its new filters, or `None` when it is removed.
@@ -31,14 +34,25 @@ pub(crate) struct Changed {
 }
 
 impl Applications {
+    pub(crate) fn new(configured: &[Application]) -> Self {
+        let configured = configured.iter().map(|application| {
+            let filters = application.flows.iter().cloned().map(SdfFilter::from);
+            (application.id.as_str().into(), filters.collect())
+        });
+        Self {
+            known: BTreeMap::new(),
+            configured: configured.collect(),
+        }
+    }
+
     pub(crate) fn is_known(&self, id: &Octets) -> bool {
-        self.known.contains_key(id)
+        self.known.contains_key(id) || self.configured.contains_key(id)
     }
 
     /// What the packets of an application match. One that was removed has none.
     pub(crate) fn filters(&self, id: &Octets) -> Arc<[SdfFilter]> {
-        let known = self.known.get(id).cloned();
-        known.unwrap_or_else(|| Arc::new([nothing()]))
+        let known = self.known.get(id).or_else(|| self.configured.get(id));
+        known.cloned().unwrap_or_else(|| Arc::new([nothing()]))
     }
 
     /// Puts changes in force; none at all removes all applications there are ("no application in
@@ -129,10 +143,7 @@ fn flows(contents: &PfdContents) -> Result<Vec<SdfFilter>, Refusal> {
             .as_str()
             .and_then(|text| FlowDescription::parse(text).ok());
         let flow = flow.ok_or(bad_contents(Cause::MANDATORY_IE_INCORRECT))?;
-        Ok(SdfFilter {
-            flow: Some(flow),
-            ..SdfFilter::default()
-        })
+        Ok(flow.into())
     };
     texts.map(filter).collect()
 }
@@ -143,13 +154,11 @@ fn nothing() -> SdfFilter {
         address: Address::Net(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 32).into()),
         ..Endpoint::default()
     };
-    SdfFilter {
-        flow: Some(FlowDescription {
-            // Reserved by IANA; and nothing goes from the unspecified address to itself.
-            protocol: Some(u8::MAX),
-            from: nowhere.clone(),
-            to: nowhere,
-        }),
-        ..SdfFilter::default()
-    }
+    let flow = FlowDescription {
+        // Reserved by IANA; and nothing goes from the unspecified address to itself.
+        protocol: Some(u8::MAX),
+        from: nowhere.clone(),
+        to: nowhere,
+    };
+    flow.into()
 }

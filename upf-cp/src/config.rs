@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use pfcp::NodeId;
 use session::InterfaceId;
+use session::sdf::FlowDescription;
 
 /// UDP port of PFCP (TS 29.244, 4.2.2).
 pub const PFCP_PORT: u16 = 8805;
@@ -64,6 +65,102 @@ pub struct NodeConfig {
     pub ue_pools: Vec<UePool>,
     /// Addresses that no UE is given, with their networks: the kernel's ends of TAP ports.
     pub ue_reserved: Vec<IpNet>,
+    /// Applications that are known without PFDs, which take their place.
+    pub applications: Vec<Application>,
+    /// Rules that SMFs activate by name; without any, ADPDP is not announced.
+    pub predefined: PredefinedRules,
+}
+
+/// An application that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Application ID (TS 29.244, 8.2.6).
+    pub id: String,
+    /// Its packets match any of these.
+    pub flows: Vec<FlowDescription>,
+}
+
+/// Predefined rules (TS 29.244, 5.19), and what they refer to: each number once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PredefinedRules {
+    /// The rules; each name once.
+    pub rules: Vec<PredefinedRule>,
+    /// Forwarding action rules.
+    pub fars: Vec<PredefinedFar>,
+    /// QoS enforcement rules.
+    pub qers: Vec<PredefinedQer>,
+    /// Usage reporting rules.
+    pub urrs: Vec<PredefinedUrr>,
+}
+
+/// A predefined rule. FARs, QERs and URRs are named by their numbers, without the highest bit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PredefinedRule {
+    /// Predefined Rules Name (TS 29.244, 8.2.72).
+    pub name: String,
+    /// Another name, which activates all rules that have it.
+    pub group: Option<String>,
+    /// Which of several rules of a PDR is tried first: the lowest.
+    pub precedence: u32,
+    /// Its packets match any of these, or all do if there are none.
+    pub flows: Vec<FlowDescription>,
+    /// Its packets are those of the application, instead.
+    pub application: Option<String>,
+    /// What is done with them where the PDR names no FAR.
+    pub far: Option<u32>,
+    /// Besides those of the PDR.
+    pub qers: Vec<u32>,
+    /// Besides those of the PDR.
+    pub urrs: Vec<u32>,
+}
+
+/// A predefined FAR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PredefinedFar {
+    /// Its number.
+    pub number: u32,
+    /// What it does.
+    pub does: PredefinedAction,
+}
+
+/// What a predefined FAR does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PredefinedAction {
+    /// Away with the packet.
+    Drop,
+    /// On to a data network: the one of that name, or the session's.
+    Forward {
+        /// The name of the network.
+        network: Option<String>,
+    },
+}
+
+/// A predefined QER.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PredefinedQer {
+    /// Its number.
+    pub number: u32,
+    /// Whether uplink packets pass.
+    pub uplink_open: bool,
+    /// Whether downlink packets pass.
+    pub downlink_open: bool,
+    /// Maximum bitrate of the uplink, in kilobits per second.
+    pub uplink_kbps: Option<u64>,
+    /// Maximum bitrate of the downlink, in kilobits per second.
+    pub downlink_kbps: Option<u64>,
+    /// QFI, 1 to 63.
+    pub qfi: Option<u8>,
+}
+
+/// A predefined URR: volume, reported at the latest when it ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PredefinedUrr {
+    /// Its number.
+    pub number: u32,
+    /// Octets of both directions after which there is a report.
+    pub volume_threshold_octets: Option<u64>,
+    /// Seconds between reports.
+    pub period_s: Option<u32>,
 }
 
 /// Addresses that UEs of a data network are given.
@@ -206,6 +303,8 @@ impl NodeConfig {
             echo: Echo::default(),
             ue_pools: Vec::new(),
             ue_reserved: Vec::new(),
+            applications: Vec::new(),
+            predefined: PredefinedRules::default(),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::node::Node;
 /// | VTIME | Quota Validity Time ends a quota |
 /// | RESPS | sessions of a set go over to another SMF (Session Set Modification) |
 /// | PFDM, PFDE | applications are known by flow descriptions of PFDs |
+/// | ADPDP | predefined rules are activated by name, if there are any |
 /// | UEIP | UE addresses are chosen here, if there are pools to choose from |
 /// | IP6PL | UE IPv6 prefixes of any length |
 /// | PDIU | PDRs may refer to traffic endpoints |
@@ -44,6 +45,9 @@ impl Node {
         }
         if !self.ue_pools.is_empty() {
             features |= F::UEIP;
+        }
+        if !self.predefined.is_empty() {
+            features |= F::ADPDP;
         }
         features
     }

@@ -62,7 +62,10 @@ mod ue_pool;
 mod usage;
 mod work;
 
-pub use config::{Echo, Limits, Move, NodeConfig, PFCP_PORT, UePool};
+pub use config::{
+    Application, Echo, Limits, Move, NodeConfig, PFCP_PORT, PredefinedAction, PredefinedFar,
+    PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr, UePool,
+};
 pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};
 pub use node::Node;

@@ -23,6 +23,7 @@ use crate::sessions::Sessions;
 use crate::sets::Sets;
 use crate::timer::{Timer, Timers};
 use crate::transaction::{Bucket, Outgoing};
+use crate::translate::Predefined;
 use crate::ue_pool::UePools;
 use crate::work::WorkQueue;
 
@@ -48,6 +49,7 @@ pub struct Node {
     pub(crate) peers: Associations,
     pub(crate) sessions: Sessions,
     pub(crate) applications: Applications,
+    pub(crate) predefined: Predefined,
     /// UE addresses that are given here.
     pub(crate) ue_pools: UePools,
     /// Sets of sessions.
@@ -112,7 +114,8 @@ impl Node {
             recovery_time_stamp: now.ntp_s,
             peers: Associations::default(),
             sessions: Sessions::default(),
-            applications: Applications::default(),
+            applications: Applications::new(&config.applications),
+            predefined: Predefined::new(&config.predefined),
             ue_pools: UePools::new(&config.ue_pools, &config.ue_reserved, &topology),
             sets: Sets::default(),
             outgoing: Outgoing::new(random.next_u32()),

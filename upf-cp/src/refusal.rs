@@ -79,7 +79,9 @@ impl Refusal {
     /// others why it failed (TS 29.244, 8.2.1).
     pub(crate) const fn cause_of_all(&self) -> Cause {
         match self.cause {
-            Cause::UNKNOWN_APPLICATION_ID => Cause::RULE_CREATION_MODIFICATION_FAILURE,
+            Cause::UNKNOWN_APPLICATION_ID | Cause::UNKNOWN_PRE_DEFINED_RULE => {
+                Cause::RULE_CREATION_MODIFICATION_FAILURE
+            }
             cause => cause,
         }
     }

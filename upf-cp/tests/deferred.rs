@@ -154,3 +154,35 @@ fn a_sleeping_pdr_that_could_not_wake_is_refused() {
     assert_eq!(answer.cause, Cause::RULE_CREATION_MODIFICATION_FAILURE);
     assert_eq!(answer.failed_rule_id, Some(FailedRuleId::Pdr(2.into())));
 }
+
+/// 255 PDRs are in force at once at most. More than that may not even sleep: nobody could be told
+/// that they do not wake.
+#[test]
+fn no_more_pdrs_sleep_than_can_be_awake() {
+    let mut config = upf_cp::NodeConfig::new(ip(UPF));
+    config.limits.pdrs_per_session = 1_000;
+    let mut world = World::with(config);
+    world.associate();
+    let (seid, _) = world.establish(&open5gs(9));
+    let wakes = ActivationTime(world.now.ntp_s + 20);
+    let sleepers = |ids: std::ops::Range<u16>| SessionModificationRequest {
+        create_pdrs: ids
+            .map(|id| pfcp::CreatePdr {
+                activation_time: Some(wakes),
+                ..pdr(id, 9, 2, uplink_pdi())
+            })
+            .collect(),
+        ..Default::default()
+    };
+    // Four are there.
+    let before = world.snapshot();
+    let answer = world.modify(seid, &sleepers(100..352));
+    assert_eq!(answer.cause, Cause::NO_RESOURCES_AVAILABLE);
+    assert_same(&world.snapshot(), &before, "refused");
+    let answer = world.modify(seid, &sleepers(100..351));
+    assert_eq!(answer.cause, Cause::REQUEST_ACCEPTED);
+    world.pass(21_000);
+    let index = world.node.sessions().next().unwrap().0;
+    let snapshot = world.readers[0].snapshot();
+    assert_eq!(snapshot.session(index).unwrap().steps().count(), 255);
+}

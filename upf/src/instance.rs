@@ -21,7 +21,7 @@ use upf_dp::{
 use crate::counts::Counts;
 use crate::ports::Pools;
 use crate::topology::{topology, ue_pools, ue_reserved};
-use crate::{cpus, kernel, ports};
+use crate::{cpus, kernel, ports, rules};
 
 /// How much of its rate a policer lets through at once: a TCP that is policed needs about that
 /// much to come near its rate.
@@ -63,6 +63,7 @@ impl Instance {
         let ports = open_ports(eal, config, &pools, cpus.len())?;
         set_up_kernel(config).await?;
         let topology = Arc::new(topology(config));
+        let node_config = node_config(config, eal, &topology)?;
         let neighbours = Arc::new(Neighbours::default());
         let (publisher, readers) = Tables::create(Sizes {
             sessions: config.limits.sessions,
@@ -98,7 +99,7 @@ impl Instance {
             seed: rand::random(),
             record: None,
         };
-        let node = match Shell::spawn(node_config(config, eal, &topology), parts) {
+        let node = match Shell::spawn(node_config, parts) {
             Ok(node) => node,
             Err(error) => {
                 stop_data_path(data_path);
@@ -266,11 +267,11 @@ async fn set_up_kernel(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn node_config(config: &Config, eal: Eal, topology: &Topology) -> NodeConfig {
+fn node_config(config: &Config, eal: Eal, topology: &Topology) -> Result<NodeConfig> {
     let own = node_id(&config.node_id());
     let limits = &config.limits;
     let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
-    NodeConfig {
+    Ok(NodeConfig {
         node_id: own.unwrap_or_else(|| config.pfcp.address.into()),
         port: config.pfcp.port,
         advertise: config.pfcp.advertised(),
@@ -326,8 +327,10 @@ fn node_config(config: &Config, eal: Eal, topology: &Topology) -> NodeConfig {
         },
         ue_pools: ue_pools(config, topology),
         ue_reserved: ue_reserved(config).map(|end| end.net()).collect(),
+        applications: rules::applications(config).context("key applications")?,
+        predefined: rules::predefined(config).context("key predefined")?,
         ..NodeConfig::new(config.pfcp.address)
-    }
+    })
 }
 
 /// A Node ID as PFCP has it; the configuration has checked domain names.

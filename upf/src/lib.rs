@@ -7,6 +7,7 @@ mod cpus;
 mod instance;
 mod kernel;
 mod ports;
+mod rules;
 pub mod settings;
 mod topology;
 

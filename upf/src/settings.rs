@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use config::{Loaded, Overrides};
+use config::{Loaded, Mistake, Overrides};
+
+use crate::rules;
 
 /// Variables of the environment that the program itself reads.
 const OWN_VARIABLES: &[&str] = &["UPF_CONFIG", "UPF_REQUIRE_ROOT", "UPF_REQUIRE_TSHARK"];
@@ -28,9 +30,14 @@ pub fn load(file: &Path, flags: &[String]) -> Result<Loaded> {
         environment: &environment,
         flags,
     };
-    config::load(&text, &overrides).map_err(|mistakes| {
+    let refuse = |mistakes: Vec<Mistake>| {
         let name = file.display().to_string();
         let rendered = mistakes.iter().map(|mistake| mistake.render(&name, &text));
-        Refused(rendered.collect()).into()
-    })
+        Refused(rendered.collect())
+    };
+    let loaded = config::load(&text, &overrides).map_err(refuse)?;
+    match rules::mistakes(&loaded) {
+        mistakes if mistakes.is_empty() => Ok(loaded),
+        mistakes => Err(refuse(mistakes).into()),
+    }
 }

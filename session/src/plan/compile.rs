@@ -196,11 +196,12 @@ impl Installed {
 
     fn plan(&self, context: &Context) -> Result<Plan, CompileError> {
         let rules = &self.rules;
-        let active = rules.pdrs.iter().filter(|pdr| !pdr.dormant);
-        let mut order: SmallVec<[&Pdr; 8]> = active.collect();
-        if let Some(over) = order.get(PDRS_MAX) {
+        // Those that are asleep count: all may be awake at once.
+        if let Some(over) = rules.pdrs.get(PDRS_MAX) {
             return Err(CompileError::TooMany(over.id));
         }
+        let active = rules.pdrs.iter().filter(|pdr| !pdr.dormant);
+        let mut order: SmallVec<[&Pdr; 8]> = active.collect();
         let place = |pdr: &Pdr| (self.layout.entrance(pdr), pdr.precedence, pdr.id, pdr.part);
         order.sort_by_key(|pdr| place(pdr));
         let framed = framed_sets(rules);
@@ -213,7 +214,10 @@ impl Installed {
         }
         // What is asleep must be able to wake.
         let mut dormant = rules.pdrs.iter().filter(|pdr| pdr.dormant);
-        dormant.try_for_each(|pdr| self.step(pdr, context).map(drop))?;
+        dormant.try_for_each(|pdr| {
+            self.matcher(pdr, &framed, &mut Vec::new())?;
+            self.step(pdr, context).map(drop)
+        })?;
         let (ue_v6, ue_v6_mask) = rules
             .ue
             .ipv6

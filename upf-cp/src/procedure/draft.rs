@@ -30,6 +30,7 @@ impl Node {
             neighbours: &self.neighbours,
             publisher: &mut self.publisher,
             applications: &self.applications,
+            predefined: &self.predefined,
             ue_pools: &mut self.ue_pools,
             framed_routes_max: self.config.limits.framed_routes_per_pdr,
             endpoints_max: self.config.limits.traffic_endpoints_per_session,

@@ -133,6 +133,7 @@ impl Node {
         (index, worker): (SessionIndex, WorkerId),
         draft: &mut Draft,
     ) -> Result<(Installed, Epoch), Refusal> {
+        self.predefined.check_establishment(request)?;
         draft.details.network = network_of(self, request);
         draft.make_room(request);
         let mut translator = self.translator(worker, draft);

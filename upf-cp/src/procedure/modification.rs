@@ -140,12 +140,14 @@ impl Node {
             (request.create_qers.len(), limits.qers_per_session),
             (request.create_urrs.len(), limits.urrs_per_session),
         ])?;
+        self.predefined.check_modification(request)?;
         // "Reports from the old definition, before updates in the same message."
         let mut reports = self.query(index, request, draft)?;
         let mut removed = Vec::new();
         let mut translator = self.translator(worker, draft);
         translator.revise(request, &mut removed)?;
         translator.settle()?;
+        removed.append(&mut draft.ended_urrs);
         self.check_counts(draft)?;
         let now = self.now;
         let context = self.context(index, (worker, peer));

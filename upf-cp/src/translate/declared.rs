@@ -1,13 +1,17 @@
-//! PDRs that stand for several, or for none at times: those that name traffic endpoints, and those
-//! that wake and sleep by the clock. They are kept as they were declared, and unfolded into the PDRs
-//! that the packet path knows.
+//! PDRs that stand for several, or for none at times: those that name traffic endpoints or
+//! predefined rules, and those that wake and sleep by the clock. They are kept as they were declared,
+//! and unfolded into the PDRs that the packet path knows.
+
+use std::sync::Arc;
 
 use pfcp::{Cause, TrafficEndpointId};
 use session::rule::{HeldTunnels, Pdr, SourceInterface};
 use session::{PdrId, Qfi};
 
 use super::place::Owner;
+use super::predefined::Rule;
 use super::{Details, Draft, Rare, Translator};
+use crate::applications::Applications;
 use crate::association::is_newer as is_later;
 use crate::event::Now;
 use crate::refusal::Refusal;
@@ -19,6 +23,10 @@ pub(crate) struct Declared {
     pub(crate) pdr: Pdr,
     /// It matches packets of any of these traffic endpoints.
     pub(crate) endpoints: Vec<u8>,
+    /// They have to match one of these rules, too; the first that does counts. None is all packets.
+    pub(super) predefined: Vec<Arc<Rule>>,
+    /// What is done with them, the predefined rules say.
+    pub(super) without_far: bool,
     /// Activation Time and Deactivation Time (TS 29.244, 8.2.121): seconds since 1900, modulo 2³².
     pub(super) activation: Option<u32>,
     pub(super) deactivation: Option<u32>,
@@ -27,7 +35,10 @@ pub(crate) struct Declared {
 impl Declared {
     /// Whether it is one PDR, and always in force.
     const fn is_plain(&self) -> bool {
-        self.endpoints.is_empty() && self.activation.is_none() && self.deactivation.is_none()
+        self.endpoints.is_empty()
+            && self.predefined.is_empty()
+            && self.activation.is_none()
+            && self.deactivation.is_none()
     }
 
     /// Whether it matches nothing now (TS 29.244, 5.4.14): the last event that has passed decides,
@@ -54,12 +65,40 @@ impl Declared {
         future.map(|at| at.wrapping_sub(now_s)).min()
     }
 
-    fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Owner {
         Owner::Pdr(self.pdr.id)
     }
 
-    /// The PDRs it stands for.
-    fn unfold(&self, rare: &Rare, now_s: u32) -> Result<Vec<Pdr>, Refusal> {
+    /// The PDRs it stands for: those of the first rule, then those of the next.
+    fn unfold(
+        &self,
+        rare: &Rare,
+        applications: &Applications,
+        now_s: u32,
+    ) -> Result<Vec<Pdr>, Refusal> {
+        let mut parts = self.at_endpoints(rare)?;
+        if !self.predefined.is_empty() {
+            let places = std::mem::take(&mut parts);
+            for rule in &self.predefined {
+                let by_rule = places
+                    .iter()
+                    .map(|place| self.by_rule(place, rule, applications));
+                for part in by_rule {
+                    parts.push(part?);
+                }
+            }
+        }
+        for (position, part) in parts.iter_mut().enumerate() {
+            let refuse = self.owner().refuse::<pfcp::ActivatePredefinedRules>();
+            let too_many = refuse.cause(Cause::NO_RESOURCES_AVAILABLE);
+            part.part = u8::try_from(position).map_err(|_| too_many)?;
+            part.dormant = self.is_dormant(now_s);
+        }
+        Ok(parts)
+    }
+
+    /// A PDR at each of its traffic endpoints, or itself.
+    fn at_endpoints(&self, rare: &Rare) -> Result<Vec<Pdr>, Refusal> {
         let mut parts = Vec::new();
         if self.endpoints.is_empty() {
             parts.push(self.pdr.clone());
@@ -87,10 +126,6 @@ impl Declared {
                 return Err(unknown.cause(Cause::CONDITIONAL_IE_MISSING));
             }
             parts.push(part);
-        }
-        for (part, number) in parts.iter_mut().zip(0..=u8::MAX) {
-            part.part = number;
-            part.dormant = self.is_dormant(now_s);
         }
         Ok(parts)
     }
@@ -168,7 +203,7 @@ impl Draft {
 impl Translator<'_> {
     /// Puts in the rules what declared PDRs stand for now, and what traffic endpoints hold.
     pub(super) fn unfold(&mut self) -> Result<(), Refusal> {
-        let now_s = self.now.ntp_s;
+        let (applications, now_s) = (self.applications, self.now.ntp_s);
         let Draft { rules, details, .. } = &mut *self.draft;
         let Some(rare) = details.rare.as_deref() else {
             return Ok(());
@@ -176,7 +211,9 @@ impl Translator<'_> {
         let folded = |pdr: &Pdr| rare.declared.iter().any(|there| there.pdr.id == pdr.id);
         rules.pdrs.retain(|pdr| !folded(pdr));
         for declared in &rare.declared {
-            rules.pdrs.extend(declared.unfold(rare, now_s)?);
+            rules
+                .pdrs
+                .extend(declared.unfold(rare, applications, now_s)?);
         }
         let held = rare.endpoints.iter();
         let held: Vec<_> = held.filter_map(|endpoint| endpoint.local_f_teid).collect();

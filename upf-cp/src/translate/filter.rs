@@ -122,11 +122,16 @@ impl Translator<'_> {
 impl Details {
     /// Whether a PDR names one of these applications.
     pub(crate) fn names_any(&self, applications: &[Changed]) -> bool {
+        let changed = |id: &pfcp::Octets| applications.iter().any(|there| there.id == *id);
         let mut filters = self.named.iter().flat_map(|(_, filters)| filters);
-        filters.any(|filter| match filter {
-            Filter::Application(id) => applications.iter().any(|there| there.id == **id),
+        let named = filters.any(|filter| match filter {
+            Filter::Application(id) => changed(id),
             Filter::Own(_) | Filter::Named(_) => false,
-        })
+        });
+        let rare = self.rare.as_deref();
+        let declared = rare.into_iter().flat_map(|rare| &rare.declared);
+        let mut rules = declared.flat_map(|declared| &declared.predefined);
+        named || rules.any(|rule| rule.application.as_ref().is_some_and(changed))
     }
 }
 

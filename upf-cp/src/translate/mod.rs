@@ -9,6 +9,7 @@ mod filter;
 mod lease;
 mod pdr;
 mod place;
+mod predefined;
 mod qer;
 mod urr;
 
@@ -26,6 +27,7 @@ use crate::ue_pool::{Lease, UePools};
 use crate::usage::UrrControl;
 
 pub(crate) use place::{Created, Owner};
+pub(crate) use predefined::Predefined;
 pub(crate) use urr::arm;
 
 use declared::Declared;
@@ -108,6 +110,8 @@ pub(crate) struct Draft {
     pub(crate) let_go: SmallVec<[Lease; 1]>,
     /// FARs whose old tunnel gets an end marker.
     pub(crate) end_markers: Vec<session::FarId>,
+    /// Predefined URRs that nothing refers to any more, for their last reports.
+    pub(crate) ended_urrs: Vec<UrrControl>,
 }
 
 impl Draft {
@@ -128,6 +132,7 @@ pub(crate) struct Translator<'a> {
     pub(crate) neighbours: &'a Neighbours,
     pub(crate) publisher: &'a mut Publisher,
     pub(crate) applications: &'a Applications,
+    pub(crate) predefined: &'a Predefined,
     pub(crate) ue_pools: &'a mut UePools,
     pub(crate) worker: WorkerId,
     /// The most framed routes of a PDI, and the most traffic endpoints of a session.
@@ -184,11 +189,12 @@ impl Translator<'_> {
         }
     }
 
-    /// Brings the draft in order once all rules are in it: shared filters, traffic endpoints, the
-    /// UE's addresses, F-TEIDs that nothing has any more.
+    /// Brings the draft in order once all rules are in it: shared filters, traffic endpoints,
+    /// predefined rules, the UE's addresses, F-TEIDs that nothing has any more.
     pub(crate) fn settle(&mut self) -> Result<(), Refusal> {
         self.settle_filters()?;
         self.unfold()?;
+        self.settle_predefined()?;
         self.settle_addresses()?;
         self.settle_tunnels();
         self.settle_leases();

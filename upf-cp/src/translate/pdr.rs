@@ -32,7 +32,6 @@ impl Translator<'_> {
         let rule = failed(id);
         unsupported!(rule,
             ie.mar_id => pfcp::MarId,
-            ie.activate_predefined_rules => pfcp::ActivatePredefinedRules,
             ie.packet_replication_and_detection_carry_on_information
                 => pfcp::PacketReplicationAndDetectionCarryOnInformation,
             ie.ip_multicast_addressing_infos => pfcp::IpMulticastAddressingInfo,
@@ -41,10 +40,6 @@ impl Translator<'_> {
         if self.draft.has_pdr(id) {
             return Err(Refusal::rule::<pfcp::PdrId>(rule));
         }
-        // "Present unless a MAR ID or Activate Predefined Rules says what to do."
-        let far = ie.far_id.ok_or_else(|| {
-            Refusal::rule::<pfcp::FarId>(rule).cause(Cause::CONDITIONAL_IE_MISSING)
-        })?;
         let outer_header_removal = ie
             .outer_header_removal
             .map(|ohr| removal(id, ohr))
@@ -54,13 +49,14 @@ impl Translator<'_> {
                 id,
                 precedence: Precedence(ie.precedence.0),
                 outer_header_removal,
-                far: FarId(far.0),
+                far: FarId(ie.far_id.map_or(0, |far| far.0)),
                 qers: ie.qer_ids.iter().map(|qer| QerId(qer.0)).collect(),
                 urrs: ie.urr_ids.iter().map(|urr| UrrId(urr.0)).collect(),
                 ..Pdr::default()
             },
             activation: ie.activation_time.map(|at| at.0),
             deactivation: ie.deactivation_time.map(|at| at.0),
+            without_far: ie.far_id.is_none(),
             ..Declared::default()
         };
         let around = Around {
@@ -69,6 +65,10 @@ impl Translator<'_> {
             there: false,
         };
         self.pdi(around, &mut declared, &ie.pdi)?;
+        self.activate(&mut declared, &ie.activate_predefined_rules)?;
+        // "FAR ID is present unless a MAR ID or Activate Predefined Rules says what to do."
+        let absent = |refusal: Refusal| refusal.cause(Cause::CONDITIONAL_IE_MISSING);
+        declared.check_far().map_err(absent)?;
         self.draft.put(declared);
         Ok(())
     }
@@ -78,8 +78,6 @@ impl Translator<'_> {
         let id = PdrId(ie.pdr_id.0);
         let rule = failed(id);
         unsupported!(rule,
-            ie.activate_predefined_rules => pfcp::ActivatePredefinedRules,
-            ie.deactivate_predefined_rules => pfcp::DeactivatePredefinedRules,
             ie.ip_multicast_addressing_infos => pfcp::IpMulticastAddressingInfo,
             ie.transport_delay_reporting => pfcp::TransportDelayReporting,
         );
@@ -96,8 +94,11 @@ impl Translator<'_> {
         }
         match ie.far_id {
             Update::Keep => {}
-            Update::Remove => return Err(Refusal::rule::<pfcp::FarId>(rule)),
-            Update::Set(far) => pdr.far = FarId(far.0),
+            Update::Remove => declared.without_far = true,
+            Update::Set(far) => {
+                pdr.far = FarId(far.0);
+                declared.without_far = false;
+            }
         }
         match ie.urr_ids {
             Update::Keep => {}
@@ -123,6 +124,9 @@ impl Translator<'_> {
             };
             self.pdi(around, &mut declared, pdi)?;
         }
+        declared.deactivate(&ie.deactivate_predefined_rules)?;
+        self.activate(&mut declared, &ie.activate_predefined_rules)?;
+        declared.check_far()?;
         self.draft.put(declared);
         Ok(())
     }

@@ -129,7 +129,8 @@ fn causes(page: &mut String, faults: &mut Vec<String>, code: &str) {
 }
 
 fn features(page: &mut String, faults: &mut Vec<String>, code: &str) {
-    *page += "\n## UP function features\n\nUEIP is announced where `networks[].ue_allocation` lists addresses.\n\n| bit | announced | shown by |\n|---|---|---|\n";
+    *page += "\n## UP function features\n\nUEIP is announced where `networks[].ue_allocation` lists addresses, ADPDP where `predefined.rules` \
+              has any.\n\n| bit | announced | shown by |\n|---|---|---|\n";
     let announced = probe::announced();
     for (flag, name) in UpFunctionFeatures::FLAGS {
         let says = table::UP_FEATURES.iter().find(|(known, _)| known == name);

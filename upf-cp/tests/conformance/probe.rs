@@ -200,9 +200,10 @@ pub(crate) fn message(r#type: u8) -> Option<u8> {
     Some(cause(&answer.message).unwrap_or(1))
 }
 
-/// The features in the answer to an association, of a node with addresses to give.
+/// The features in the answer to an association, of a node with addresses to give and predefined
+/// rules.
 pub(crate) fn announced() -> UpFunctionFeatures {
-    let mut config = upf_cp::NodeConfig::new(ip(UPF));
+    let mut config = with_predefined();
     config.ue_pools.push(upf_cp::UePool {
         network: "internet".to_owned(),
         vrf: session::InterfaceId(2),

@@ -182,6 +182,16 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
     ),
     ("", 164, Done("times_past_and_future_decide_together")),
     ("", 177, Done("a_pool_by_its_name")),
+    (
+        "",
+        106,
+        Done("packets_match_the_pdr_and_one_of_its_predefined_rules"),
+    ),
+    (
+        "",
+        107,
+        Done("rules_are_activated_and_deactivated_one_by_one"),
+    ),
     ("", 265, Ignored("MA PDU sessions are refused")),
     (
         "",
@@ -389,6 +399,7 @@ pub(crate) const CAUSES: &[(u8, &str)] = &[
     (75, "c33_a_full_table_is_an_answer"),
     (76, "what_is_not_done_is_refused"),
     (78, "a_report_is_redirected"),
+    (80, "an_smf_that_takes_a_part_is_told_which_rule_is_unknown"),
     (81, "what_failed_is_told_and_the_rest_is_in_force"),
     (90, "one_bad_application_and_nothing_has_changed"),
     (91, "one_bad_application_and_nothing_has_changed"),
@@ -401,6 +412,7 @@ pub(crate) const UP_FEATURES: &[(&str, &str)] = &[
         "UEIP",
         "all_pdrs_of_a_session_have_the_address_that_is_told",
     ),
+    ("ADPDP", "adpdp_is_announced_where_there_are_rules"),
     ("PFDM", "an_application_is_what_its_pfds_say_now"),
     ("PFDE", "an_application_is_what_its_pfds_say_now"),
     (

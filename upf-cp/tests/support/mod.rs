@@ -416,7 +416,7 @@ pub fn datagrams(path: &std::path::Path) -> Vec<(SocketAddr, Vec<u8>)> {
 /// A small world with a victim's session in it, whose packets flow.
 pub fn with_victim() -> (World, u64) {
     // So few TEIDs that a leak is found soon.
-    let mut world = World::seeded(NodeConfig::new(ip(UPF)), topology(), 1, 8);
+    let mut world = World::seeded(with_predefined(), topology(), 1, 8);
     world.associate();
     world.ask(None, &whole::pfds());
     let (seid, _) = world.establish(&open5gs(9));
@@ -425,6 +425,11 @@ pub fn with_victim() -> (World, u64) {
         create_qers: vec![qer(2)],
         create_urrs: vec![urr(2, pfcp::ReportingTriggers::VOLTH)],
         create_traffic_endpoints: vec![whole::endpoint(3), whole::endpoint(4)],
+        update_pdrs: vec![pfcp::UpdatePdr {
+            pdr_id: 4.into(),
+            activate_predefined_rules: vec![pfcp::ActivatePredefinedRules("silver".into())],
+            ..Default::default()
+        }],
         ..activate(0x0101, "10.10.3.101")
     };
     assert_eq!(
@@ -432,6 +437,24 @@ pub fn with_victim() -> (World, u64) {
         pfcp::Cause::REQUEST_ACCEPTED
     );
     (world, seid)
+}
+
+/// Predefined rules `gold` and `silver`, which match what their PDR matches.
+pub fn with_predefined() -> NodeConfig {
+    let rule = |name: &str| upf_cp::PredefinedRule {
+        name: name.to_owned(),
+        qers: vec![1],
+        ..Default::default()
+    };
+    let mut config = NodeConfig::new(ip(UPF));
+    config.predefined.rules = vec![rule("gold"), rule("silver")];
+    config.predefined.qers = vec![upf_cp::PredefinedQer {
+        number: 1,
+        uplink_open: true,
+        downlink_open: true,
+        ..Default::default()
+    }];
+    config
 }
 
 // ===== messages =====

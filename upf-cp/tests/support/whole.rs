@@ -119,7 +119,10 @@ pub fn whole_establishment() -> SessionEstablishmentRequest {
         traffic_endpoint_ids: vec![pfcp::TrafficEndpointId(1)],
         ..Default::default()
     };
-    request.create_pdrs.push(pdr(9, 9, 2, at_endpoint));
+    request.create_pdrs.push(pfcp::CreatePdr {
+        activate_predefined_rules: vec![pfcp::ActivatePredefinedRules("gold".into())],
+        ..pdr(9, 9, 2, at_endpoint)
+    });
     let urr = &mut request.create_urrs[0];
     urr.measurement_period = Some(pfcp::MeasurementPeriod(60));
     urr.time_threshold = Some(pfcp::TimeThreshold(60));
@@ -135,18 +138,23 @@ pub fn whole_establishment() -> SessionEstablishmentRequest {
     request
 }
 
-/// A modification of the victim with an operation of every kind.
-pub fn whole_modification() -> SessionModificationRequest {
-    let update_pdr = pfcp::UpdatePdr {
+fn update_pdr() -> pfcp::UpdatePdr {
+    pfcp::UpdatePdr {
         pdr_id: 4.into(),
         precedence: Some(77.into()),
         far_id: pfcp::Update::Set(2.into()),
+        activate_predefined_rules: vec![pfcp::ActivatePredefinedRules("gold".into())],
+        deactivate_predefined_rules: vec![pfcp::DeactivatePredefinedRules("silver".into())],
         pdi: Some(Pdi {
             sdf_filters: vec![SdfFilter::flow("permit out 58 from any to assigned")],
             ..Default::default()
         }),
         ..Default::default()
-    };
+    }
+}
+
+/// A modification of the victim with an operation of every kind.
+pub fn whole_modification() -> SessionModificationRequest {
     let update_qer = pfcp::UpdateQer {
         qer_id: 1.into(),
         gate_status: Some(GateStatus::OPEN),
@@ -201,7 +209,7 @@ pub fn whole_modification() -> SessionModificationRequest {
         create_fars: vec![far(20, ApplyAction::DROP, None)],
         create_qers: vec![qer(20)],
         create_urrs: vec![urr(20, pfcp::ReportingTriggers::VOLTH)],
-        update_pdrs: vec![update_pdr],
+        update_pdrs: vec![update_pdr()],
         update_qers: vec![update_qer],
         update_urrs: vec![update_urr],
         query_urrs: vec![query],
