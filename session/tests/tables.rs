@@ -111,12 +111,9 @@ fn a_session_is_found_by_all_its_keys_until_it_is_withdrawn() {
         let snapshot = readers[0].snapshot();
         let handle = snapshot.tunnel(tunnel).unwrap();
         assert_eq!(handle.session(), session);
-        let entry = snapshot
-            .plan(handle)
-            .unwrap()
-            .entry(handle.entry())
-            .unwrap();
-        assert_eq!(entry.interface, Some(N3));
+        let plan = snapshot.plan(handle).unwrap();
+        let entrance = plan.entrance(handle.entry()).unwrap();
+        assert_eq!(entrance.interface(), Some(N3));
         assert_eq!(snapshot.ipv4(VRF, ue).unwrap().session(), session);
         let address = Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 0x4d);
         assert_eq!(snapshot.ipv6(VRF, address).unwrap().session(), session);

@@ -100,10 +100,10 @@ fn behind(world: &mut World, tunnel: LocalFTeid) -> Option<usize> {
     let snapshot = world.readers[0].snapshot();
     let handle = snapshot.tunnel(tunnel)?;
     let plan = snapshot.plan(handle)?;
-    let Some(entry) = plan.entry(handle.entry()) else {
+    let Some(entrance) = plan.entrance(handle.entry()) else {
         return Some(0);
     };
-    assert_eq!(entry.interface, Some(tunnel.interface));
+    assert_eq!(entrance.interface(), Some(tunnel.interface));
     Some(plan.steps().count())
 }
 
@@ -273,7 +273,7 @@ fn a_pdr_of_two_endpoints_is_found_by_either() {
         let snapshot = world.readers[0].snapshot();
         let handle = snapshot.tunnel(tunnel).unwrap();
         let plan = snapshot.plan(handle).unwrap();
-        assert!(plan.entry(handle.entry()).is_some());
+        assert!(plan.entrance(handle.entry()).is_some());
     }
     // PDR 1 is two steps of the plan, and one rule of the SMF's.
     let rules = world.rules(seid);

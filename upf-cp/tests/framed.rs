@@ -107,16 +107,17 @@ fn packets_are_matched_and_checked_by_address_or_route() {
             qfi: session::Qfi::new(1),
         };
         // The uplink PDR names no UE address: whatever comes is checked, and then dropped.
-        let step = plan.classify(*plan.entry(up.entry()).unwrap(), &arrival);
+        let entrance = plan.entrance(up.entry()).unwrap();
+        let step = entrance.classify(&arrival);
         let step = step.unwrap();
         assert_eq!((step.pdr.0, step.check_source), (2, true));
-        assert_eq!(plan.source_is_ue(&arrival.inner), mine, "{address}");
+        assert_eq!(entrance.source_is_ue(&arrival.inner), mine, "{address}");
         let octets = packet("192.0.2.1", address);
         let arrival = Arrival {
             inner: Inner::parse(&octets).unwrap(),
             qfi: None,
         };
-        let step = plan.classify(*plan.entry(down.entry()).unwrap(), &arrival);
+        let step = plan.entrance(down.entry()).unwrap().classify(&arrival);
         assert_eq!(step.map(|step| step.pdr.0), mine.then_some(1), "{address}");
     }
 }

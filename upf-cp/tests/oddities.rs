@@ -319,7 +319,7 @@ fn downlink(world: &mut World, packet: &[u8], to: &str) -> Option<(u16, u32, Act
         inner: Inner::parse(packet).unwrap(),
         qfi: None,
     };
-    let step = plan.classify(*plan.entry(handle.entry())?, &arrival)?;
+    let step = plan.entrance(handle.entry())?.classify(&arrival)?;
     Some((step.pdr.0, step.far.0, step.act))
 }
 
@@ -334,7 +334,7 @@ fn tunnelled(world: &mut World, seid: u64, through: u16, packet: &[u8], qfi: u8)
         inner: Inner::parse(packet).unwrap(),
         qfi: Qfi::new(qfi),
     };
-    let step = plan.classify(*plan.entry(handle.entry()).unwrap(), &arrival)?;
+    let step = plan.entrance(handle.entry()).unwrap().classify(&arrival)?;
     Some(step.pdr.0)
 }
 

@@ -131,7 +131,8 @@ fn downlink(world: &mut World, from: &str, port: u16) -> (u16, u32, Option<u8>) 
         inner: Inner::parse(&packet).unwrap(),
         qfi: None,
     };
-    let step = plan.classify(*plan.entry(handle.entry()).unwrap(), &arrival);
+    let entrance = plan.entrance(handle.entry()).unwrap();
+    let step = entrance.classify(&arrival);
     let step = step.unwrap();
     (step.pdr.0, step.far.0, step.qfi.map(session::Qfi::get))
 }

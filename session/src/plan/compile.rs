@@ -1,5 +1,6 @@
 //! From [`Rules`] to [`Plan`].
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -8,7 +9,7 @@ use super::encapsulation::Marking;
 use super::filter::{Filter, framed_sets, values_and_masks};
 use super::layout::{Keys, Layout};
 use super::{
-    Act, Encapsulation, Entry, FirstMatches, HAS_V4, Matcher, Plan, Sieve, Step, Steps, UeMatch,
+    Act, Door, Encapsulation, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, UeMatch,
 };
 use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
 use crate::ledger::Ledger;
@@ -18,21 +19,11 @@ use crate::rule::{
     Qer, Rules, SourceInterface, UeAddress,
 };
 use crate::sdf::value_and_mask;
-use crate::tables::{Key, NewKey};
+use crate::tables::{EntryId, Key, NewKey};
 use crate::usage::Usage;
 
 /// The most PDRs a session may have.
 pub(super) const PDRS_MAX: usize = 255;
-
-/// The place of an entrance that is not there.
-const NO_ENTRY: Entry = Entry {
-    interface: None,
-    first: 0,
-    count: 0,
-    first_matches: FirstMatches::Asked,
-    sieve: 0,
-    at_source: false,
-};
 
 /// What a compilation needs to know besides the rules.
 #[derive(Clone, Copy, Debug, Default)]
@@ -222,25 +213,40 @@ impl Installed {
             .ue
             .ipv6
             .map_or((0, 0), |prefix| value_and_mask(prefix.into()));
-        let mut entries: SmallVec<[Entry; 4]> = self.entries(&order, &matchers).collect();
+        let mut entries: SmallVec<[Entry; 4]> = self.entries(&order).collect();
         let sieves = Sieve::of(&mut entries, &matchers, &filters);
+        let ue_v4 = rules.ue.ipv4.map_or(0, Ipv4Addr::to_bits);
+        for (number, entry) in (0..).zip(&entries) {
+            let first = usize::from(entry.first);
+            if let (Some(step), Some(matcher)) = (steps.get_mut(first), matchers.get(first))
+                && entry.count > 0
+            {
+                step.door = Door {
+                    ue_v4: ue_v4.to_ne_bytes(),
+                    interface: self
+                        .layout
+                        .tunnel(usize::from(number))
+                        .map(|tunnel| tunnel.interface),
+                    owner: context.owner,
+                    number: EntryId(number),
+                    first_matches: matcher.at_a_glance(&rules.ue),
+                    has_framed: !framed.is_empty(),
+                };
+            }
+        }
+        let steps = Steps::new(steps, &mut entries);
         let mut entries = entries.into_iter();
         Ok(Plan {
             session: context.session,
-            owner: context.owner,
+            steps,
             buffer_packets: self.buffer_packets(context),
-            ue_v4: rules
-                .ue
-                .ipv4
-                .map_or(0, |address| HAS_V4 | u64::from(address.to_bits())),
+            ue_v4,
             ue_v6,
             ue_v6_mask,
-            entries: std::array::from_fn(|_| entries.next().unwrap_or(NO_ENTRY)),
+            entries: std::array::from_fn(|_| entries.next().unwrap_or_default()),
             more_entries: entries.collect(),
-            has_framed: !framed.is_empty(),
             framed: framed.iter().map(|set| values_and_masks(set)).collect(),
             matchers: matchers.into(),
-            steps: Steps::new(steps),
             filters: filters.into(),
             sieves,
             seid: rules.seid,
@@ -248,27 +254,19 @@ impl Installed {
         })
     }
 
-    fn entries(&self, order: &[&Pdr], matchers: &[Matcher]) -> impl Iterator<Item = Entry> {
-        let interface = |number| {
-            self.layout
-                .tunnel(number)
-                .map(|tunnel: LocalFTeid| tunnel.interface)
-        };
+    fn entries(&self, order: &[&Pdr]) -> impl Iterator<Item = Entry> {
         (0..self.layout.entrances()).map(move |number| {
             let of = |pdr: &&&Pdr| self.layout.entrance(pdr) == number;
             let first = order.iter().take_while(|pdr| !of(pdr)).count();
             let count = order.iter().filter(of).count();
             Entry {
-                interface: interface(number),
                 first: u8::try_from(first).unwrap_or(u8::MAX),
                 count: u8::try_from(count).unwrap_or(u8::MAX),
+                second: 0,
                 sieve: 0,
                 at_source: order
                     .get(first)
                     .is_some_and(|pdr| pdr.pdi.source_interface != SourceInterface::Access),
-                first_matches: matchers.get(first).map_or(FirstMatches::Asked, |first| {
-                    first.at_a_glance(&self.rules.ue)
-                }),
             }
         })
     }

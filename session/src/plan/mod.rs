@@ -1,9 +1,10 @@
 //! Rules compiled for one packet: flat, index-linked, immutable.
 //!
-//! A packet comes in by an [`Entry`] (the core side, or one of the session's tunnels). The PDRs of
-//! an entry lie side by side, best precedence first, as [`Matcher`]s (16 octets each, four to a
+//! A packet comes in by an [`Entrance`] (the core side, or one of the session's tunnels). The PDRs of
+//! an entrance lie side by side, best precedence first, as [`Matcher`]s (16 octets each, four to a
 //! cache line); the first that matches names the [`Step`]: what is checked, counted and done, with
-//! the outer header ready to be copied in front.
+//! the outer header ready to be copied in front. The first step of an entrance also holds what is
+//! asked of every packet that comes in there.
 
 mod compile;
 mod encapsulation;
@@ -17,6 +18,7 @@ pub use encapsulation::Encapsulation;
 use filter::Filter;
 pub use layout::{Keys, Layout};
 use sieve::{LANES, Sieve, Traits};
+use step::Door;
 pub use step::{Act, Step};
 
 use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId, index};
@@ -24,25 +26,21 @@ use crate::inner::{Inner, Transport};
 use crate::publish::prefetch;
 use crate::tables::EntryId;
 
-/// A session as its worker sees it: a line of its own, then the first steps. IPv4 packets of a
-/// session with a PDR each way need no more.
+/// A session as its worker sees it: the first steps of its first entrances, which is all that IPv4
+/// packets of a session with a PDR each way need, then the rest.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Plan {
+    steps: Steps,
     /// Where it is in the tables.
     pub session: SessionIndex,
     /// The most packets that it may hold while buffering.
     pub buffer_packets: u16,
-    /// The worker that owns it.
-    pub owner: WorkerId,
-    /// There are networks behind the UE. Here, since their list lies in another cache line.
-    has_framed: bool,
-    /// The UE's IPv4 address with [`HAS_V4`]; 0 for none.
-    ue_v4: u64,
+    /// The UE's IPv4 address; 0 for none.
+    ue_v4: u32,
     /// The first entrances; those that are not there have no PDR.
     entries: [Entry; 4],
     more_entries: Box<[Entry]>,
-    steps: Steps,
     matchers: Box<[Matcher]>,
     filters: Box<[Filter]>,
     /// Of the entrances that have more than a few PDRs.
@@ -60,33 +58,38 @@ pub struct Plan {
 }
 
 const _: () = assert!(size_of::<Matcher>() == 16);
-const _: () = assert!(std::mem::offset_of!(Plan, steps) == 64);
+const _: () = assert!(std::mem::offset_of!(Plan, steps) == 0);
 
-/// Tells an IPv4 address from none.
-const HAS_V4: u64 = 1 << 32;
-
-/// The steps of all entrances. The first two, which is all that most sessions have, lie in the
-/// plan itself.
+/// The steps of all entrances. The first ones of the first two, which is all that most sessions
+/// have, lie in the plan itself.
 #[derive(Debug)]
 #[repr(C)]
 struct Steps {
-    near: [Step; 2],
+    near: [Step; NEAR],
     far: Box<[Step]>,
 }
+
+/// How many entrances have their first step in the plan itself.
+const NEAR: usize = 2;
 
 /// Networks, as values and masks.
 type Networks = Box<[(u128, u128)]>;
 
 /// A way into the session: the PDRs of one F-TEID, or of the core side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(align(4))]
-pub struct Entry {
-    /// The interface of the F-TEID; `None` for the core side.
-    pub interface: Option<InterfaceId>,
+#[derive(Clone, Copy, Debug)]
+pub struct Entrance<'a> {
+    plan: &'a Plan,
+    first: &'a Step,
+}
+
+/// Where the PDRs of an entrance are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Entry {
+    /// Its first matcher.
     first: u8,
     count: u8,
-    /// When the first PDR matches.
-    first_matches: FirstMatches,
+    /// The second of its steps among the far ones.
+    second: u8,
     /// Its first sieve and one more, or 0 for none.
     sieve: u8,
     /// Its sieves look at where packets come from, not at where they go to.
@@ -104,6 +107,8 @@ enum FirstMatches {
     ToUe,
     /// Its matcher.
     Asked,
+    /// There is none.
+    Shut,
 }
 
 /// What a PDR matches, beyond its entry.
@@ -144,71 +149,45 @@ impl Plan {
     /// Starts loading what a packet that comes in by `entry` will likely read of it.
     #[inline]
     pub(crate) fn prefetch_lines(&self, entry: EntryId) {
-        prefetch(self);
-        if let Some(step) = self.steps.near.get(usize::from(entry.0)) {
+        match self.steps.near.get(usize::from(entry.0)) {
             // From the core the way leads into a tunnel.
-            step.prefetch(entry == EntryId(0));
+            Some(step) => step.prefetch(entry == EntryId(0)),
+            None => prefetch(&self.session),
         }
     }
 
-    /// The entrance of that number, if the session (still) has it.
+    /// The entrance of that number, if the session (still) has it, and a PDR for it.
     #[inline]
-    pub fn entry(&self, entry: EntryId) -> Option<&Entry> {
-        let number = usize::from(entry.0);
-        let found = self.entries.get(number).or_else(|| {
-            let beyond = number.checked_sub(self.entries.len())?;
-            self.more_entries.get(beyond)
-        });
-        found.filter(|entry| entry.count > 0)
-    }
-
-    /// Starts loading what comes after the plan itself: counters, or else the entrance's rules.
-    #[inline]
-    pub fn prefetch(&self, entry: Entry) {
-        match self.steps.near.get(usize::from(entry.first)) {
-            Some(step) => step.prefetch_counters(),
-            None => self.prefetch_far(entry),
-        }
+    pub fn entrance(&self, number: EntryId) -> Option<Entrance<'_>> {
+        let first = match self.steps.near.get(usize::from(number.0)) {
+            Some(first) => {
+                Some(first).filter(|first| first.door.first_matches != FirstMatches::Shut)
+            }
+            None => self.far_door(number),
+        };
+        first.map(|first| Entrance { plan: self, first })
     }
 
     #[inline(never)]
-    fn prefetch_far(&self, entry: Entry) {
-        if let Some(step) = self.step(entry.first.into()) {
-            step.prefetch(entry.interface.is_none());
-        }
-        if let Some(matcher) = self.matchers.get(usize::from(entry.first)) {
-            prefetch(matcher);
-        }
+    fn far_door(&self, number: EntryId) -> Option<&Step> {
+        let entry = self.entry(number).filter(|entry| entry.count > 0)?;
+        self.steps
+            .far
+            .get(usize::from(entry.second).checked_sub(1)?)
     }
 
-    #[inline]
-    fn step(&self, number: usize) -> Option<&Step> {
-        let near = self.steps.near.get(number);
-        near.or_else(|| {
-            self.steps
-                .far
-                .get(number.checked_sub(self.steps.near.len())?)
+    fn entry(&self, number: EntryId) -> Option<&Entry> {
+        let number = usize::from(number.0);
+        self.entries.get(number).or_else(|| {
+            self.more_entries
+                .get(number.checked_sub(self.entries.len())?)
         })
     }
 
-    /// The first PDR of the entrance, by precedence, that the packet matches (TS 29.244, 5.2.1).
-    #[inline]
-    pub fn classify(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<&Step> {
-        let matches = match entry.first_matches {
-            FirstMatches::Always => true,
-            FirstMatches::FromUe => self.comes_from_ue(&arrival.inner),
-            FirstMatches::ToUe => self.goes_to_ue(&arrival.inner),
-            FirstMatches::Asked => false,
-        };
-        if matches {
-            return self.step(usize::from(entry.first));
-        }
-        self.search(entry, *arrival)
-    }
-
-    /// Asks one PDR after the other, those alone that a sieve leaves where there is one.
+    /// Asks one PDR of an entrance after the other, those alone that a sieve leaves where there is
+    /// one. The place of the one that matches.
     #[inline(never)]
-    fn search(&self, entry: Entry, arrival: Arrival<'_>) -> Option<&Step> {
+    fn search(&self, entry: Entry, arrival: Arrival<'_>) -> Option<usize> {
         let first = usize::from(entry.first);
         let matchers = self
             .matchers
@@ -217,8 +196,7 @@ impl Plan {
         let transport = arrival.inner.transport();
         let asked = |matcher: &Matcher| self.matches(matcher, &arrival, transport);
         let Some(sieve) = usize::from(entry.sieve).checked_sub(1) else {
-            let position = matchers.iter().position(asked)?;
-            return self.step(first + position);
+            return matchers.iter().position(asked);
         };
         let traits = Traits::of(&arrival.inner, transport, entry.at_source);
         let eights = matchers.chunks(LANES).zip(self.sieves.get(sieve..)?);
@@ -228,7 +206,7 @@ impl Plan {
                 left &= left - 1;
                 let lane = index(lane);
                 if matchers.get(lane).is_some_and(asked) {
-                    return self.step(first + done + lane);
+                    return Some(done + lane);
                 }
             }
         }
@@ -280,13 +258,6 @@ impl Plan {
             .any(|filter| filter.matches(&arrival.inner, transport))
     }
 
-    /// Whether the packet's source is the UE's own, or lies behind the UE. A session without any UE
-    /// address (an intermediate UPF's) has nothing to compare with.
-    #[inline]
-    pub fn source_is_ue(&self, inner: &Inner<'_>) -> bool {
-        self.comes_from_ue(inner) || (self.has_framed && self.comes_from_behind(inner))
-    }
-
     #[inline(never)]
     fn comes_from_behind(&self, inner: &Inner<'_>) -> bool {
         let bits = inner.source_bits();
@@ -299,7 +270,7 @@ impl Plan {
         if inner.is_v6() {
             self.source_is_ue_v6(*inner)
         } else {
-            self.ue_v4 == HAS_V4 | u64::from(inner.source_v4())
+            is_ue_v4(self.ue_v4, inner.source_v4())
         }
     }
 
@@ -309,7 +280,7 @@ impl Plan {
         if inner.is_v6() {
             self.destination_is_ue_v6(*inner)
         } else {
-            self.ue_v4 == HAS_V4 | u64::from(inner.destination_v4())
+            is_ue_v4(self.ue_v4, inner.destination_v4())
         }
     }
 
@@ -328,14 +299,113 @@ impl Plan {
         self.ue_v6_mask != 0 && address & self.ue_v6_mask == self.ue_v6
     }
 
-    /// The steps, for explanations and statistics.
+    /// The steps, for explanations and statistics: those of an entrance side by side, best
+    /// precedence first.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps
-            .near
-            .iter()
-            .chain(&self.steps.far)
-            .take(self.matchers.len())
+        let count = self.entries.len() + self.more_entries.len();
+        let entrances = (0..=u8::MAX).take(count).filter_map(|number| {
+            let number = EntryId(number);
+            Some((self.entrance(number)?, self.entry(number)?))
+        });
+        entrances.flat_map(|(entrance, entry)| {
+            (0..usize::from(entry.count)).filter_map(move |place| entrance.step(*entry, place))
+        })
     }
+}
+
+impl<'a> Entrance<'a> {
+    /// The session.
+    #[inline]
+    pub const fn plan(self) -> &'a Plan {
+        self.plan
+    }
+
+    /// The interface of the F-TEID; `None` for the core side.
+    #[inline]
+    pub const fn interface(self) -> Option<InterfaceId> {
+        self.first.door.interface
+    }
+
+    /// The worker that owns the session.
+    #[inline]
+    pub const fn owner(self) -> WorkerId {
+        self.first.door.owner
+    }
+
+    /// Starts loading what comes after the first step.
+    #[inline]
+    pub fn prefetch(self) {
+        self.first.prefetch_counters();
+        if self.first.door.first_matches == FirstMatches::Asked {
+            prefetch(&self.plan.session);
+        }
+    }
+
+    /// The first PDR of the entrance, by precedence, that the packet matches (TS 29.244, 5.2.1).
+    #[inline]
+    pub fn classify(self, arrival: &Arrival<'_>) -> Option<&'a Step> {
+        let matches = match self.first.door.first_matches {
+            FirstMatches::Always => true,
+            FirstMatches::FromUe => self.comes_from_ue(&arrival.inner),
+            FirstMatches::ToUe => self.goes_to_ue(&arrival.inner),
+            FirstMatches::Asked | FirstMatches::Shut => false,
+        };
+        if matches {
+            return Some(self.first);
+        }
+        self.search(*arrival)
+    }
+
+    #[inline(never)]
+    fn search(self, arrival: Arrival<'_>) -> Option<&'a Step> {
+        let entry = self.plan.entry(self.first.door.number)?;
+        let place = self.plan.search(*entry, arrival)?;
+        self.step(*entry, place)
+    }
+
+    /// The step of the PDR at that place of the entrance.
+    #[inline]
+    fn step(self, entry: Entry, place: usize) -> Option<&'a Step> {
+        match place.checked_sub(1) {
+            None => Some(self.first),
+            Some(beyond) => self.plan.steps.far.get(usize::from(entry.second) + beyond),
+        }
+    }
+
+    /// Whether the packet's source is the UE's own, or lies behind the UE. A session without any UE
+    /// address (an intermediate UPF's) has nothing to compare with.
+    #[inline]
+    pub fn source_is_ue(self, inner: &Inner<'_>) -> bool {
+        self.comes_from_ue(inner)
+            || (self.first.door.has_framed && self.plan.comes_from_behind(inner))
+    }
+
+    #[inline]
+    fn comes_from_ue(self, inner: &Inner<'_>) -> bool {
+        if inner.is_v6() {
+            self.plan.source_is_ue_v6(*inner)
+        } else {
+            is_ue_v4(u32::from_ne_bytes(self.first.door.ue_v4), inner.source_v4())
+        }
+    }
+
+    #[inline]
+    fn goes_to_ue(self, inner: &Inner<'_>) -> bool {
+        if inner.is_v6() {
+            self.plan.destination_is_ue_v6(*inner)
+        } else {
+            is_ue_v4(
+                u32::from_ne_bytes(self.first.door.ue_v4),
+                inner.destination_v4(),
+            )
+        }
+    }
+}
+
+/// Whether an address is the UE's; 0 is that of none.
+#[inline]
+const fn is_ue_v4(ue: u32, address: u32) -> bool {
+    ue == address && ue != 0
 }
 
 fn lies_in(set: &[(u128, u128)], bits: u128) -> bool {
@@ -351,12 +421,24 @@ impl Matcher {
 }
 
 impl Steps {
-    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+    /// Of the steps of all entrances, one entrance after the other. Says in `entries` where they are.
+    fn new(steps: impl IntoIterator<Item = Step>, entries: &mut [Entry]) -> Self {
+        let mut near = std::array::from_fn(|_| Step::new(PdrId(0), FarId(0)));
+        let mut far = Vec::new();
         let mut steps = steps.into_iter();
-        let none = || Step::new(PdrId(0), FarId(0));
+        for (number, entry) in entries.iter_mut().enumerate() {
+            let mut own = steps.by_ref().take(entry.count.into());
+            match (near.get_mut(number), own.next()) {
+                (Some(place), Some(first)) => *place = first,
+                (_, first) => far.extend(first),
+            }
+            // There are no more of them than one octet counts.
+            entry.second = u8::try_from(far.len()).unwrap_or(u8::MAX);
+            far.extend(own);
+        }
         Self {
-            near: std::array::from_fn(|_| steps.next().unwrap_or_else(none)),
-            far: steps.collect(),
+            near,
+            far: far.into(),
         }
     }
 }

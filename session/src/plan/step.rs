@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Encapsulation;
-use crate::id::{FarId, InterfaceId, NextHopId, PdrId, Qfi, Teid, UrrId};
+use super::{Encapsulation, FirstMatches};
+use crate::id::{FarId, InterfaceId, NextHopId, PdrId, Qfi, Teid, UrrId, WorkerId};
 use crate::ledger::Ledger;
 use crate::meter::{Meter, Rate};
 use crate::publish::prefetch;
 use crate::rule::{Direction, OuterHeaderRemoval};
+use crate::tables::EntryId;
 use crate::usage::Usage;
 
 /// What is checked, counted and done, with the outer header ready to be copied in front. Two cache
@@ -15,9 +16,9 @@ use crate::usage::Usage;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Step {
-    meter: Option<Arc<Ledger>>,
+    /// Of the first policer, of the first counter, or of both when they share it.
+    ledger: Option<Arc<Ledger>>,
     rate: Rate,
-    usage: Option<Arc<Ledger>>,
     more: Option<Box<More>>,
     /// What to do.
     pub act: Act,
@@ -26,6 +27,10 @@ pub struct Step {
     urr: UrrId,
     /// The PDR.
     pub pdr: PdrId,
+    /// Of the entrance whose first step this is; of no meaning in others.
+    pub(super) door: Door,
+    is_metered: bool,
+    is_counted: bool,
     /// Uplink or downlink, for gates, rates and volumes.
     pub direction: Direction,
     /// The source address has to be the UE's.
@@ -40,6 +45,25 @@ pub struct Step {
 
 const _: () = assert!(size_of::<Step>() == 128);
 const _: () = assert!(std::mem::offset_of!(Step, encapsulation) < 64);
+
+/// What a packet asks first at an entrance, so that those whose first PDR matches read of the
+/// session no more than that PDR's step.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Door {
+    /// The UE's IPv4 address as [`u32::to_ne_bytes`] has it, so that nothing is left empty in the
+    /// step; 0 for none.
+    pub(super) ue_v4: [u8; 4],
+    /// The interface of the F-TEID; `None` for the core side.
+    pub(super) interface: Option<InterfaceId>,
+    /// The worker that owns the session.
+    pub(super) owner: WorkerId,
+    pub(super) number: EntryId,
+    /// When the first PDR matches.
+    pub(super) first_matches: FirstMatches,
+    /// There are networks behind the UE.
+    pub(super) has_framed: bool,
+}
 
 /// A QER's rate in the direction of the step, and where its policer is.
 pub(super) type Metered = (Rate, Arc<Ledger>);
@@ -81,18 +105,32 @@ pub enum Act {
     },
 }
 
+impl Door {
+    /// Nobody comes in here.
+    pub(super) const SHUT: Self = Self {
+        ue_v4: [0; 4],
+        interface: None,
+        owner: WorkerId(0),
+        number: EntryId(0),
+        first_matches: FirstMatches::Shut,
+        has_framed: false,
+    };
+}
+
 impl Step {
     /// A step that drops, for rules to be filled in.
     pub(super) fn new(pdr: PdrId, far: FarId) -> Self {
         Self {
-            meter: None,
+            ledger: None,
             rate: Rate::default(),
-            usage: None,
             more: None,
             act: Act::Drop,
             far,
             urr: UrrId(0),
             pdr,
+            door: Door::SHUT,
+            is_metered: false,
+            is_counted: false,
             direction: Direction::Uplink,
             check_source: false,
             qfi: None,
@@ -107,18 +145,27 @@ impl Step {
         meters: impl IntoIterator<Item = Metered>,
         usages: impl IntoIterator<Item = (UrrId, Arc<Ledger>)>,
     ) -> Self {
-        let (mut meters, mut usages) = (meters.into_iter(), usages.into_iter());
-        let (meter, first) = (meters.next(), usages.next());
+        let (mut meters, mut usages) = (meters.into_iter(), usages.into_iter().peekable());
+        let (rate, mut ledger) = meters.next().unzip();
+        let is_metered = ledger.is_some();
+        // A counter elsewhere than the policer is one of those beyond the first.
+        let first = usages.next_if(|(_, usage)| {
+            let policer = ledger.as_ref();
+            policer.is_none_or(|policer| Arc::ptr_eq(policer, usage))
+        });
+        let is_counted = first.is_some();
+        let urr = first.as_ref().map_or(UrrId(0), |(urr, _)| *urr);
+        ledger = ledger.or_else(|| first.map(|(_, usage)| usage));
         let more = More {
             meters: meters.collect(),
             usages: usages.collect(),
         };
-        let (rate, meter) = meter.unzip();
         Self {
-            meter,
+            ledger,
             rate: rate.unwrap_or_default(),
-            urr: first.as_ref().map_or(UrrId(0), |(urr, _)| *urr),
-            usage: first.map(|(_, usage)| usage),
+            is_metered,
+            is_counted,
+            urr,
             more: (!more.meters.is_empty() || !more.usages.is_empty()).then(|| Box::new(more)),
             ..self
         }
@@ -127,17 +174,19 @@ impl Step {
     /// The first policer.
     #[inline]
     pub fn meter(&self) -> Option<Meter<'_>> {
-        let ledger = self.meter.as_ref()?;
+        let ledger = self.ledger.as_ref().filter(|_| self.is_metered)?;
         Some(Meter::new(self.rate, ledger.arrivals(), self.direction))
     }
 
-    /// The first counter.
+    /// The first counter, unless it is apart from the policer.
     #[inline]
     pub fn usage(&self) -> Option<&Usage> {
-        self.usage.as_deref().map(Ledger::usage)
+        let ledger = self.ledger.as_deref().filter(|_| self.is_counted)?;
+        Some(ledger.usage())
     }
 
-    /// Whether there are policers or counters beyond the first of each.
+    /// Whether there are policers or counters beyond [`meter`](Self::meter) and
+    /// [`usage`](Self::usage).
     #[inline]
     pub const fn has_more(&self) -> bool {
         self.more.is_some()
@@ -157,9 +206,19 @@ impl Step {
 
     /// Where the counters of its URRs are.
     pub fn ledgers(&self) -> impl Iterator<Item = (UrrId, &Arc<Ledger>)> {
-        let first = self.usage.iter().map(|ledger| (self.urr, ledger));
+        let counted = self.ledger.iter().filter(|_| self.is_counted);
+        let first = counted.map(|ledger| (self.urr, ledger));
+        first.chain(self.more_ledgers())
+    }
+
+    /// The counters beyond [`usage`](Self::usage).
+    pub fn more_usages(&self) -> impl Iterator<Item = &Usage> {
+        self.more_ledgers().map(|(_, ledger)| ledger.usage())
+    }
+
+    fn more_ledgers(&self) -> impl Iterator<Item = (UrrId, &Arc<Ledger>)> {
         let more = self.more.iter().flat_map(|more| &more.usages);
-        first.chain(more.map(|(urr, ledger)| (*urr, ledger)))
+        more.map(|(urr, ledger)| (*urr, ledger))
     }
 
     /// Starts loading it; all of it for packets that get an outer header.
@@ -174,10 +233,7 @@ impl Step {
     /// Starts loading what policing and counting will touch.
     #[inline]
     pub(super) fn prefetch_counters(&self) {
-        if let Some(ledger) = &self.meter {
-            prefetch(&**ledger);
-        }
-        if let Some(ledger) = &self.usage {
+        if let Some(ledger) = &self.ledger {
             prefetch(&**ledger);
         }
     }

@@ -1019,8 +1019,8 @@ fn look_up(snapshot: Snapshot<'_>, key: &Key) -> Option<Handle> {
             // "The caller has to compare the interface with that of the plan's entry."
             let entry = snapshot
                 .plan(*handle)
-                .and_then(|plan| plan.entry(handle.entry()));
-            entry.is_none_or(|entry| entry.interface == Some(tunnel.interface))
+                .and_then(|plan| plan.entrance(handle.entry()));
+            entry.is_none_or(|entrance| entrance.interface() == Some(tunnel.interface))
         }),
         Key::Ipv4(vrf, address) => snapshot.ipv4(*vrf, *address),
         Key::Ipv6(vrf, prefix) => snapshot.ipv6(*vrf, prefix.addr()),
@@ -1047,7 +1047,7 @@ fn check_session(
     for key in keys {
         let handle = look_up(snapshot, key).ok_or_else(|| format!("{key:?} leads nowhere"))?;
         let found = snapshot.plan(handle).map(|plan| plan.seid);
-        if found != Some(seid) || plan.entry(handle.entry()).is_none() {
+        if found != Some(seid) || plan.entrance(handle.entry()).is_none() {
             return Err(format!("{key:?} of {seid:?} leads to {found:?}"));
         }
     }

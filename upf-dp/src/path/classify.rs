@@ -1,7 +1,7 @@
 //! Classify: the first PDR that matches, and whether such a packet may exist at all.
 
 use session::inner::Inner;
-use session::plan::{Act, Arrival, Entry, Plan};
+use session::plan::{Act, Arrival, Entrance};
 
 use super::meta::{Fate, Meta};
 use crate::links::OwnAddresses;
@@ -13,10 +13,10 @@ use crate::wire;
 #[inline(never)]
 pub(super) fn classify<P: Packet>(own: &OwnAddresses, packets: &[P], metas: &mut [Meta<'_>]) {
     for (packet, meta) in packets.iter().zip(metas) {
-        let Some((plan, entry)) = meta.session else {
+        let Some(entrance) = meta.session else {
             continue;
         };
-        if let Err(reason) = classify_one(own, (plan, entry), packet.data(), meta) {
+        if let Err(reason) = classify_one(own, entrance, packet.data(), meta) {
             meta.fate = Fate::Drop(reason);
         }
     }
@@ -27,7 +27,7 @@ pub(super) fn classify<P: Packet>(own: &OwnAddresses, packets: &[P], metas: &mut
 #[allow(clippy::inline_always, reason = "the body of the stage's loop")]
 fn classify_one<'a>(
     own: &OwnAddresses,
-    (plan, entry): (&'a Plan, &'a Entry),
+    entrance: Entrance<'a>,
     frame: &[u8],
     meta: &mut Meta<'a>,
 ) -> Result<(), Reason> {
@@ -38,13 +38,13 @@ fn classify_one<'a>(
         inner,
         qfi: meta.qfi,
     };
-    let step = plan.classify(*entry, &arrival).ok_or(Reason::NoPdr)?;
+    let step = entrance.classify(&arrival).ok_or(Reason::NoPdr)?;
     meta.step = Some(step);
-    let from_core = entry.interface.is_none();
+    let from_core = entrance.interface().is_none();
     // Between N6 and a tunnel, not from tunnel to tunnel.
     let routed = from_core || matches!(step.act, Act::Route { .. });
     meta.routed = routed;
-    let source_is_ue = plan.source_is_ue(&inner);
+    let source_is_ue = entrance.source_is_ue(&inner);
     if step.check_source && !source_is_ue {
         return Err(Reason::SourceSpoofed);
     }

@@ -2,6 +2,7 @@
 
 use session::plan::{Plan, Step};
 use session::report::{Report, WorkerEnd};
+use session::usage::Usage;
 
 /// How much? Only what passed is counted.
 #[inline]
@@ -19,10 +20,8 @@ pub(super) fn count(plan: &Plan, step: &Step, octets: u16, end: &mut WorkerEnd) 
 
 #[inline(never)]
 fn count_more(step: &Step, octets: u16) -> bool {
-    let more = step.usages().skip(1);
-    more.fold(false, |due, (_, usage)| {
-        usage.count(step.direction, octets) || due
-    })
+    let count = |due, usage: &Usage| usage.count(step.direction, octets) || due;
+    step.more_usages().fold(false, count)
 }
 
 /// Tells the control side. A counter whose report finds the queue full stays armed, so that the

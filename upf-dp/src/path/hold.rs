@@ -2,7 +2,7 @@
 
 use session::SessionIndex;
 use session::meter::Now;
-use session::plan::Act;
+use session::plan::{Act, Entrance};
 use session::report::Report;
 
 use super::settle::Releases;
@@ -27,7 +27,7 @@ impl<P: Packet> Path<P> {
         turn: &mut Turn<'_, '_, O>,
         releases: &mut Releases,
     ) {
-        let (Some((plan, _)), Some(step)) = (meta.session, meta.step) else {
+        let (Some(plan), Some(step)) = (meta.session.map(Entrance::plan), meta.step) else {
             return self.dropped(meta.port, Reason::Undecided);
         };
         let session = plan.session;

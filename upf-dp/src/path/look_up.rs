@@ -83,22 +83,19 @@ fn enter<'a>(worker: WorkerId, plan: Option<&'a Plan>, handle: Handle, meta: &mu
         meta.fate = Fate::Drop(Reason::SessionGone);
         return;
     };
-    if plan.owner != worker {
-        meta.fate = Fate::HandOver(plan.owner);
+    let Some(entrance) = plan.entrance(handle.entry()) else {
+        meta.fate = Fate::Drop(Reason::NoPdr);
         return;
-    }
-    match plan.entry(handle.entry()) {
+    };
+    let interface = entrance.interface();
+    if entrance.owner() != worker {
+        meta.fate = Fate::HandOver(entrance.owner());
+    } else if interface.is_none_or(|interface| interface == meta.interface) {
+        entrance.prefetch();
+        meta.session = Some(entrance);
+    } else {
         // A TEID is known at one GTP-U entity only (TS 29.281, 5.1).
-        Some(entry)
-            if entry
-                .interface
-                .is_none_or(|interface| interface == meta.interface) =>
-        {
-            plan.prefetch(*entry);
-            meta.session = Some((plan, entry));
-        }
-        Some(_) => meta.fate = Fate::Punt(Punt::UnknownTeid),
-        None => meta.fate = Fate::Drop(Reason::NoPdr),
+        meta.fate = Fate::Punt(Punt::UnknownTeid);
     }
 }
 

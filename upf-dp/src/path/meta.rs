@@ -1,7 +1,7 @@
 //! What the stages know of a packet.
 
 use arrayvec::ArrayVec;
-use session::plan::{Entry, Plan, Step};
+use session::plan::{Entrance, Plan, Step};
 use session::tables::{Handle, Place};
 use session::{InterfaceId, NextHopId, Qfi, Teid, WorkerId};
 
@@ -97,8 +97,8 @@ pub struct Meta<'a> {
     pub place: Place,
     /// Where its key leads.
     pub handle: Option<Handle>,
-    /// Its session, and by which entrance it came in.
-    pub session: Option<(&'a Plan, &'a Entry)>,
+    /// Its session, by the entrance it came in by.
+    pub session: Option<Entrance<'a>>,
     /// What is done with it.
     pub step: Option<&'a Step>,
 }
@@ -141,7 +141,7 @@ impl<'a> Meta<'a> {
     #[inline]
     pub fn goes_on(&self) -> Option<(&'a Step, &'a Plan)> {
         match (self.fate, self.step, self.session) {
-            (Fate::Pending, Some(step), Some((plan, _))) => Some((step, plan)),
+            (Fate::Pending, Some(step), Some(entrance)) => Some((step, entrance.plan())),
             _ => None,
         }
     }

@@ -140,23 +140,21 @@ impl<P: Packet> Path<P> {
             interface: meta.interface,
         };
         let handle = turn.view.tunnel(tunnel);
-        let Some((handle, plan)) = handle.and_then(|h| Some((h, turn.view.plan(h)?))) else {
+        let entrance = handle.and_then(|handle| turn.view.plan(handle)?.entrance(handle.entry()));
+        let Some(entrance) = entrance else {
             return UNANSWERED;
         };
-        if plan.owner != self.worker {
-            return Outcome::Go(Fate::HandOver(plan.owner));
+        if entrance.owner() != self.worker {
+            return Outcome::Go(Fate::HandOver(entrance.owner()));
         }
-        let Some(entry) = plan.entry(handle.entry()) else {
-            return UNANSWERED;
-        };
-        if entry.interface != Some(meta.interface) {
+        if entrance.interface() != Some(meta.interface) {
             return UNANSWERED;
         }
         // It carries no packet: rules that ask for one do not match.
         let Ok(inner) = Inner::parse(&NO_PACKET) else {
             return BROKEN;
         };
-        let step = plan.classify(*entry, &Arrival { inner, qfi });
+        let step = entrance.classify(&Arrival { inner, qfi });
         let Some((step, Act::Tunnel { next_hop, .. })) = step.map(|step| (step, step.act)) else {
             return Outcome::Consumed;
         };

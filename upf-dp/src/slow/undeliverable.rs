@@ -196,10 +196,10 @@ impl<P: Packet> Path<P> {
         reason: Reason,
         turn: &mut Turn<'_, '_, O>,
     ) -> Option<()> {
-        let ((_, entry), step) = (meta.session.filter(|_| meta.routed)?, meta.step?);
+        let (entrance, step) = (meta.session.filter(|_| meta.routed)?, meta.step?);
         let user = meta.user(packet.data());
         let to = sender_to_tell(user).filter(|to| !self.links.own().has(*to))?;
-        let from_core = entry.interface.is_none();
+        let from_core = entrance.interface().is_none();
         let vrf = match step.act {
             _ if from_core => meta.interface,
             Act::Route { vrf } => vrf,
@@ -245,13 +245,10 @@ impl<P: Packet> Path<P> {
         meta: &Meta<'_>,
         turn: &mut Turn<'_, '_, O>,
     ) -> Option<()> {
-        let (plan, _) = meta.session?;
-        let core = plan
-            .entry(EntryId(0))
-            .filter(|entry| entry.interface.is_none())?;
+        let core = meta.session?.plan().entrance(EntryId(0))?;
         let inner = Inner::parse(packet.data()).ok()?;
         let length = inner.length();
-        let step = plan.classify(*core, &Arrival { inner, qfi: None })?;
+        let step = core.classify(&Arrival { inner, qfi: None })?;
         if !matches!(step.act, Act::Tunnel { .. }) {
             return None;
         }
