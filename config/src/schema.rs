@@ -372,6 +372,10 @@ sections! {
         when_full: WhenFull = "newest";
         /// Seconds after which a held packet is dropped.
         expiry_s: u32 = "60" in 1..=3600;
+        /// Seconds for which an SMF may have packets held at most, where its answer to a report extends that (DL Buffering Duration).
+        extended_most_s: u32 = "3600" in 0..=1_116_000;
+        /// Packets of one session that it may have held then at most (DL Buffering Suggested Packet Count).
+        extended_packets_per_session: u32 = "256" in 1..=65_535;
     }
 
     /// What is written about the UPF's doings.

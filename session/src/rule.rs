@@ -307,6 +307,23 @@ pub struct Bar {
     pub id: BarId,
     /// Suggested Buffering Packets Count: how many packets the session may hold.
     pub suggested_packets: Option<u8>,
+    /// Downlink Data Notification Delay: how long the control side waits before it passes on that a
+    /// packet is held.
+    pub notification_delay_ms: u16,
+    /// Extended buffering, while it lasts.
+    pub extended: Option<ExtendedBuffering>,
+}
+
+/// Extended buffering of downlink packets (TS 29.244, 5.2.4.1): they are kept for longer, and nobody
+/// is told of more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExtendedBuffering {
+    /// How long packets are kept.
+    pub seconds: u32,
+    /// How many; `None` is as many as without.
+    pub packets: Option<u16>,
+    /// When it ends, by the clock of the control side.
+    pub until_ms: u64,
 }
 
 /// The `/64` around an IPv6 address, which is what PFCP means by a UE's IPv6 address without a

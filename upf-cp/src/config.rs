@@ -55,6 +55,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// Packets that a session may hold when no BAR says otherwise.
     pub buffer_packets: u16,
+    /// How far an SMF may extend that.
+    pub extended_most: ExtendedMost,
     /// Cycles per second of the workers' clock.
     pub hz: u64,
     /// How much of its rate a policer lets through at once, in milliseconds.
@@ -174,6 +176,25 @@ pub struct UePool {
     pub ranges: Vec<IpNet>,
     /// The UE IP address Pool Identity by which SMFs may ask for it (TS 29.244, 8.2.128).
     pub identity: Option<String>,
+}
+
+/// Bounds on extended buffering (DL Buffering Duration and Suggested Packet Count; TS 29.244,
+/// 5.2.4.1): an SMF that wants more has so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendedMost {
+    /// How long packets are held.
+    pub seconds: u32,
+    /// How many of a session.
+    pub packets: u16,
+}
+
+impl Default for ExtendedMost {
+    fn default() -> Self {
+        Self {
+            seconds: 3_600,
+            packets: 256,
+        }
+    }
 }
 
 /// Path supervision (TS 29.281, 7.2; TS 23.527, 5.4).
@@ -298,6 +319,7 @@ impl NodeConfig {
             response_hold_ms: 15_000,
             limits: Limits::default(),
             buffer_packets: 64,
+            extended_most: ExtendedMost::default(),
             hz: 1_000_000_000,
             burst_ms: 100,
             echo: Echo::default(),

@@ -12,6 +12,8 @@ use crate::node::Node;
 /// | EPFAR | before an association is released, what each session used is reported |
 /// | BUNDL | session messages to a peer that has it too share datagrams |
 /// | EMPU | end markers are sent on SNDEM |
+/// | DLBD | DL Buffering Duration of a report's answer keeps packets for longer, in silence |
+/// | DDND | downlink data is told of after the Downlink Data Notification Delay |
 /// | UDBC | Suggested Buffering Packets Count bounds what a session holds |
 /// | MNOP | usage reports count packets |
 /// | VTIME | Quota Validity Time ends a quota |
@@ -27,13 +29,12 @@ use crate::node::Node;
 ///
 /// PAPFD (some of several applications taken) is for those alone that have it too, see
 /// [`Node::features_for`]: it makes a long IE of a short one.
-///
-/// Not DLBD.
 fn up_function_features() -> F {
     let node = F::EPFAR | F::BUNDL | F::RESPS | F::PFDM | F::PFDE;
-    let rules = F::FTUP | F::EMPU | F::UDBC | F::IP6PL | F::PDIU | F::MTE | F::FRRT | F::DPDRA;
+    let rules = F::FTUP | F::EMPU | F::IP6PL | F::PDIU | F::MTE | F::FRRT | F::DPDRA;
     let usage = F::MNOP | F::VTIME;
-    node | rules | usage
+    let buffering = F::UDBC | F::DLBD | F::DDND;
+    node | rules | usage | buffering
 }
 
 impl Node {

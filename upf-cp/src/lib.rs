@@ -63,8 +63,8 @@ mod usage;
 mod work;
 
 pub use config::{
-    Application, Echo, Limits, Move, NodeConfig, PFCP_PORT, PredefinedAction, PredefinedFar,
-    PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr, UePool,
+    Application, Echo, ExtendedMost, Limits, Move, NodeConfig, PFCP_PORT, PredefinedAction,
+    PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr, UePool,
 };
 pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};

@@ -228,6 +228,8 @@ impl Node {
             Timer::Release(peer) => self.release_due(peer),
             Timer::Usage(session, seid) => self.usage_due(session, seid),
             Timer::Activation(session, seid) => self.activation_due(session, seid),
+            Timer::Notice(session, seid) => self.notice_due(session, seid),
+            Timer::Extended(session, seid) => self.extended_due(session, seid),
             Timer::Path(peer) => self.path_due(peer),
             Timer::Housekeeping => {
                 self.look_for_paths();

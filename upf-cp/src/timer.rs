@@ -25,6 +25,10 @@ pub(crate) enum Timer {
     Usage(SessionIndex, Seid),
     /// A PDR of the session wakes or falls asleep.
     Activation(SessionIndex, Seid),
+    /// Packets of the session have been held for as long as the CP function did not want to hear.
+    Notice(SessionIndex, Seid),
+    /// Extended buffering of the session is over.
+    Extended(SessionIndex, Seid),
     /// The path to that GTP-U peer has something to do.
     Path(IpAddr),
     /// Old answers are forgotten.

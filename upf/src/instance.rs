@@ -12,7 +12,7 @@ use session::neighbour::Neighbours;
 use session::topology::Topology;
 use session::{Sizes, Tables, report};
 use tracing::{info, warn};
-use upf_cp::{Limits, Move, NodeConfig, Parts, Shell};
+use upf_cp::{ExtendedMost, Limits, Move, NodeConfig, Parts, Shell};
 use upf_dp::{
     Bound, DataPath, DataPathConfig, Fragmentation, HoldConfig, Idle, Rates, ReassemblyLimits,
     SlowConfig, WhenFull,
@@ -318,6 +318,11 @@ fn node_config(config: &Config, eal: Eal, topology: &Topology) -> Result<NodeCon
             gtpu_peers: size(limits.gtpu_peers),
         },
         buffer_packets: u16::try_from(config.buffering.packets_per_session).unwrap_or(u16::MAX),
+        extended_most: ExtendedMost {
+            seconds: config.buffering.extended_most_s,
+            packets: u16::try_from(config.buffering.extended_packets_per_session)
+                .unwrap_or(u16::MAX),
+        },
         hz: dpdk::cycles_hz(eal),
         burst_ms: BURST_MS,
         echo: upf_cp::Echo {

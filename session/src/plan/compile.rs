@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::encapsulation::Marking;
 use super::filter::{Filter, framed_sets, values_and_masks};
+use super::ids::check_ids;
 use super::layout::{Keys, Layout};
 use super::{
     Act, Door, Encapsulation, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, UeMatch,
@@ -15,8 +16,8 @@ use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
 use crate::ledger::Ledger;
 use crate::meter::Rate;
 use crate::rule::{
-    Action, BitRate, DestinationInterface, Direction, Far, FramedRoutes, Gate, LocalFTeid, Pdr,
-    Qer, Rules, SourceInterface, UeAddress,
+    Action, Bar, BitRate, DestinationInterface, Direction, Far, FramedRoutes, Gate, LocalFTeid,
+    Pdr, Qer, Rules, SourceInterface, UeAddress,
 };
 use crate::sdf::value_and_mask;
 use crate::tables::{EntryId, Key, NewKey};
@@ -251,6 +252,7 @@ impl Installed {
             sieves,
             seid: rules.seid,
             smf: context.smf,
+            hold_s: self.hold_s(),
         })
     }
 
@@ -339,7 +341,7 @@ impl Installed {
         step.act = if gate(&qers, direction) == Gate::Closed {
             Act::GateClosed
         } else {
-            act(far)?
+            self.act(far)?
         };
         step.direction = direction;
         step.check_source = pdr.pdi.source_interface == SourceInterface::Access
@@ -354,15 +356,52 @@ impl Installed {
         Ok(step)
     }
 
-    /// The largest that a BAR suggests, else the default.
+    /// The BAR of a FAR.
+    fn bar(&self, far: &Far) -> Option<&Bar> {
+        self.rules.bars.iter().find(|bar| Some(bar.id) == far.bar)
+    }
+
+    /// What extended buffering or a BAR suggests, at most, else the default.
     fn buffer_packets(&self, context: &Context) -> u16 {
-        let suggested = self
-            .rules
-            .bars
-            .iter()
-            .filter_map(|bar| bar.suggested_packets)
-            .max();
-        suggested.map_or(context.buffer_packets, |packets| u16::from(packets).max(1))
+        let suggested = |bar: &Bar| {
+            let extended = bar.extended.and_then(|extended| extended.packets);
+            extended.or(bar.suggested_packets.map(u16::from))
+        };
+        let suggested = self.rules.bars.iter().filter_map(suggested).max();
+        suggested.map_or(context.buffer_packets, |packets| packets.max(1))
+    }
+
+    /// How long packets are kept, if not for the usual time.
+    fn hold_s(&self) -> u32 {
+        let extended = self.rules.bars.iter().filter_map(|bar| bar.extended);
+        extended.map(|extended| extended.seconds).max().unwrap_or(0)
+    }
+
+    fn act(&self, far: &Far) -> Result<Act, CompileError> {
+        let extended = self.bar(far).is_some_and(|bar| bar.extended.is_some());
+        Ok(match (far.action, far.forwarding) {
+            (Action::Drop, _) => Act::Drop,
+            (Action::Buffer { notify }, _) => Act::Buffer {
+                notify: notify && !extended,
+            },
+            (Action::Forward, None) => Act::NoTunnel,
+            (Action::Forward, Some(to)) => match (to.outer_header_creation, to.destination) {
+                (Some(creation), _) => {
+                    creation
+                        .next_hop
+                        .map_or(Act::NoRoute, |next_hop| Act::Tunnel {
+                            next_hop,
+                            interface: creation.interface,
+                        })
+                }
+                (None, DestinationInterface::Access | DestinationInterface::CpFunction) => {
+                    Act::NoTunnel
+                }
+                (None, DestinationInterface::Core | DestinationInterface::SgiLan) => Act::Route {
+                    vrf: to.vrf.ok_or(CompileError::NoVrf(far.id))?,
+                },
+            },
+        })
     }
 }
 
@@ -411,28 +450,6 @@ fn gate(qers: &[&Qer], direction: Direction) -> Gate {
     if closed { Gate::Closed } else { Gate::Open }
 }
 
-fn act(far: &Far) -> Result<Act, CompileError> {
-    Ok(match (far.action, far.forwarding) {
-        (Action::Drop, _) => Act::Drop,
-        (Action::Buffer { notify }, _) => Act::Buffer { notify },
-        (Action::Forward, None) => Act::NoTunnel,
-        (Action::Forward, Some(to)) => match (to.outer_header_creation, to.destination) {
-            (Some(creation), _) => creation
-                .next_hop
-                .map_or(Act::NoRoute, |next_hop| Act::Tunnel {
-                    next_hop,
-                    interface: creation.interface,
-                }),
-            (None, DestinationInterface::Access | DestinationInterface::CpFunction) => {
-                Act::NoTunnel
-            }
-            (None, DestinationInterface::Core | DestinationInterface::SgiLan) => Act::Route {
-                vrf: to.vrf.ok_or(CompileError::NoVrf(far.id))?,
-            },
-        },
-    })
-}
-
 fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulation {
     let Some(to) = far.forwarding else {
         return Encapsulation::default();
@@ -450,41 +467,10 @@ fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulatio
         })
 }
 
-fn check_ids(rules: &Rules) -> Result<(), CompileError> {
-    let pdrs = rules.pdrs.iter().map(|pdr| (pdr.id, pdr.part));
-    repeated(pdrs).map_or(Ok(()), |(id, _)| Err(CompileError::DuplicatePdr(id)))?;
-    let fars = rules.fars.iter().map(|far| far.id);
-    repeated(fars).map_or(Ok(()), |id| Err(CompileError::DuplicateFar(id)))?;
-    let qers = rules.qers.iter().map(|qer| qer.id);
-    repeated(qers).map_or(Ok(()), |id| Err(CompileError::DuplicateQer(id)))?;
-    let urrs = rules.urrs.iter().map(|urr| urr.id);
-    repeated(urrs).map_or(Ok(()), |id| Err(CompileError::DuplicateUrr(id)))?;
-    let bars = rules.bars.iter().map(|bar| bar.id);
-    repeated(bars).map_or(Ok(()), |id| Err(CompileError::DuplicateBar(id)))?;
-    for far in &rules.fars {
-        if let Some(bar) = far.bar
-            && !rules.bars.iter().any(|there| there.id == bar)
-        {
-            return Err(CompileError::NoBar(far.id, bar));
-        }
-    }
-    Ok(())
-}
-
 /// The ledger of the rule with that id.
 fn of<I: Copy + PartialEq>(ledgers: &[(I, Arc<Ledger>)], id: I) -> Option<&Arc<Ledger>> {
     let mut ledgers = ledgers.iter();
     ledgers.find(|(of, _)| *of == id).map(|(_, ledger)| ledger)
-}
-
-/// The first id that comes a second time.
-fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
-    let mut ids: SmallVec<[T; 8]> = ids.collect();
-    ids.sort_unstable();
-    ids.windows(2).find_map(|pair| match pair {
-        [a, b] if a == b => Some(*a),
-        _ => None,
-    })
 }
 
 /// The UE addresses that all PDIs of a session name, taken together.

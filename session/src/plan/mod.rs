@@ -9,6 +9,7 @@
 mod compile;
 mod encapsulation;
 mod filter;
+mod ids;
 mod layout;
 mod sieve;
 mod step;
@@ -53,6 +54,8 @@ pub struct Plan {
     framed: Box<[Networks]>,
     /// Our SEID.
     pub seid: Seid,
+    /// How long packets are held, in seconds; 0 is the usual time.
+    pub hold_s: u32,
     /// The number of its SMF, whose sessions have bounds on what they hold together.
     pub smf: u16,
 }

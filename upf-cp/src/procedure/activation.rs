@@ -44,7 +44,8 @@ impl Node {
         }
     }
 
-    fn put_in_force(
+    /// Compiles and publishes a draft that no request asked for; `None` if it changes no rule.
+    pub(super) fn put_in_force(
         &mut self,
         index: SessionIndex,
         draft: &mut Draft,

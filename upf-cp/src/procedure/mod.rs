@@ -8,6 +8,7 @@ mod heartbeat;
 mod modification;
 mod node_report;
 mod operations;
+mod paging;
 mod partial;
 pub(crate) mod pfd;
 mod refuse;

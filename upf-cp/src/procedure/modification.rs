@@ -96,6 +96,7 @@ impl Node {
         if request.node_id.is_some() && request.node_id.as_ref() != owner {
             return Err(Refusal::ie::<pfcp::NodeId>(Cause::SERVICE_NOT_SUPPORTED));
         }
+        let worker = session.worker;
         let mut draft = Draft {
             rules: session.installed.rules.clone(),
             details: session.details.clone(),
@@ -104,6 +105,9 @@ impl Node {
         let discard = request
             .flags
             .is_some_and(|flags| flags.contains(PfcpSmReqFlags::DROBU));
+        if discard {
+            self.translator(worker, &mut draft).end_extended();
+        }
         match self.revise(index, request, &mut draft) {
             Ok((reports, published)) => {
                 let after = published.as_ref().map(|(_, epoch)| *epoch);
@@ -259,7 +263,10 @@ impl Node {
             self.command(worker, Command::Release { session: index });
         }
         self.release_addresses(&draft.let_go);
-        let details = std::mem::take(&mut draft.details);
+        let mut details = std::mem::take(&mut draft.details);
+        if discard || release {
+            details.forget_notices();
+        }
         self.sessions.change(index, |session| {
             session.details = details;
             if let Some(installed) = installed {

@@ -3,12 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use pfcp::{
-    Cause, DownlinkDataReport, DownlinkDataServiceInformation, ErrorIndicationReport, FTeid,
-    PfcpSrRspFlags, ReportType, SessionReportRequest, SessionReportResponse,
+    Cause, ErrorIndicationReport, FTeid, PfcpSrRspFlags, ReportType, SessionReportRequest,
+    SessionReportResponse,
 };
-use session::report::{Command, Report};
-use session::rule::Action;
-use session::{FarId, PdrId, Qfi, Seid, SessionIndex, Teid};
+use session::report::Report;
+use session::{Seid, SessionIndex, Teid};
 
 use crate::association::{PeerId, Waiting};
 use crate::node::Node;
@@ -32,45 +31,6 @@ impl Node {
             Report::EchoSent { peer, sequence, at } => self.paths.echo_sent(peer, sequence, at),
             Report::EchoAnswered { peer, sequence, at } => self.echo_answered(peer, sequence, at),
         }
-    }
-
-    /// The first packet of a flow that a FAR holds (TS 29.244, 5.2.3.1).
-    fn downlink_data(
-        &mut self,
-        index: SessionIndex,
-        (pdr, far): (PdrId, FarId),
-        (qfi, tos): (Option<Qfi>, u8),
-    ) {
-        let session = self.sessions.get(index);
-        let holds = session.is_some_and(|session| {
-            let rules = &session.installed.rules;
-            let far = rules.fars.iter().find(|there| there.id == far);
-            far.is_some_and(|far| far.action == Action::Buffer { notify: true })
-                && rules.pdrs.iter().any(|there| there.id == pdr)
-        });
-        if !holds {
-            self.counters.reports_stale += 1;
-            return;
-        }
-        let dscp = self.config.paging_policy.then_some(tos >> 2);
-        let information = DownlinkDataServiceInformation {
-            qfi: qfi.map(|qfi| pfcp::Qfi(qfi.get())),
-            paging_policy_indication: dscp.map(pfcp::Bits),
-            ..Default::default()
-        };
-        let says_something = information != DownlinkDataServiceInformation::default();
-        self.report(
-            index,
-            SessionReportRequest {
-                report_type: ReportType::DLDR,
-                downlink_data_report: Some(DownlinkDataReport {
-                    pdr_ids: vec![pdr.0.into()],
-                    downlink_data_service_information: says_something.then_some(information),
-                    ..Default::default()
-                }),
-                ..Default::default()
-            },
-        );
     }
 
     /// "Find the session whose FAR sends to (peer, TEID); report the remote F-TEID. Do not act
@@ -260,8 +220,9 @@ impl Node {
             .sessions
             .get(about.session)
             .filter(|session| session.seid == about.seid);
-        let Some(session) = session else { return };
-        let worker = session.worker;
+        if session.is_none() {
+            return;
+        }
         // "The CP no longer knows the session; drop it here."
         if answer.cause == Cause::SESSION_CONTEXT_NOT_FOUND {
             self.end_session(about.session);
@@ -275,14 +236,16 @@ impl Node {
         }
         if answer.cause.is_accepted() {
             self.taken_over(about.session, answer);
+            if let Some(update) = &answer.update_bar {
+                self.update_bar(about.session, update);
+            }
         }
         // SD-Core says so with cause 64.
         if answer
             .flags
             .is_some_and(|flags| flags.contains(PfcpSrRspFlags::DROBU))
         {
-            let session = about.session;
-            self.command(worker, Command::Discard { session });
+            self.discard_held(about.session);
         }
     }
 }

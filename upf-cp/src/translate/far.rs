@@ -1,8 +1,8 @@
-//! FARs and BARs: where packets go, and how many wait.
+//! FARs: where packets go.
 
 use pfcp::{Cause, FailedRuleId, OuterHeader, Update};
 use session::neighbour::NextHop;
-use session::rule::{Action, Bar, DestinationInterface, Far, Forwarding, OuterHeaderCreation};
+use session::rule::{Action, DestinationInterface, Far, Forwarding, OuterHeaderCreation};
 use session::{BarId, FarId, InterfaceId, Teid};
 
 use super::{Translator, unsupported};
@@ -233,61 +233,6 @@ impl Translator<'_> {
             source: interface.address_towards(peer).ok_or(refuse)?,
             next_hop,
         })
-    }
-
-    /// Create BAR (TS 29.244, 7.5.2.6). Notification delays are for EPC, and ignored.
-    pub(crate) fn create_bar(&mut self, ie: &pfcp::CreateBar) -> Result<(), Refusal> {
-        let rule = FailedRuleId::Bar(ie.bar_id);
-        unsupported!(rule,
-            ie.dl_buffering_duration => pfcp::DlBufferingDuration,
-            ie.dl_buffering_suggested_packet_count => pfcp::DlBufferingSuggestedPacketCount,
-        );
-        let bars = &mut self.draft.rules.bars;
-        // "At most one BAR per session."
-        if !bars.is_empty() {
-            return Err(Refusal::rule::<pfcp::BarId>(rule));
-        }
-        let suggested_packets = ie.suggested_buffering_packets_count.map(|count| count.0);
-        bars.push(Bar {
-            id: BarId(ie.bar_id.0),
-            suggested_packets,
-        });
-        Ok(())
-    }
-
-    /// Update BAR (TS 29.244, 7.5.4.11).
-    pub(crate) fn update_bar(&mut self, ie: &pfcp::UpdateBar) -> Result<(), Refusal> {
-        let rule = FailedRuleId::Bar(ie.bar_id);
-        unsupported!(rule,
-            ie.dl_buffering_duration => pfcp::DlBufferingDuration,
-            ie.dl_buffering_suggested_packet_count => pfcp::DlBufferingSuggestedPacketCount,
-        );
-        let bar = self
-            .draft
-            .rules
-            .bars
-            .iter_mut()
-            .find(|bar| bar.id.0 == ie.bar_id.0);
-        let bar = bar.ok_or(Refusal::rule::<pfcp::BarId>(rule))?;
-        let count = ie.suggested_buffering_packets_count.clone();
-        match count {
-            Update::Keep => {}
-            Update::Remove => bar.suggested_packets = None,
-            Update::Set(count) => bar.suggested_packets = Some(count.0),
-        }
-        Ok(())
-    }
-
-    /// Remove BAR (TS 29.244, 7.5.4.12), and with it what refers to it.
-    pub(crate) fn remove_bar(&mut self, id: pfcp::BarId) -> Result<(), Refusal> {
-        let rules = &mut self.draft.rules;
-        let there = rules.bars.iter().position(|bar| bar.id.0 == id.0);
-        let there = there.ok_or(Refusal::rule::<pfcp::BarId>(FailedRuleId::Bar(id)))?;
-        let gone = rules.bars.swap_remove(there).id;
-        for far in rules.fars.iter_mut().filter(|far| far.bar == Some(gone)) {
-            far.bar = None;
-        }
-        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! [`session::Pdr`] and its kin. What cannot be carried out is refused here, with the IE and the
 //! rule at fault.
 
+mod bar;
 mod declared;
 mod endpoint;
 mod far;
@@ -18,7 +19,7 @@ use session::neighbour::Neighbours;
 use session::rule::LocalFTeid;
 use session::sdf::SdfFilter;
 use session::topology::Topology;
-use session::{InterfaceId, PdrId, Publisher, Rules, Teid, WorkerId};
+use session::{FarId, InterfaceId, PdrId, Publisher, Qfi, Rules, Teid, WorkerId};
 use smallvec::SmallVec;
 
 use crate::applications::Applications;
@@ -32,6 +33,9 @@ pub(crate) use urr::arm;
 
 use declared::Declared;
 use endpoint::Endpoint;
+
+/// How many flows of a session the CP function is told of later at most.
+const NOTICES_MAX: usize = 64;
 
 /// What a session has besides its [`Rules`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +59,35 @@ impl Details {
         self.rare.get_or_insert_default()
     }
 
+    /// Notes that the CP function is to be told later.
+    pub(crate) fn note(&mut self, notice: Notice) {
+        let notices = &mut self.rare().notices;
+        let same = |there: &&Notice| (there.far, there.qfi) == (notice.far, notice.qfi);
+        if !notices.iter().any(|there| same(&there)) && notices.len() < NOTICES_MAX {
+            notices.push(notice);
+        }
+    }
+
+    /// Takes out what the CP function is to be told by now.
+    pub(crate) fn notices_due(&mut self, now_ms: u64) -> Vec<Notice> {
+        let Some(rare) = self.rare.as_deref_mut() else {
+            return Vec::new();
+        };
+        let (due, later) = rare
+            .notices
+            .drain(..)
+            .partition(|notice| notice.at_ms <= now_ms);
+        rare.notices = later;
+        due
+    }
+
+    /// Nothing is held any more that the CP function would have to be told of.
+    pub(crate) fn forget_notices(&mut self) {
+        if let Some(rare) = self.rare.as_deref_mut() {
+            rare.notices.clear();
+        }
+    }
+
     /// What the session has of address pools.
     pub(crate) fn leases(&self) -> &[Lease] {
         self.rare.as_deref().map_or(&[], |rare| &rare.leases)
@@ -70,11 +103,26 @@ pub(crate) struct Rare {
     leases: SmallVec<[Lease; 1]>,
     /// The deadline that is set for PDRs that wake or fall asleep.
     timer_ms: Option<u64>,
+    /// Of what is held, and the CP function shall hear later.
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// A flow of which a packet is held, and when the CP function is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) at_ms: u64,
+    pub(crate) pdr: PdrId,
+    pub(crate) far: FarId,
+    pub(crate) qfi: Option<Qfi>,
+    pub(crate) tos: u8,
 }
 
 impl Rare {
     fn is_empty(&self) -> bool {
-        self.endpoints.is_empty() && self.declared.is_empty() && self.leases.is_empty()
+        self.endpoints.is_empty()
+            && self.declared.is_empty()
+            && self.leases.is_empty()
+            && self.notices.is_empty()
     }
 }
 
@@ -109,7 +157,7 @@ pub(crate) struct Draft {
     /// Addresses that nothing of the session has any more once it is in force.
     pub(crate) let_go: SmallVec<[Lease; 1]>,
     /// FARs whose old tunnel gets an end marker.
-    pub(crate) end_markers: Vec<session::FarId>,
+    pub(crate) end_markers: Vec<FarId>,
     /// Predefined URRs that nothing refers to any more, for their last reports.
     pub(crate) ended_urrs: Vec<UrrControl>,
 }
@@ -197,6 +245,7 @@ impl Translator<'_> {
         self.settle_predefined()?;
         self.settle_addresses()?;
         self.settle_tunnels();
+        self.settle_bars();
         self.settle_leases();
         Ok(())
     }

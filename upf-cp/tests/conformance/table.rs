@@ -312,7 +312,7 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
         251,
         Ignored("packet rates are refused, and so there are none to report"),
     ),
-    ("", 46, Ignored("EPC only")),
+    ("", 46, Done("a_bar_delays_what_is_told")),
     ("", 140, Done("a_bar_bounds_what_is_held")),
     ("", 249, Ignored("EPC only")),
     ("", 347, Ignored("after Release 17")),
@@ -429,6 +429,11 @@ pub(crate) const UP_FEATURES: &[(&str, &str)] = &[
     ("FTUP", "a_choose_id_is_one_f_teid_over_messages"),
     ("EMPU", "a_handover_sends_an_end_marker_into_the_old_tunnel"),
     ("UDBC", "a_bar_bounds_what_is_held"),
+    (
+        "DLBD",
+        "an_answer_may_extend_buffering_and_there_is_silence_until_it_ends",
+    ),
+    ("DDND", "a_bar_delays_what_is_told"),
     ("EPFAR", "what_sessions_used_is_reported_before_a_release"),
     (
         "MNOP",

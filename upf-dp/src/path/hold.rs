@@ -123,10 +123,15 @@ impl<P: Packet> Path<P> {
             self.look_at_pool_in = TURNS_BETWEEN_LOOKS;
         }
         self.look_at_pool_in -= 1;
-        let view = turn.view;
-        let life = |session| view.session(session).map(|_| 0);
+        let (view, hz) = (turn.view, self.hz);
+        let life = |session| {
+            let plan = view.session(session)?;
+            Some(hz.saturating_mul(plan.hold_s.into()))
+        };
         match self.held.due(turn.now, life) {
-            Some((session, Reason::HoldExpired)) => self.expire(session, turn.now),
+            Some((session, Reason::HoldExpired)) => {
+                self.expire(session, turn.now, life(session).unwrap_or(0));
+            }
             Some((session, reason)) => self.drop_held(session, reason),
             None => {}
         }
@@ -144,8 +149,8 @@ impl<P: Packet> Path<P> {
     }
 
     /// Drops the packets of a session that have been held too long.
-    fn expire(&mut self, session: SessionIndex, now: Now) {
-        while self.held.is_expired(session, now, 0) {
+    fn expire(&mut self, session: SessionIndex, now: Now, life: u64) {
+        while self.held.is_expired(session, now, life) {
             let Some(held) = self.held.pop(session) else {
                 return;
             };

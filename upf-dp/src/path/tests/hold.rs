@@ -12,9 +12,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use session::report::{Command, Report};
-use session::rule::{Action, DestinationInterface, Forwarding};
+use session::rule::{Action, Bar, DestinationInterface, ExtendedBuffering, Forwarding};
 use session::sdf::{FlowDescription, SdfFilter};
-use session::{Far, FarId, Pdr, PdrId, Precedence, Qer, QerId, Qfi, Teid, UrrId};
+use session::{BarId, Far, FarId, Pdr, PdrId, Precedence, Qer, QerId, Qfi, Teid, UrrId};
 
 use super::{buffer, payload_length};
 use crate::reason::Reason;
@@ -152,6 +152,38 @@ fn each_flow_of_each_far_is_told_of_once_until_its_far_lets_go() {
     });
     bed.receive(1, &round);
     assert_eq!(reports(&mut bed), [(2, 9, 0), (2, 5, 0xb8)]);
+}
+
+#[test]
+fn extended_buffering_keeps_packets_for_longer_and_tells_nobody() {
+    let mut bed = Testbed::new(1, 8);
+    let extended = ExtendedBuffering {
+        seconds: 300,
+        packets: Some(3),
+        until_ms: 0,
+    };
+    let mut session = bed.install(0, |rules| {
+        buffer(rules, true);
+        rules.fars[1].bar = Some(BarId(1));
+        rules.bars = vec![Bar {
+            id: BarId(1),
+            extended: Some(extended),
+            ..Bar::default()
+        }];
+    });
+    let frame = downlink(&user_v4(HOST, session.ue, 8));
+    bed.receive(1, &vec![frame.clone(); 4]);
+    assert_eq!(bed.workers[0].control.report(), None);
+    assert_eq!(bed.drops(), [(Reason::HoldSessionFull, 1)]);
+    bed.pass_ms(300_000);
+    (0..64).for_each(|_| bed.tend());
+    assert_eq!(bed.workers[0].cells.read().held, 3);
+    // When it ends, so does what it kept.
+    bed.modify(&mut session, |rules| rules.bars[0].extended = None);
+    (0..64).for_each(|_| bed.tend());
+    assert_eq!(bed.dropped(Reason::HoldExpired), 3);
+    bed.receive(1, &[frame]);
+    assert!(bed.workers[0].control.report().is_some());
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! That rules of a kind have ids of their own, and name BARs that are there.
+
+use smallvec::SmallVec;
+
+use super::CompileError;
+use crate::rule::Rules;
+
+pub(super) fn check_ids(rules: &Rules) -> Result<(), CompileError> {
+    let pdrs = rules.pdrs.iter().map(|pdr| (pdr.id, pdr.part));
+    repeated(pdrs).map_or(Ok(()), |(id, _)| Err(CompileError::DuplicatePdr(id)))?;
+    let fars = rules.fars.iter().map(|far| far.id);
+    repeated(fars).map_or(Ok(()), |id| Err(CompileError::DuplicateFar(id)))?;
+    let qers = rules.qers.iter().map(|qer| qer.id);
+    repeated(qers).map_or(Ok(()), |id| Err(CompileError::DuplicateQer(id)))?;
+    let urrs = rules.urrs.iter().map(|urr| urr.id);
+    repeated(urrs).map_or(Ok(()), |id| Err(CompileError::DuplicateUrr(id)))?;
+    let bars = rules.bars.iter().map(|bar| bar.id);
+    repeated(bars).map_or(Ok(()), |id| Err(CompileError::DuplicateBar(id)))?;
+    for far in &rules.fars {
+        if let Some(bar) = far.bar
+            && !rules.bars.iter().any(|there| there.id == bar)
+        {
+            return Err(CompileError::NoBar(far.id, bar));
+        }
+    }
+    Ok(())
+}
+
+/// The first id that comes a second time.
+fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
+    let mut ids: SmallVec<[T; 8]> = ids.collect();
+    ids.sort_unstable();
+    ids.windows(2).find_map(|pair| match pair {
+        [a, b] if a == b => Some(*a),
+        _ => None,
+    })
+}

@@ -1,0 +1,172 @@
+//! Packets that are held, as the CP function hears of them, and how long it has them kept (TS 29.244,
+//! 5.2.3.1 and 5.2.4).
+
+use pfcp::{DownlinkDataReport, DownlinkDataServiceInformation, ReportType, SessionReportRequest};
+use session::report::Command;
+use session::rule::{Action, Bar};
+use session::{FarId, PdrId, Qfi, Seid, SessionIndex};
+
+use crate::node::Node;
+use crate::refusal::Refusal;
+use crate::sessions::Session;
+use crate::timer::Timer;
+use crate::translate::{Draft, Notice, Translator};
+
+impl Node {
+    /// The first packet of a flow that a FAR holds (TS 29.244, 5.2.3.1). Its BAR may want it told
+    /// later.
+    pub(crate) fn downlink_data(
+        &mut self,
+        index: SessionIndex,
+        (pdr, far): (PdrId, FarId),
+        (qfi, tos): (Option<Qfi>, u8),
+    ) {
+        let now_ms = self.now.elapsed_ms;
+        let mut notice = Notice {
+            at_ms: now_ms,
+            pdr,
+            far,
+            qfi,
+            tos,
+        };
+        let session = self.sessions.get_mut(index);
+        let Some(session) = session.filter(|session| wants(session, &notice)) else {
+            self.counters.reports_stale += 1;
+            return;
+        };
+        match bar_of(session, far).map_or(0, |bar| bar.notification_delay_ms) {
+            0 => self.tell_downlink_data(index, &notice),
+            delay_ms => {
+                notice.at_ms = now_ms + u64::from(delay_ms);
+                session.details.note(notice);
+                let seid = session.seid;
+                self.timers.set(notice.at_ms, Timer::Notice(index, seid));
+            }
+        }
+    }
+
+    pub(crate) fn notice_due(&mut self, index: SessionIndex, seid: Seid) {
+        let now_ms = self.now.elapsed_ms;
+        let session = self.sessions.get_mut(index);
+        let Some(session) = session.filter(|session| session.seid == seid) else {
+            return;
+        };
+        let mut due = session.details.notices_due(now_ms);
+        due.retain(|notice| wants(session, notice));
+        for notice in &due {
+            self.tell_downlink_data(index, notice);
+        }
+    }
+
+    fn tell_downlink_data(&mut self, index: SessionIndex, notice: &Notice) {
+        let dscp = self.config.paging_policy.then_some(notice.tos >> 2);
+        let information = DownlinkDataServiceInformation {
+            qfi: notice.qfi.map(|qfi| pfcp::Qfi(qfi.get())),
+            paging_policy_indication: dscp.map(pfcp::Bits),
+            ..Default::default()
+        };
+        let says_something = information != DownlinkDataServiceInformation::default();
+        self.report(
+            index,
+            SessionReportRequest {
+                report_type: ReportType::DLDR,
+                downlink_data_report: Some(DownlinkDataReport {
+                    pdr_ids: vec![notice.pdr.0.into()],
+                    downlink_data_service_information: says_something.then_some(information),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+        );
+    }
+
+    /// Has what a session holds dropped (DROBU); what comes then is told of anew.
+    pub(crate) fn discard_held(&mut self, index: SessionIndex) {
+        self.change_bars(index, |translator| {
+            translator.end_extended();
+            Ok(())
+        });
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.details.forget_notices();
+            let worker = session.worker;
+            self.command(worker, Command::Discard { session: index });
+        }
+    }
+
+    /// Update BAR in a Session Report Response.
+    pub(crate) fn update_bar(&mut self, index: SessionIndex, update: &pfcp::UpdateBar) {
+        let most = self.config.extended_most;
+        self.change_bars(index, |translator| {
+            translator.update_bar_of_answer(update, most)
+        });
+        self.arm_extended(index);
+    }
+
+    /// Sets the timer for the end of extended buffering.
+    fn arm_extended(&mut self, index: SessionIndex) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let bars = session.installed.rules.bars.iter();
+        let extended = bars.filter_map(|bar| bar.extended);
+        if let Some(at_ms) = extended.map(|extended| extended.until_ms).min() {
+            self.timers.set(at_ms, Timer::Extended(index, session.seid));
+        }
+    }
+
+    /// Extended buffering is over: what it kept goes, and what comes is told of again. It may have
+    /// been begun anew since the timer was set.
+    pub(crate) fn extended_due(&mut self, index: SessionIndex, seid: Seid) {
+        let now_ms = self.now.elapsed_ms;
+        let is_over = |bar: &Bar| bar.extended.is_some_and(|at| at.until_ms <= now_ms);
+        let session = self.sessions.get(index);
+        let session = session.filter(|session| session.seid == seid);
+        if session.is_some_and(|session| session.installed.rules.bars.iter().any(is_over)) {
+            self.discard_held(index);
+        }
+    }
+
+    /// Changes a session's BARs, unasked: what cannot be is logged.
+    fn change_bars(
+        &mut self,
+        index: SessionIndex,
+        change: impl FnOnce(&mut Translator<'_>) -> Result<(), Refusal>,
+    ) {
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let (seid, worker) = (session.seid, session.worker);
+        let mut draft = Draft {
+            rules: session.installed.rules.clone(),
+            details: session.details.clone(),
+            ..Draft::default()
+        };
+        let changed = change(&mut self.translator(worker, &mut draft));
+        match changed.and_then(|()| self.put_in_force(index, &mut draft)) {
+            Ok(None) => {}
+            Ok(installed) => self.commit(index, None, &mut draft, installed, false),
+            Err(refusal) => {
+                self.give_up(&draft);
+                if self.may_log() {
+                    tracing::warn!(%seid, %refusal, "an SMF's change of a BAR cannot be made");
+                }
+            }
+        }
+    }
+}
+
+fn bar_of(session: &Session, far: FarId) -> Option<&Bar> {
+    let rules = &session.installed.rules;
+    let bar = rules.fars.iter().find(|there| there.id == far)?.bar?;
+    rules.bars.iter().find(|there| there.id == bar)
+}
+
+/// Whether the CP function wants to hear of such a packet.
+fn wants(session: &Session, notice: &Notice) -> bool {
+    let rules = &session.installed.rules;
+    let far = rules.fars.iter().find(|there| there.id == notice.far);
+    let extended = bar_of(session, notice.far).is_some_and(|bar| bar.extended.is_some());
+    far.is_some_and(|far| far.action == Action::Buffer { notify: true })
+        && rules.pdrs.iter().any(|there| there.id == notice.pdr)
+        && !extended
+}
