@@ -4,24 +4,29 @@ use config::Lcores;
 use config::schema::Config;
 use tracing::warn;
 
-/// The CPUs of the workers, one worker each. With `auto`: the CPUs that this process may use, but
-/// the first, which is left to the control side, and no more of them than a port has queues to deal
-/// out. On a single CPU one worker that is not pinned.
+/// The CPUs of the workers, as [`workers`] has it; a warning for each that cannot be had.
 pub(crate) fn of_workers(config: &Config) -> Vec<Option<u32>> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let allowed = allowed(&status);
-    match &config.workers.lcores {
-        Lcores::List(lcores) => {
-            let wanted: Vec<u32> = lcores.iter().map(|lcore| u32::from(*lcore)).collect();
-            for lcore in wanted.iter().filter(|lcore| !allowed.contains(lcore)) {
-                warn!(
-                    lcore,
-                    ?allowed,
-                    "workers.lcores names a CPU that this process may not use"
-                );
-            }
-            wanted.into_iter().map(Some).collect()
+    let workers = workers(config, &allowed);
+    for lcore in workers.iter().flatten() {
+        if !allowed.contains(lcore) {
+            warn!(
+                lcore,
+                ?allowed,
+                "workers.lcores names a CPU that this process may not use"
+            );
         }
+    }
+    workers
+}
+
+/// The CPUs of the workers, one worker each. With `auto`: the CPUs that this process may use, but
+/// the first, which is left to the control side, and no more of them than a port has queues to deal
+/// out. On a single CPU one worker that is not pinned.
+pub(crate) fn workers(config: &Config, allowed: &[u32]) -> Vec<Option<u32>> {
+    match &config.workers.lcores {
+        Lcores::List(lcores) => lcores.iter().map(|lcore| Some(u32::from(*lcore))).collect(),
         Lcores::Auto => {
             let queues = config
                 .ports
@@ -44,18 +49,19 @@ pub(crate) fn of_workers(config: &Config) -> Vec<Option<u32>> {
 }
 
 /// The CPUs in the line `Cpus_allowed_list: 0-1,4` of `/proc/self/status`.
-fn allowed(status: &str) -> Vec<u32> {
-    let list = status
+pub(crate) fn allowed(status: &str) -> Vec<u32> {
+    let line = status
         .lines()
         .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    let ranges = list
-        .unwrap_or_default()
-        .trim()
-        .split(',')
-        .filter_map(|range| {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
-        });
+    list(line.unwrap_or_default())
+}
+
+/// The CPUs of a list such as `0-1,4`.
+pub(crate) fn list(text: &str) -> Vec<u32> {
+    let ranges = text.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
+    });
     ranges.flatten().collect()
 }
 

@@ -4,6 +4,7 @@
 
 mod counts;
 mod cpus;
+pub mod doctor;
 mod instance;
 mod kernel;
 mod ports;

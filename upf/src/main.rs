@@ -8,6 +8,7 @@
 mod check;
 mod decode;
 mod demo;
+mod examine;
 mod logging;
 mod run;
 
@@ -34,6 +35,11 @@ enum Command {
     Run(ConfigArguments),
     /// Check a configuration: names the line and key of every mistake.
     Check(ConfigArguments),
+    /// Look at this machine: what stands in the way, why it matters, and what mends it.
+    ///
+    /// With a configuration: whether its ports, processors, memory, N4 and routes are as it wants
+    /// them. Exits with 0 if nothing is in the way, 1 if something is, 2 if asked wrongly.
+    Doctor(examine::Arguments),
     /// Show the UPF at work in this process: no NIC, no hugepages, no privileges.
     Demo(demo::Arguments),
     /// Work with PFCP messages.
@@ -54,12 +60,15 @@ enum ConfigCommand {
     Example,
 }
 
+/// Where the configuration is, unless said otherwise.
+const CONFIG_FILE: &str = "/etc/upf/upf.yaml";
+
 /// Where the configuration comes from. The file gives way to the environment (`UPF_PFCP__ADDRESS`
 /// sets `pfcp.address`), the environment to `--set`.
 #[derive(Debug, Args)]
 struct ConfigArguments {
     /// The configuration file.
-    #[arg(env = "UPF_CONFIG", default_value = "/etc/upf/upf.yaml")]
+    #[arg(env = "UPF_CONFIG", default_value = CONFIG_FILE)]
     file: PathBuf,
     /// Set a key, such as `pfcp.address=10.10.4.7` or `ports.0.device=af_packet:eth1`.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -71,6 +80,12 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments.file, &arguments.set),
         Command::Check(arguments) => check::check(&arguments.file, &arguments.set),
+        Command::Doctor(arguments) => {
+            return examine::doctor(&arguments).unwrap_or_else(|error| {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            });
+        }
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Pfcp { command } => decode::run(&command),
         Command::Config {

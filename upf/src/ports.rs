@@ -12,6 +12,11 @@ const BUFFER_OCTETS: u64 = 2_560;
 /// What rings, queues and DPDK itself take, in MiB.
 const OTHER_MIB: u64 = 128;
 
+/// The memory that buffers, rings and queues take on a NUMA node, in MiB.
+pub(crate) fn memory_mib(config: &Config) -> u64 {
+    u64::from(config.memory.buffers) * BUFFER_OCTETS / (1 << 20) + OTHER_MIB
+}
+
 /// Starts DPDK's environment as `config` asks.
 ///
 /// # Errors
@@ -20,7 +25,6 @@ pub(crate) fn start_eal(config: &Config) -> Result<Eal> {
     if let Some(eal) = Eal::get() {
         return Ok(eal);
     }
-    let pools_mib = u64::from(config.memory.buffers) * BUFFER_OCTETS / (1 << 20);
     let pci = config.ports.iter().filter_map(|port| match port.device {
         Device::Pci(address) => Some(address.to_string()),
         _ => None,
@@ -31,7 +35,7 @@ pub(crate) fn start_eal(config: &Config) -> Result<Eal> {
             Hugepages::OneGigabyte | Hugepages::TwoMegabytes => Memory::Huge,
             Hugepages::None => Memory::Ordinary,
         },
-        memory_mib: u32::try_from(pools_mib + OTHER_MIB).unwrap_or(u32::MAX),
+        memory_mib: u32::try_from(memory_mib(config)).unwrap_or(u32::MAX),
         pci: pci.collect(),
         ..EalConfig::default()
     })
