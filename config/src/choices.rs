@@ -28,6 +28,10 @@ macro_rules! choices {
         impl $crate::reader::Scalar for $Name {
             const EXPECTED: &'static str = $expected;
 
+            fn shape() -> serde_json::Value {
+                serde_json::json!({ "enum": [$($word),+] })
+            }
+
             fn parse(
                 text: &str,
                 _: $crate::reader::Environment<'_>,

@@ -108,6 +108,12 @@ pub enum DeviceProblem {
         /// Its name.
         variable: String,
     },
+    /// The variable describes devices as JSON, and does not list them.
+    #[error("the variable {variable} holds a description, not an address")]
+    VariableDescribes {
+        /// Its name.
+        variable: String,
+    },
     /// The variable holds several addresses, and none was chosen.
     #[error("the variable {variable} holds {count} addresses")]
     VariableAmbiguous {
@@ -153,6 +159,9 @@ impl DeviceProblem {
             Self::VariableUnset { .. } => {
                 "the SR-IOV device plugin sets it when the container asks for the resource"
             }
+            Self::VariableDescribes { .. } => {
+                "name the variable without _INFO: the device plugin sets both"
+            }
             Self::VariableAmbiguous { .. } => "choose one with `,index=0`, `,index=1`, …",
             Self::VariableIndex { .. } => "ask for more devices, or choose a lower index",
             _ => return None,
@@ -165,6 +174,14 @@ impl DeviceProblem {
 impl Scalar for Device {
     const EXPECTED: &'static str = "a device: pci:, env:, af_xdp:, af_packet:, tap:, memif:, \
                                     vhost:, pcap:, ring: or null:";
+
+    fn shape() -> serde_json::Value {
+        let kinds: Vec<&str> = KINDS
+            .iter()
+            .map(|kind| kind.trim_end_matches(':'))
+            .collect();
+        crate::json_schema::pattern(&format!("^({}):", kinds.join("|")))
+    }
 
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Problem> {
         device(text, environment).map_err(|problem| Problem::Device {
@@ -247,6 +264,9 @@ fn from_environment(
         .iter()
         .find(|(name, _)| name == variable)
         .ok_or_else(|| DeviceProblem::VariableUnset { variable: named() })?;
+    if value.trim_start().starts_with('{') {
+        return Err(DeviceProblem::VariableDescribes { variable: named() });
+    }
     let addresses: Vec<&str> = value
         .split(',')
         .map(str::trim)
@@ -383,6 +403,10 @@ mod tests {
                 "0000:03:02.1,0000:03:02.2".to_owned(),
             ),
             ("PCIDEVICE_BAD".to_owned(), "eth0".to_owned()),
+            (
+                "PCIDEVICE_ONE_INFO".to_owned(),
+                r#"{"0000:03:02.0":{"generic":{"deviceID":"0000:03:02.0"}}}"#.to_owned(),
+            ),
         ];
         device(text, &environment)
     }
@@ -442,6 +466,10 @@ mod tests {
                 variable: "PCIDEVICE_NONE".to_owned()
             })
         );
+        let described = parse("env:PCIDEVICE_ONE_INFO").unwrap_err();
+        let variable = "PCIDEVICE_ONE_INFO".to_owned();
+        assert_eq!(described, DeviceProblem::VariableDescribes { variable });
+        assert!(described.advice().unwrap().contains("without _INFO"));
         assert_eq!(
             parse("env:PCIDEVICE_BAD"),
             Err(DeviceProblem::Pci {

@@ -20,6 +20,10 @@ impl Label {
 impl Scalar for Label {
     const EXPECTED: &'static str = "a name of 1 to 100 visible characters";
 
+    fn shape() -> serde_json::Value {
+        crate::json_schema::name("^[!-~]{1,100}$")
+    }
+
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         if is_visible(text) {
             Ok(Self(text.to_owned()))
@@ -51,6 +55,10 @@ impl Scalar for FlowText {
     const EXPECTED: &'static str =
         "a flow description such as \"permit out 17 from 192.0.2.0/24 443 to assigned\"";
 
+    fn shape() -> serde_json::Value {
+        crate::json_schema::pattern("^permit out ")
+    }
+
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         if text.starts_with("permit out ") {
             Ok(Self(text.to_owned()))
@@ -75,6 +83,10 @@ impl RuleNumber {
 
 impl Scalar for RuleNumber {
     const EXPECTED: &'static str = "a number from 1 to 2147483647";
+
+    fn shape() -> serde_json::Value {
+        crate::json_schema::number(1, Self::MAX.into())
+    }
 
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Problem> {
         let number = u64::parse(text, environment).map_err(|_| invalid(text, Self::EXPECTED))?;

@@ -49,6 +49,16 @@ impl Read for Lcores {
         "auto, or numbers of processors such as [1, 2] or 1-3,5".to_owned()
     }
 
+    fn shape() -> serde_json::Value {
+        let one = serde_json::json!({
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": Self::MAX,
+            "pattern": "^(auto|[0-9]+(-[0-9]+)?( *, *[0-9]+(-[0-9]+)?)*)$",
+        });
+        serde_json::json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
+    }
+
     fn read(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<Self> {
         let mut lcores = Vec::new();
         let outcome = match &node.value {

@@ -10,12 +10,13 @@
 //! flags are arguments, so that a test gives it all it needs.
 //!
 //! [`schema`] declares every key once: its type, default, range and documentation. The reader,
-//! the reference in `docs/configuration.md` ([`mod@reference`]) and the report of where each value
+//! the reference in `docs/configuration.md` ([`mod@reference`]), the JSON Schema ([`json_schema`]) and the report of where each value
 //! came from ([`Setting`]) all follow from that one table.
 #![forbid(unsafe_code)]
 
 mod choices;
 mod device;
+mod json_schema;
 mod labels;
 mod lcores;
 mod mistakes;
@@ -32,6 +33,7 @@ mod validate;
 mod words;
 
 pub use device::{Device, DeviceProblem, LinkName, MemifRole, PciAddress};
+pub use json_schema::json_schema;
 pub use labels::{FlowText, Label, RuleNumber};
 pub use lcores::Lcores;
 pub use mistakes::{Found, Mistake, Problem};

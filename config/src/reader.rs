@@ -16,6 +16,8 @@ pub(crate) trait Read: Sized {
     fn expected() -> String;
     /// Reads the node, or records why not.
     fn read(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<Self>;
+    /// Its JSON Schema.
+    fn shape() -> serde_json::Value;
     /// The keys below this one, for a section.
     fn keys(_prefix: &str, _keys: &mut Vec<crate::reference::Key>) {}
 }
@@ -24,6 +26,10 @@ pub(crate) trait Read: Sized {
 pub(crate) trait Scalar: Sized {
     /// What a mistake says was expected: "an IP address".
     const EXPECTED: &'static str;
+    /// Its JSON Schema.
+    fn shape() -> serde_json::Value {
+        serde_json::json!({ "type": "string" })
+    }
     /// Parses the text.
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Problem>;
 }
@@ -257,6 +263,10 @@ impl<T: Scalar> Read for T {
         T::EXPECTED.to_owned()
     }
 
+    fn shape() -> serde_json::Value {
+        <T as Scalar>::shape()
+    }
+
     fn read(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<Self> {
         let Value::Scalar(text) = &node.value else {
             let problem = wrong_shape(node, T::expected());
@@ -278,6 +288,10 @@ impl<T: Read> Read for Vec<T> {
 
     fn expected() -> String {
         format!("a list: {}", T::expected())
+    }
+
+    fn shape() -> serde_json::Value {
+        serde_json::json!({ "type": "array", "items": T::shape() })
     }
 
     fn read(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<Self> {
@@ -308,6 +322,10 @@ impl<T: Read> Read for Option<T> {
 
     fn expected() -> String {
         T::expected()
+    }
+
+    fn shape() -> serde_json::Value {
+        T::shape()
     }
 
     fn read(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<Self> {

@@ -28,6 +28,15 @@ macro_rules! expected {
     }};
 }
 
+macro_rules! shape {
+    ($Type:ty) => {
+        <$Type as $crate::reader::Read>::shape()
+    };
+    ($Type:ty, $min:literal, $max:literal) => {
+        $crate::json_schema::number($min, $max)
+    };
+}
+
 macro_rules! keys_below {
     ($Type:ty, $path:expr, $keys:expr) => {
         <$Type as $crate::reader::Read>::keys($path, $keys)
@@ -56,6 +65,19 @@ macro_rules! sections {
 
             fn expected() -> String {
                 concat!("a section with the keys ", $(stringify!($key), " "),+).trim_end().to_owned()
+            }
+
+            fn shape() -> serde_json::Value {
+                let mut section = $crate::json_schema::Section::default();
+                $(
+                    section.key(
+                        stringify!($key),
+                        $crate::sections::shape!($Type $(, $min, $max)?),
+                        $crate::sections::default_of!($default),
+                        concat!($($help),+),
+                    );
+                )+
+                section.finish()
             }
 
             fn read(node: &$crate::tree::Node, path: &str, reader: &mut $crate::reader::Reader<'_>) -> Option<Self> {
@@ -87,4 +109,4 @@ macro_rules! sections {
     )+};
 }
 
-pub(crate) use {default_of, expected, keys_below, read, sections};
+pub(crate) use {default_of, expected, keys_below, read, sections, shape};

@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use serde_json::{Value, json};
 
 use crate::Problem;
+use crate::json_schema::{name, number, pattern};
 use crate::reader::{Environment, Scalar};
 
 pub(crate) fn invalid(found: &str, expected: &str) -> Problem {
@@ -21,6 +23,10 @@ pub(crate) fn invalid(found: &str, expected: &str) -> Problem {
 impl Scalar for u64 {
     const EXPECTED: &'static str = "a number";
 
+    fn shape() -> Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
+
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         let digits = !text.is_empty() && text.chars().all(|character| character.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { None };
@@ -30,6 +36,10 @@ impl Scalar for u64 {
 
 impl Scalar for bool {
     const EXPECTED: &'static str = "true or false";
+
+    fn shape() -> Value {
+        json!({ "type": "boolean" })
+    }
 
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         match text {
@@ -50,6 +60,10 @@ impl Scalar for bool {
 
 impl Scalar for IpAddr {
     const EXPECTED: &'static str = "an IPv4 or IPv6 address";
+
+    fn shape() -> Value {
+        json!({ "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] })
+    }
 
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         let address: Self = text.parse().map_err(|_| invalid(text, Self::EXPECTED))?;
@@ -102,6 +116,10 @@ impl Prefix {
 impl Scalar for Prefix {
     const EXPECTED: &'static str = "a network such as 10.45.0.0/16 or 2001:db8:cafe::/48";
 
+    fn shape() -> Value {
+        pattern("^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")
+    }
+
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         let found: IpNet = text
             .parse()
@@ -146,6 +164,10 @@ impl InterfaceAddress {
 impl Scalar for InterfaceAddress {
     const EXPECTED: &'static str = "an address with its prefix length, such as 10.10.3.7/24";
 
+    fn shape() -> Value {
+        pattern("^[0-9A-Fa-f.:]+/[0-9]{1,3}$")
+    }
+
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         let found: IpNet = text.parse().map_err(|_| invalid(text, Self::EXPECTED))?;
         usable(found.addr())?;
@@ -183,6 +205,10 @@ impl VlanId {
 impl Scalar for VlanId {
     const EXPECTED: &'static str = "a VLAN identifier from 1 to 4094";
 
+    fn shape() -> Value {
+        number(1, 4094)
+    }
+
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Problem> {
         let number = u64::parse(text, environment).map_err(|_| invalid(text, Self::EXPECTED))?;
         match u16::try_from(number) {
@@ -209,6 +235,10 @@ impl Mtu {
 
 impl Scalar for Mtu {
     const EXPECTED: &'static str = "a number of octets from 576 to 9600";
+
+    fn shape() -> Value {
+        number(576, 9600)
+    }
 
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Problem> {
         let number = u64::parse(text, environment).map_err(|_| invalid(text, Self::EXPECTED))?;
@@ -239,6 +269,10 @@ impl Name {
 impl Scalar for Name {
     const EXPECTED: &'static str =
         "a name of 1 to 32 letters, digits, dots, dashes and underscores";
+
+    fn shape() -> Value {
+        name("^[A-Za-z0-9._-]{1,32}$")
+    }
 
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         let good = |character: char| {
@@ -281,6 +315,10 @@ impl NetworkName {
 
 impl Scalar for NetworkName {
     const EXPECTED: &'static str = "a network instance or DNN of 1 to 100 visible characters";
+
+    fn shape() -> Value {
+        name("^[!-~]{1,100}$")
+    }
 
     fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
         if is_visible(text) {

@@ -381,3 +381,42 @@ fn names_select_networks() {
     );
     assert!(config.network("ims").unwrap().name.is_any());
 }
+
+/// The part of the JSON Schema that is about a key of the reference.
+fn in_schema<'a>(schema: &'a serde_json::Value, key: &str) -> &'a serde_json::Value {
+    key.split('.').fold(schema, |schema, part| match part {
+        "N" => &schema["items"],
+        part => &schema["properties"][part],
+    })
+}
+
+#[test]
+fn the_json_schema_has_every_key_and_no_other() {
+    let schema = config::json_schema();
+    for key in reference::keys() {
+        let shape = in_schema(&schema, &key.path);
+        assert_eq!(shape["description"], key.help.as_str(), "{}", key.path);
+        let (section, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
+        let section = if section.is_empty() {
+            &schema
+        } else {
+            in_schema(&schema, section)
+        };
+        assert_eq!(section["additionalProperties"], false, "{section}");
+        let required = section["required"].as_array();
+        let required = required.is_some_and(|names| names.iter().any(|one| one == name));
+        assert_eq!(required, key.default.is_none(), "{}", key.path);
+    }
+    let port = in_schema(&schema, "pfcp.port");
+    assert_eq!(
+        (&port["minimum"], &port["maximum"]),
+        (&1.into(), &65535.into())
+    );
+    assert_eq!(port["default"], 8805);
+    let role = in_schema(&schema, "interfaces.N.role");
+    assert_eq!(role["enum"], serde_json::json!(["n3", "n9", "n6"]));
+    let device = in_schema(&schema, "ports.N.device")["pattern"]
+        .as_str()
+        .unwrap();
+    assert!(device.contains("pci|env|af_xdp"), "{device}");
+}

@@ -82,9 +82,7 @@ fn a_host_is_mended_by_what_the_doctor_says() {
     let peer = Namespace::new("ran").unwrap();
     host.cable("eth1", &peer, "eth0").unwrap();
     host.address("eth1", "10.10.3.7/24").unwrap();
-    host.ip(&["link", "add", "ogstun", "type", "dummy"])
-        .unwrap();
-    host.up("ogstun").unwrap();
+    host.cable("ogstun", &peer, "eth1").unwrap();
     host.address("ogstun", "10.45.0.1/16").unwrap();
     host.run("sysctl", &["-qw", "net.ipv4.ip_forward=0"])
         .unwrap();

@@ -1,9 +1,12 @@
 //! `upf check`: is this configuration good?
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Result;
-use upf::settings;
+use config::{Loaded, Mistake, Setting};
+use serde_json::{Value, json};
+use upf::settings::{self, Refused};
 
 /// Prints what is in force and where it came from; an error names every mistake.
 pub(crate) fn check(file: &Path, flags: &[String]) -> Result<()> {
@@ -16,4 +19,51 @@ pub(crate) fn check(file: &Path, flags: &[String]) -> Result<()> {
     }
     println!("{}: good", file.display());
     Ok(())
+}
+
+/// The same as one JSON object on standard output, whether the configuration is good or not.
+pub(crate) fn check_json(file: &Path, flags: &[String]) -> Result<ExitCode> {
+    let (outcome, code) = match settings::load(file, flags) {
+        Ok(loaded) => (good(&loaded), ExitCode::SUCCESS),
+        Err(error) => match error.downcast::<Refused>() {
+            Ok(refused) => (bad(&refused.mistakes), ExitCode::FAILURE),
+            Err(error) => return Err(error),
+        },
+    };
+    println!("{}", serde_json::to_string_pretty(&outcome)?);
+    Ok(code)
+}
+
+fn good(loaded: &Loaded) -> Value {
+    let setting = |setting: &Setting| {
+        json!({
+            "key": setting.key,
+            "value": setting.value,
+            "origin": setting.origin.to_string(),
+        })
+    };
+    let warnings = loaded.warnings.iter().map(ToString::to_string);
+    json!({
+        "good": true,
+        "settings": loaded.origins.iter().map(setting).collect::<Value>(),
+        "warnings": warnings.collect::<Value>(),
+    })
+}
+
+fn bad(mistakes: &[Mistake]) -> Value {
+    let mistake = |mistake: &Mistake| {
+        let place = mistake.line_and_column();
+        json!({
+            "key": mistake.key,
+            "origin": mistake.origin.to_string(),
+            "line": place.map(|(line, _)| line),
+            "column": place.map(|(_, column)| column),
+            "problem": mistake.problem.to_string(),
+            "advice": mistake.problem.advice(),
+        })
+    };
+    json!({
+        "good": false,
+        "mistakes": mistakes.iter().map(mistake).collect::<Value>(),
+    })
 }

@@ -72,7 +72,7 @@ pub(crate) fn doctor(arguments: &Arguments) -> Result<ExitCode> {
 /// A finding for each mistake in the configuration.
 fn refused(error: &anyhow::Error) -> Vec<Finding> {
     let mistakes = match error.downcast_ref::<Refused>() {
-        Some(Refused(mistakes)) => mistakes.clone(),
+        Some(refused) => refused.rendered.clone(),
         None => vec![format!("{error:#}")],
     };
     let finding = |what| {

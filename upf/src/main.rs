@@ -10,12 +10,13 @@ mod decode;
 mod demo;
 mod examine;
 mod logging;
+mod pages;
 mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 /// What packets touch lies on huge pages where the system has them.
 #[global_allocator]
@@ -34,7 +35,7 @@ enum Command {
     /// Run the UPF.
     Run(ConfigArguments),
     /// Check a configuration: names the line and key of every mistake.
-    Check(ConfigArguments),
+    Check(CheckArguments),
     /// Look at this machine: what stands in the way, why it matters, and what mends it.
     ///
     /// With a configuration: whether its ports, processors, memory, N4 and routes are as it wants
@@ -52,12 +53,24 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Print what completes this command line in a shell: `source <(upf completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages: one for each command.
+    Man {
+        /// The directory that they are written to.
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Print a commented example.
     Example,
+    /// Print the JSON Schema, for editors and other tools.
+    Schema,
 }
 
 /// Where the configuration is, unless said otherwise.
@@ -75,17 +88,24 @@ struct ConfigArguments {
     set: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Print what is in force, or every mistake, as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 fn main() -> ExitCode {
     dpdk::Heap::spread_work();
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments.file, &arguments.set),
-        Command::Check(arguments) => check::check(&arguments.file, &arguments.set),
-        Command::Doctor(arguments) => {
-            return examine::doctor(&arguments).unwrap_or_else(|error| {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            });
+        Command::Check(CheckArguments { config, json: true }) => {
+            return finish(check::check_json(&config.file, &config.set));
         }
+        Command::Check(CheckArguments { config, .. }) => check::check(&config.file, &config.set),
+        Command::Doctor(arguments) => return finish(examine::doctor(&arguments)),
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Pfcp { command } => decode::run(&command),
         Command::Config {
@@ -94,12 +114,24 @@ fn main() -> ExitCode {
             print!("{}", include_str!("../../upf.example.yaml"));
             Ok(())
         }
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
+        Command::Config {
+            command: ConfigCommand::Schema,
+        } => {
+            println!("{:#}", config::json_schema());
+            Ok(())
         }
-    }
+        Command::Completions { shell } => {
+            pages::completions(shell, Cli::command());
+            Ok(())
+        }
+        Command::Man { directory } => pages::man(Cli::command(), &directory),
+    };
+    finish(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
 }

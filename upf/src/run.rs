@@ -3,11 +3,19 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use upf::{Instance, settings};
 
 use crate::logging;
+
+/// Tells the service manager, where one waits to be told.
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "the service manager was not told");
+    }
+}
 
 /// Runs until SIGINT or SIGTERM.
 pub(crate) fn run(file: &Path, flags: &[String]) -> Result<()> {
@@ -29,10 +37,12 @@ pub(crate) fn run(file: &Path, flags: &[String]) -> Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let instance = Instance::start(&loaded.config).await?;
         info!(n4 = %instance.n4_address(), "ready");
+        tell_systemd(&[NotifyState::Ready]);
         tokio::select! {
             _ = interrupt.recv() => info!("SIGINT: stopping"),
             _ = terminate.recv() => info!("SIGTERM: stopping"),
         }
+        tell_systemd(&[NotifyState::Stopping]);
         let ended = instance.stop().await;
         info!(summary = %ended, "stopped");
         Ok(())

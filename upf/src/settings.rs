@@ -10,10 +10,15 @@ use crate::rules;
 /// Variables of the environment that the program itself reads.
 const OWN_VARIABLES: &[&str] = &["UPF_CONFIG", "UPF_REQUIRE_ROOT", "UPF_REQUIRE_TSHARK"];
 
-/// A configuration that was refused: every mistake, ready to print.
+/// A configuration that was refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct Refused(pub Vec<String>);
+#[error("{}", .rendered.join("\n"))]
+pub struct Refused {
+    /// Every mistake, sorted by place.
+    pub mistakes: Vec<Mistake>,
+    /// The same, ready to print.
+    pub rendered: Vec<String>,
+}
 
 /// Reads `file`, lays the environment and `flags` over it.
 ///
@@ -33,7 +38,10 @@ pub fn load(file: &Path, flags: &[String]) -> Result<Loaded> {
     let refuse = |mistakes: Vec<Mistake>| {
         let name = file.display().to_string();
         let rendered = mistakes.iter().map(|mistake| mistake.render(&name, &text));
-        Refused(rendered.collect())
+        Refused {
+            rendered: rendered.collect(),
+            mistakes,
+        }
     };
     let loaded = config::load(&text, &overrides).map_err(refuse)?;
     match rules::mistakes(&loaded) {

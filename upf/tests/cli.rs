@@ -192,3 +192,91 @@ fn a_capture_of_an_smf_is_shown_whole() {
     assert!(text(&again.stdout).lines().count() > 2);
     assert_eq!(text(&again.stdout), text(&json.stdout));
 }
+
+#[test]
+fn check_tells_programs_what_it_tells_people() {
+    let example = text(&upf(&["config", "example"]).stdout);
+    let file = Scratch::new("check.yaml", &example);
+    let output = upf(&["check", "--json", file.path()]);
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success());
+    assert_eq!(shown["good"], true);
+    let settings = shown["settings"].as_array().unwrap();
+    let n1 = settings
+        .iter()
+        .find(|one| one["key"] == "pfcp.retransmission.n1")
+        .unwrap();
+    assert_eq!(n1["value"], "3");
+    let wrong = Scratch::new("check-wrong.yaml", &example.replace("role: n6", "role: n7"));
+    let output = upf(&["check", "--json", wrong.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mistake = &shown["mistakes"][0];
+    assert_eq!(
+        (&shown["good"], &mistake["key"]),
+        (&false.into(), &"interfaces.2.role".into())
+    );
+    assert!(mistake["line"].as_u64().unwrap() > 10, "{shown}");
+    assert!(
+        mistake["problem"]
+            .as_str()
+            .unwrap()
+            .contains("one of n3, n9, n6"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_schema_is_printed() {
+    let output = upf(&["config", "schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema, config::json_schema());
+    assert_eq!(
+        schema["required"],
+        serde_json::json!(["pfcp", "ports", "interfaces"])
+    );
+}
+
+#[test]
+fn shells_complete_and_manuals_tell() {
+    for (shell, words) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef upf"),
+        ("fish", "complete -c upf"),
+    ] {
+        let script = text(&upf(&["completions", shell]).stdout);
+        assert!(
+            script.contains(words) && script.contains("doctor"),
+            "{shell}: {script}"
+        );
+    }
+    // Bash itself understands it, and completes with it.
+    let script = Scratch::new(
+        "complete.bash",
+        &text(&upf(&["completions", "bash"]).stdout),
+    );
+    let ask = format!(
+        "source {}; COMP_WORDS=(upf doc); COMP_CWORD=1; _upf upf doc upf; echo \"${{COMPREPLY[*]}}\"",
+        script.path()
+    );
+    let output = Command::new("bash").args(["-c", &ask]).output().unwrap();
+    assert_eq!(
+        text(&output.stdout).trim(),
+        "doctor",
+        "{}",
+        text(&output.stderr)
+    );
+
+    let folder = std::env::temp_dir().join(format!("upf-man-{}", std::process::id()));
+    let output = upf(&["man", folder.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for (page, words) in [
+        ("upf.1", "doctor"),
+        ("upf-run.1", "UPF_CONFIG"),
+        ("upf-config-schema.1", "JSON"),
+    ] {
+        let page = std::fs::read_to_string(folder.join(page)).unwrap();
+        assert!(page.starts_with(".ie") && page.contains(words), "{page}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
