@@ -243,6 +243,9 @@ pub enum Problem {
         /// Its role.
         role: &'static str,
     },
+    /// Which packets go from UE to UE is told by the pools.
+    #[error("`{0}` needs to know which addresses are those of UEs, found no ue_pools")]
+    UeToUeWithoutPools(&'static str),
     /// No interface on which a tunnel could end.
     #[error("no interface has the role n3 or n9, expected at least one")]
     NoAccess,
@@ -411,6 +414,7 @@ impl Problem {
             Self::FlowsAndApplication => "remove one of them, or make two rules of one group",
             Self::TooManyFlows { .. } => "make several of it, or write wider ones",
             Self::Empty { .. } => "add one, or remove the whole",
+            Self::UeToUeWithoutPools(_) => "list the network's UE addresses in ue_pools",
             Self::NoAccess => "add an interface with `role: n3` and an address",
             Self::NoAddress { .. } => "add the address that gNBs or other UPFs send to",
             Self::RepeatedAddress { .. } => {

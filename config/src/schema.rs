@@ -172,6 +172,8 @@ sections! {
         mtu: Option<Mtu> = "~";
         /// Lower the segment size that TCP connections announce (MSS) to what fits through the tunnels and this network, in both directions.
         clamp_mss: bool = "false";
+        /// What becomes of packets from one UE to another, that is, to an address of `ue_pools`: `n6` sends them out on N6 like all others; `local` gives them to the other UE inside the UPF, by the rules of both sessions; `drop` drops them.
+        ue_to_ue: UeToUe = "n6";
     }
 
     /// Addresses that UEs are given here.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::reader::{Places, join};
-use crate::schema::{Config, Interface, Network, Port, Role};
+use crate::schema::{Config, Interface, Network, Port, Role, UeToUe};
 use crate::{Device, Host, Lcores, Mistake, Problem, similar};
 
 /// What is allowed, but seldom meant.
@@ -339,6 +339,10 @@ impl<'a> Check<'a> {
             self.mistake(&join(key, "mtu"), problem);
         }
         self.allocations(key, network);
+        if network.ue_to_ue != UeToUe::N6 && network.ue_pools.is_empty() {
+            let problem = Problem::UeToUeWithoutPools(network.ue_to_ue.word());
+            self.mistake(&join(key, "ue_to_ue"), problem);
+        }
         if network.ue_pools.is_empty() {
             self.warn(Warning::NoPool {
                 network: network.name.to_string(),

@@ -21,6 +21,16 @@ choices! {
         Drop = "drop",
     }
 
+    /// The way from one UE to another.
+    pub enum UeToUe ("one of n6, local, drop") {
+        /// By the data network.
+        N6 = "n6",
+        /// Inside the UPF.
+        Local = "local",
+        /// None.
+        Drop = "drop",
+    }
+
     /// Whether an associated Node ID may begin anew from another address.
     pub enum Moves ("one of never, when_silent, always") {
         /// It may not.

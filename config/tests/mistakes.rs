@@ -915,3 +915,19 @@ fn predefined_rules_match_by_one_thing() {
         "expected a flow description such as \"permit out",
     );
 }
+
+#[test]
+fn the_way_from_ue_to_ue_needs_to_know_the_ues() {
+    let pools = GOOD.lines().find(|line| line.contains("ue_pools")).unwrap();
+    let says = "found no ue_pools; list the network's UE addresses";
+    let line = 1 + GOOD.lines().position(|line| line == pools).unwrap();
+    let to = "    ue_to_ue: local";
+    one(pools, to, line as u64, "networks.0.ue_to_ue", says);
+    one(
+        pools,
+        "    ue_to_ue: n7",
+        line as u64,
+        "networks.0.ue_to_ue",
+        "one of n6, local, drop",
+    );
+}

@@ -37,9 +37,9 @@ pub struct Interface {
     pub routes: Vec<Route>,
     /// Network Instances that select it (N3 and N9); empty means any.
     pub network_instances: Vec<String>,
-    /// The port is a TAP whose other end is the kernel: every packet goes to the kernel, and ARP
-    /// and neighbour solicitations for UE addresses are answered.
-    pub kernel: bool,
+    /// The port is a TAP whose other end is the kernel, with these addresses: every packet goes to
+    /// the kernel, and ARP and neighbour solicitations for UE addresses are answered.
+    pub kernel: Option<Vec<IpAddr>>,
 }
 
 /// A route of an interface.
@@ -66,6 +66,20 @@ pub struct Network {
     /// TCP connections to and from it are kept to segments that fit through the tunnels. One
     /// network that wants it decides for its interface.
     pub clamp_mss: bool,
+    /// What becomes of packets from one of its UEs to an address of its UE pools.
+    pub ue_to_ue: UeToUe,
+}
+
+/// The way from UE to UE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UeToUe {
+    /// By N6, like the way to everywhere: the data network sends them back, or not.
+    #[default]
+    N6,
+    /// Inside the UPF, by the rules of both UEs' sessions.
+    Local,
+    /// None.
+    Drop,
 }
 
 /// All of it.

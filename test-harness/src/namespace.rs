@@ -113,6 +113,34 @@ impl Namespace {
         Ok(())
     }
 
+    /// Makes a switch of interfaces here.
+    ///
+    /// # Errors
+    /// When `ip` says so.
+    pub fn bridge(&self, name: &str, ports: &[&str]) -> anyhow::Result<()> {
+        self.ip(&["link", "add", name, "type", "bridge", "mcast_snooping", "0"])?;
+        for port in ports {
+            self.ip(&["link", "set", port, "master", name])?;
+        }
+        self.up(name)
+    }
+
+    /// Has programs inside ask this server for names.
+    ///
+    /// # Errors
+    /// When the file that says so cannot be written.
+    pub fn resolve_by(&self, server: &str) -> anyhow::Result<()> {
+        let folder = self.own_files();
+        std::fs::create_dir_all(&folder)?;
+        let text = format!("nameserver {server}\noptions timeout:1 attempts:3\n");
+        Ok(std::fs::write(folder.join("resolv.conf"), text)?)
+    }
+
+    /// What `ip netns exec` puts in place of files of `/etc`.
+    fn own_files(&self) -> PathBuf {
+        PathBuf::from("/etc/netns").join(&self.name)
+    }
+
     /// Brings an interface up.
     ///
     /// # Errors
@@ -153,6 +181,7 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         // Nothing can be done about a failure here, and the next run uses other names.
+        let _ = std::fs::remove_dir_all(self.own_files());
         let _ = run(Command::new("ip").args(["netns", "delete", &self.name]));
     }
 }

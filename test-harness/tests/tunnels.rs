@@ -11,12 +11,13 @@
 
 mod network;
 
-use network::{N6, Network, Outer, SERVER4, SERVER6, UE4, UE6, iperf3, number};
+use network::{N6, Network, Outer, SERVER4, SERVER6, UE4, UE6, fetch, iperf3, number, serve};
 use simulator::Flavour;
 use test_harness::skip;
 
 /// Both families of user packets pass, small and large, and TCP both ways.
 fn carries_both(network: &Network, name: &str) {
+    serve(&network.core, &[SERVER4, SERVER6], "internet");
     for (ue, server) in [(UE4, SERVER4), (UE6, SERVER6)] {
         // The first packet may wait for a neighbour.
         network.ping(ue, server, 2, &[]);
@@ -32,6 +33,8 @@ fn carries_both(network: &Network, name: &str) {
                 assert!(rate > 1e6, "{ue} {name}, TCP {direction}: {rate} bit/s");
             }
         }
+        // Names and pages, by the kernel's resolver and TCP.
+        assert_eq!(fetch(&network.ran, server, ue), "internet", "{ue} {name}");
     }
 }
 

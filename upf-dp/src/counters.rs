@@ -43,6 +43,7 @@ pub(crate) struct PortCells {
     pub(crate) consumed: Counter,
     pub(crate) handed_over: Counter,
     pub(crate) taken_over: Counter,
+    pub(crate) turned_back: Counter,
     dropped: [Counter; Reason::COUNT],
 }
 
@@ -70,6 +71,7 @@ impl PortCells {
             consumed: Counter::default(),
             handed_over: Counter::default(),
             taken_over: Counter::default(),
+            turned_back: Counter::default(),
             dropped: std::array::from_fn(|_| Counter::default()),
         }
     }
@@ -91,6 +93,7 @@ impl PortCells {
             consumed: self.consumed.get(),
             handed_over: self.handed_over.get(),
             taken_over: self.taken_over.get(),
+            turned_back: self.turned_back.get(),
             dropped: std::array::from_fn(|at| self.dropped.get(at).map_or(0, Counter::get)),
         }
     }
@@ -147,6 +150,8 @@ pub struct PortCounts {
     pub handed_over: u64,
     /// Packets taken over from other workers.
     pub taken_over: u64,
+    /// Packets from one UE to another that stayed inside. They are no part of the balance.
+    pub turned_back: u64,
     /// Packets dropped, by [`Reason::index`].
     pub dropped: [u64; Reason::COUNT],
 }

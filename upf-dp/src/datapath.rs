@@ -374,7 +374,9 @@ fn links(config: &DataPathConfig) -> Result<Links, DataPathError> {
     let mut links = Vec::new();
     for (number, port) in (0_u16..).zip(&config.ports) {
         let mac = port.mac()?.0;
-        let is_kernel = interfaces.iter().any(|on| on.port == number && on.kernel);
+        let is_kernel = interfaces
+            .iter()
+            .any(|on| on.port == number && on.kernel.is_some());
         links.push(PortLink {
             mac: if is_kernel { beside(mac) } else { mac },
             kernel_mac: is_kernel.then_some(mac),

@@ -20,7 +20,7 @@
 //! | gate & police | `path/police.rs` | FAR, gates, quotas, rates; BUFF is held |
 //! | count | `path/count.rs` | volumes per URR, octets of the user packet, reports when an alarm is reached |
 //! | rewrite | `path/rewrite.rs` | old headers off, new ones on, the next hop's Ethernet address |
-//! | settle | `path/settle.rs` | every packet goes where its [`Fate`] says; between bursts commands, held packets, neighbours |
+//! | settle | `path/settle.rs` | every packet goes where its [`Fate`] says, from UE to UE once more through all stages; between bursts commands, held packets, neighbours |
 //! | hold | `path/hold.rs` | packets that wait for their UE: bounds, reports, release, expiry |
 //! | slow path | `slow/` | ARP, neighbour discovery, ICMP echo, GTP-U signalling, Error Indications: answered in the packet's own buffer, bounded per second |
 //!
@@ -54,7 +54,7 @@ pub use held::{Bound, Held, HeldLimits, HeldPacket, Holder, WhenFull};
 pub use links::{Links, OwnAddresses, PortLink};
 pub use outlet::Outlet;
 pub use packet::{BURST, Batch, Packet, TestPacket};
-pub use path::{Fate, Key, Meta, Metas, Path, PathConfig, Punt, Turn};
+pub use path::{Came, Fate, Key, Meta, Metas, Path, PathConfig, Punt, Turn};
 pub use reason::Reason;
 pub use slow::{Fragmentation, Rates, ReassemblyLimits, SlowConfig};
 pub use worker::Idle;

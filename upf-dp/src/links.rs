@@ -2,23 +2,22 @@
 //! where a destination lies. Made at start, then only read.
 
 mod own;
+mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use session::neighbour::{Neighbours, NextHop};
+use ipnet::IpNet;
+use session::InterfaceId;
+use session::neighbour::Neighbours;
 use session::topology::{Interface, Network, Role, Topology};
-use session::{InterfaceId, NextHopId};
 
 use crate::path::Mss;
 use crate::wire;
 
 pub use own::OwnAddresses;
-
-const ALL_V4: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
-const ALL_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
+pub(crate) use routes::{Routes, Target};
 
 /// Octets of a tunnel's headers with a PDU session container: IP, UDP, GTP-U and its extension.
 const HEADERS_V4: u16 = 20 + 8 + 8 + 8;
@@ -86,8 +85,8 @@ pub(crate) struct InterfaceLink {
     pub(crate) addresses: Vec<IpNet>,
     /// UE addresses to answer ARP and neighbour solicitations for.
     pub(crate) ue_pools: Vec<IpNet>,
-    v4: Vec<Prefix<u32>>,
-    v6: Vec<Prefix<u128>>,
+    /// Where destinations are.
+    pub(crate) routes: Routes,
 }
 
 /// An Ethernet header without its EtherType: source, and tag if there is one.
@@ -95,23 +94,6 @@ pub(crate) struct InterfaceLink {
 pub(crate) struct EthernetHeader {
     pub(crate) source: [u8; 6],
     pub(crate) vlan: Option<u16>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Prefix<T> {
-    value: T,
-    mask: T,
-    length: u8,
-    target: Target,
-}
-
-/// Where a destination is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// The destination itself is the neighbour.
-    OnLink,
-    /// By this neighbour.
-    Via(NextHopId),
 }
 
 impl Links {
@@ -334,8 +316,7 @@ impl InterfaceLink {
             mss: None,
             addresses: interface.addresses.clone(),
             ue_pools: Vec::new(),
-            v4: Vec::new(),
-            v6: Vec::new(),
+            routes: Routes::default(),
         };
         let networks = topology
             .networks
@@ -347,88 +328,9 @@ impl InterfaceLink {
             .fold(link.mtu, u16::min);
         link.ue_pools
             .extend(networks.flat_map(|network| network.ue_pools.iter().copied()));
-        if let (true, Some(mac)) = (interface.kernel, port.and_then(|port| port.kernel_mac)) {
-            link.all_to_the_kernel(interface.id, mac, neighbours);
-            return link;
-        }
-        for net in &interface.addresses {
-            link.add(net.trunc(), Target::OnLink);
-        }
-        for route in &interface.routes {
-            let hop = NextHop {
-                interface: interface.id,
-                address: route.via,
-            };
-            if let Some(id) = neighbours.id(hop) {
-                link.add(route.to.trunc(), Target::Via(id));
-            }
-        }
-        // Most specific first; of equals the one that was written last.
-        link.v4.reverse();
-        link.v4
-            .sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
-        link.v6.reverse();
-        link.v6
-            .sort_by_key(|prefix| std::cmp::Reverse(prefix.length));
+        let kernel_mac = port.and_then(|port| port.kernel_mac);
+        link.routes = Routes::new(topology, interface, kernel_mac, neighbours);
         link
-    }
-
-    /// The other end of the wire is the kernel, whatever the destination.
-    fn all_to_the_kernel(&mut self, id: InterfaceId, mac: [u8; 6], neighbours: &Neighbours) {
-        let hop = NextHop {
-            interface: id,
-            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        };
-        if let Some(next_hop) = neighbours.id(hop) {
-            neighbours.learn(hop, mac);
-            self.add(ALL_V4, Target::Via(next_hop));
-            self.add(ALL_V6, Target::Via(next_hop));
-        }
-    }
-
-    fn add(&mut self, net: IpNet, target: Target) {
-        let length = net.prefix_len();
-        match (net.network(), net.netmask()) {
-            (IpAddr::V4(value), IpAddr::V4(mask)) => {
-                let (value, mask) = (value.to_bits(), mask.to_bits());
-                self.v4.push(Prefix {
-                    value,
-                    mask,
-                    length,
-                    target,
-                });
-            }
-            (IpAddr::V6(value), IpAddr::V6(mask)) => {
-                let (value, mask) = (value.to_bits(), mask.to_bits());
-                self.v6.push(Prefix {
-                    value,
-                    mask,
-                    length,
-                    target,
-                });
-            }
-            _ => {}
-        }
-    }
-
-    /// The most specific route to an IPv4 address.
-    #[inline]
-    pub(crate) fn route_v4(&self, to: u32) -> Option<Target> {
-        let found = self
-            .v4
-            .iter()
-            .find(|prefix| to & prefix.mask == prefix.value);
-        found.map(|prefix| prefix.target)
-    }
-
-    /// The most specific route to an IPv6 address.
-    #[inline]
-    pub(crate) fn route_v6(&self, to: u128) -> Option<Target> {
-        let found = self
-            .v6
-            .iter()
-            .find(|prefix| to & prefix.mask == prefix.value);
-        found.map(|prefix| prefix.target)
     }
 
     /// Our address from which a neighbour is asked.

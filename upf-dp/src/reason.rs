@@ -123,6 +123,9 @@ reasons! {
     /// No route leads there.
     NoRoute = "no_route", "a route is missing", "look at interfaces[].routes";
 
+    /// From one UE to another, which the network's configuration forbids.
+    UeToUe = "ue_to_ue", "UEs of one data network that may not talk to each other", "set networks[].ue_to_ue to n6 or local, if they may";
+
     // ----- rewrite and transmit -----
     /// Larger than the port's MTU once it has its new headers.
     TooBig = "too_big", "the MTU of N3 is less than the UE's and the tunnel's headers", "raise the port's MTU, or lower networks[].mtu";

@@ -91,7 +91,7 @@ fn in_a_namespace() {
     )
     .unwrap();
     let mut topology = topology();
-    topology.interfaces[2].kernel = true;
+    topology.interfaces[2].kernel = Some(vec![]);
     topology.interfaces[2].addresses.clear();
     topology.interfaces[2].routes.clear();
     let neighbours = Arc::new(Neighbours::default());

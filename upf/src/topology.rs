@@ -1,12 +1,11 @@
 //! From the configuration to what both sides know of the network.
 
-use config::schema::{Config, Role as ConfiguredRole};
+use config::schema::{Config, Role as ConfiguredRole, UeToUe as ConfiguredUeToUe};
 use session::InterfaceId;
-use session::topology::{Interface, Network, Role, Route, Topology};
+use session::topology::{Interface, Network, Role, Route, Topology, UeToUe};
 
 /// The topology that `config` describes. Ports are numbered in the order of the configuration.
 pub fn topology(config: &Config) -> Topology {
-    let number = |position: usize| u8::try_from(position).unwrap_or(u8::MAX);
     let port_of = |interface: &config::schema::Interface| {
         let position = config
             .ports
@@ -49,26 +48,47 @@ pub fn topology(config: &Config) -> Topology {
                     .iter()
                     .map(|name| name.as_str().to_owned())
                     .collect(),
-                kernel: interface.kernel.is_some(),
+                kernel: interface.kernel.as_ref().map(|kernel| {
+                    let addresses = kernel.addresses.iter();
+                    addresses
+                        .copied()
+                        .map(config::InterfaceAddress::address)
+                        .collect()
+                }),
             }
         });
-    let networks = config.networks.iter().map(|network| {
-        let on = config
-            .interfaces
-            .iter()
-            .position(|one| one.name == network.interface);
-        Network {
-            name: network.name.as_str().to_owned(),
-            interface: InterfaceId(number(on.unwrap_or_default())),
-            ue_pools: network.ue_pools.iter().map(|pool| pool.net()).collect(),
-            mtu: network.mtu.map(config::Mtu::get),
-            clamp_mss: network.clamp_mss,
-        }
-    });
+    let networks = config.networks.iter();
+    let networks = networks.map(|network| self::network(config, network));
     Topology {
         gtpu_port: config.gtpu.port,
         interfaces: interfaces.collect(),
         networks: networks.collect(),
+    }
+}
+
+/// A data network, on the interface of its name.
+fn network(config: &Config, network: &config::schema::Network) -> Network {
+    let mut interfaces = config.interfaces.iter();
+    let on = interfaces.position(|one| one.name == network.interface);
+    Network {
+        name: network.name.as_str().to_owned(),
+        interface: InterfaceId(number(on.unwrap_or_default())),
+        ue_pools: network.ue_pools.iter().map(|pool| pool.net()).collect(),
+        mtu: network.mtu.map(config::Mtu::get),
+        clamp_mss: network.clamp_mss,
+        ue_to_ue: ue_to_ue(network.ue_to_ue),
+    }
+}
+
+fn number(position: usize) -> u8 {
+    u8::try_from(position).unwrap_or(u8::MAX)
+}
+
+const fn ue_to_ue(configured: ConfiguredUeToUe) -> UeToUe {
+    match configured {
+        ConfiguredUeToUe::N6 => UeToUe::N6,
+        ConfiguredUeToUe::Local => UeToUe::Local,
+        ConfiguredUeToUe::Drop => UeToUe::Drop,
     }
 }
 
@@ -107,7 +127,7 @@ mod tests {
         assert_eq!(topology.interfaces.len(), loaded.config.interfaces.len());
         let network = topology.network("internet").unwrap();
         let n6 = topology.interface(network.interface).unwrap();
-        assert_eq!((n6.role, n6.kernel), (Role::N6, true));
+        assert_eq!((n6.role, n6.kernel.is_some()), (Role::N6, true));
         let pools = ue_pools(&loaded.config, &topology);
         assert_eq!(pools.len(), 1);
         assert_eq!(

@@ -8,12 +8,17 @@
     clippy::as_conversions,
     clippy::print_stderr,
     dead_code,
+    unused_imports,
     unreachable_pub,
     missing_docs,
     reason = "tests"
 )]
 
-use std::fmt::Write as _;
+mod ran;
+mod services;
+mod setup;
+
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +31,10 @@ use test_harness::process::{Process, run_upf};
 use test_harness::wire::now;
 use test_harness::{skip, tshark};
 
+pub use ran::{Ran, tunnel};
+pub use services::{fetch, serve};
+pub use setup::{COMMON, N6, Setup, is_data_network, is_router};
+
 pub const SERVER4: &str = "10.10.6.1";
 pub const SERVER6: &str = "2001:db8:6::1";
 pub const UE4: &str = "10.45.0.2";
@@ -33,16 +42,11 @@ pub const UE6: &str = "2001:db8:cafe:1::2";
 pub const GNB: &str = "10.10.3.101";
 pub const GNB6: &str = "2001:db8:3::101";
 pub const OTHER_GNB: &str = "10.10.3.102";
+/// The UE of the second radio access network.
+pub const SECOND_UE4: &str = "10.45.0.3";
+pub const SECOND_UE6: &str = "2001:db8:cafe:2::2";
+pub const SECOND_GNB: &str = "10.10.3.103";
 pub const DOWNLINK_TEID: u32 = 0x55;
-
-/// How N6 leaves the UPF.
-#[derive(Clone, Copy, PartialEq)]
-pub enum N6 {
-    /// A packet socket on a cable to the data network.
-    AfPacket,
-    /// A TAP interface; the kernel routes between it and the data network.
-    Tap,
-}
 
 /// What the tunnel of N3 is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,15 +72,12 @@ impl Outer {
 
     /// The gNB's end of the tunnel.
     pub fn tunnel(self) -> Tunnel {
-        Tunnel {
-            address: self.gnb().parse().unwrap(),
-            teid: DOWNLINK_TEID,
-        }
+        tunnel(self.gnb())
     }
 }
 
 /// Two cores: one UPF at a time.
-fn turn() -> MutexGuard<'static, ()> {
+pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -84,165 +85,67 @@ fn turn() -> MutexGuard<'static, ()> {
 /// All that there is. Processes end before their namespaces.
 pub struct Network {
     pub smf: Smf,
-    pub gnb: Option<Process>,
-    capture: Option<Process>,
+    capture: Option<Capture>,
     pub upf: Process,
-    pub ran: Namespace,
+    pub ran: Ran,
+    /// Another radio access network on the same LAN.
+    pub second: Ran,
     pub core: Namespace,
+    /// The data network with the addresses of the first.
+    pub ims: Option<Namespace>,
     _middle: Namespace,
+    _lan: Namespace,
     pub folder: Folder,
     _turn: MutexGuard<'static, ()>,
 }
 
-fn configuration(n6: N6, n3_mtu: u16) -> String {
-    let mut text = String::from(
-        r"
-node:
-  id: 10.10.4.7
-pfcp:
-  address: 10.10.4.7
-memory:
-  hugepages: none
-log:
-  level: warn
-ports:
-",
-    );
-    writeln!(
-        text,
-        "  - {{ name: ran, device: \"af_packet:n3\", mtu: {n3_mtu} }}"
-    )
-    .unwrap();
-    text += match n6 {
-        N6::AfPacket => "  - { name: core, device: \"af_packet:n6\" }\n",
-        N6::Tap => "  - { name: core, device: \"tap:upf0\" }\n",
-    };
-    text += r#"
-interfaces:
-  - name: n3
-    role: n3
-    port: ran
-    addresses: [10.10.3.7/24, "2001:db8:3::7/64"]
-  - name: n6
-    role: n6
-    port: core
-"#;
-    text += match n6 {
-        N6::AfPacket => "    addresses: [10.10.6.7/24, \"2001:db8:6::7/64\"]\n",
-        N6::Tap => {
-            r#"    addresses: [10.10.7.7/24, "2001:db8:7::7/64"]
-    routes:
-      - { to: 0.0.0.0/0, via: 10.10.7.1 }
-      - { to: "::/0", via: "2001:db8:7::1" }
-    kernel:
-      addresses: [10.10.7.1/24, "2001:db8:7::1/64"]
-"#
-        }
-    };
-    writeln!(
-        text,
-        "networks:\n  - {{ name: internet, interface: n6, ue_pools: [10.45.0.0/16, \"2001:db8:cafe::/48\"], mtu: 1400 }}"
-    )
-    .unwrap();
-    text
-}
-
-/// The namespaces of gNBs, data network and UPF, with cables, addresses and routes.
-fn cabled(n6: N6) -> [Namespace; 3] {
-    let [ran, core, middle] = ["ran", "core", "upf"].map(|label| Namespace::new(label).unwrap());
-    middle.cable("n3", &ran, "ran0").unwrap();
-    middle.cable("n6", &core, "core0").unwrap();
-    middle.hands_off("n3").unwrap();
-    for address in [GNB, OTHER_GNB] {
-        ran.address("ran0", &format!("{address}/24")).unwrap();
-    }
-    ran.address("ran0", &format!("{GNB6}/64")).unwrap();
-    core.address("core0", "10.10.6.1/24").unwrap();
-    core.address("core0", "2001:db8:6::1/64").unwrap();
-    for address in ["10.10.4.7/32", "10.10.4.2/32"] {
-        middle.address("lo", address).unwrap();
-    }
-    let (via4, via6) = ("10.10.6.7", "2001:db8:6::7");
-    match n6 {
-        N6::AfPacket => middle.hands_off("n6").unwrap(),
-        // The kernel in the middle has the addresses that the UPF has otherwise.
-        N6::Tap => {
-            middle.address("n6", "10.10.6.7/24").unwrap();
-            middle.address("n6", "2001:db8:6::7/64").unwrap();
-            let forward = [
-                "-qw",
-                "net.ipv4.ip_forward=1",
-                "net.ipv6.conf.all.forwarding=1",
-            ];
-            middle.run("sysctl", &forward).unwrap();
-        }
-    }
-    core.ip(&["route", "add", "10.45.0.0/16", "via", via4])
-        .unwrap();
-    core.ip(&["-6", "route", "add", "2001:db8:cafe::/48", "via", via6])
-        .unwrap();
-    [ran, core, middle]
-}
-
 impl Network {
     pub fn start(n6: N6) -> Self {
-        Self::with_mtu(n6, 1600)
+        Self::with(Setup {
+            n6,
+            ..Setup::default()
+        })
     }
 
     /// The same with that MTU on N3.
     pub fn with_mtu(n6: N6, n3_mtu: u16) -> Self {
+        Self::with(Setup {
+            n6,
+            n3_mtu,
+            ..Setup::default()
+        })
+    }
+
+    pub fn with(setup: Setup) -> Self {
         let turn = turn();
         let folder = Folder::new("namespaces").unwrap();
-        let [ran, core, middle] = cabled(n6);
-        let mut upf = run_upf(&middle, folder.path(), &configuration(n6, n3_mtu)).unwrap();
+        let cabled = setup.cable();
+        let middle = cabled.middle;
+        let mut upf = run_upf(&middle, folder.path(), &setup.configuration()).unwrap();
         let smf = associated(&middle, &mut upf);
-        if n6 == N6::Tap {
-            middle
-                .ip(&["route", "add", "10.45.0.0/16", "via", "10.10.7.7"])
-                .unwrap();
-            middle
-                .ip(&[
-                    "-6",
-                    "route",
-                    "add",
-                    "2001:db8:cafe::/48",
-                    "via",
-                    "2001:db8:7::7",
-                ])
-                .unwrap();
+        if setup.n6 == N6::Tap {
+            for (family, to, via) in [
+                ("-4", "10.45.0.0/16", "10.10.7.7"),
+                ("-6", "2001:db8:cafe::/48", "2001:db8:7::7"),
+            ] {
+                middle
+                    .ip(&[family, "route", "add", to, "via", via])
+                    .unwrap();
+            }
         }
-        let file = folder.path().join("n3.pcap");
-        let capture = skip::has_tshark().then(|| {
-            let mut command = ran.command("tshark");
-            command
-                .args([
-                    "-q",
-                    "-i",
-                    "ran0",
-                    "-f",
-                    "udp port 2152",
-                    "-c",
-                    "4000",
-                    "-w",
-                ])
-                .arg(&file);
-            Process::start(&mut command, &folder.path().join("tshark.log")).unwrap()
-        });
-        let network = Self {
+        Self {
             smf,
-            gnb: None,
-            capture,
+            capture: Capture::start(&cabled.ran, "ran0", folder.path().join("n3.pcap")),
             upf,
-            ran,
-            core,
+            ran: Ran::new(cabled.ran),
+            second: Ran::new(cabled.second),
+            core: cabled.core,
+            ims: cabled.ims,
             _middle: middle,
+            _lan: cabled.lan,
             folder,
             _turn: turn,
-        };
-        if network.capture.is_some() {
-            network.wait("capture", |_| file.exists());
         }
-        network
     }
 
     /// Sets a session up and puts its UE into the RAN's namespace.
@@ -262,86 +165,55 @@ impl Network {
         };
         let number = self.smf.establish(spec).unwrap();
         self.smf.activate(number, outer.tunnel()).unwrap();
-        let uplink = self.smf.sessions().get(number).unwrap().uplink;
-        self.start_gnb(uplink.teid, outer);
-        self.connect_ue();
+        self.camp_on(number, outer);
         number
     }
 
     /// Moves the UE to the gNB of that family.
     pub fn move_to(&mut self, session: u32, outer: Outer) {
-        drop(self.gnb.take());
+        self.ran.stop();
         self.smf.path_switch(session, outer.tunnel()).unwrap();
+        self.camp_on(session, outer);
+    }
+
+    fn camp_on(&mut self, session: u32, outer: Outer) {
         let uplink = self.smf.sessions().get(session).unwrap().uplink;
-        self.start_gnb(uplink.teid, outer);
-        self.connect_ue();
+        let folder = self.folder.path();
+        self.ran
+            .start(outer.gnb(), outer.upf(), uplink.teid, folder);
+        self.ran.connect(&[UE4, UE6]);
     }
 
-    /// Gives the UE its addresses and routes.
-    fn connect_ue(&self) {
-        self.ran.up("ue0").unwrap();
-        self.ran.address("ue0", &format!("{UE4}/32")).unwrap();
-        self.ran.address("ue0", &format!("{UE6}/128")).unwrap();
-        self.ran
-            .ip(&["route", "add", "10.10.6.0/24", "dev", "ue0"])
-            .unwrap();
-        self.ran
-            .ip(&["-6", "route", "add", "2001:db8:6::/64", "dev", "ue0"])
-            .unwrap();
-    }
-
-    fn start_gnb(&mut self, teid: u32, outer: Outer) {
-        let mut command = self.ran.command(env!("CARGO_BIN_EXE_test-harness"));
-        command.args([
-            "gnb",
-            "--local",
-            outer.gnb(),
-            "--upf",
-            outer.upf(),
-            "--interface",
-            "ue0",
-        ]);
-        command.args([
-            "--uplink-teid",
-            &teid.to_string(),
-            "--downlink-teid",
-            &DOWNLINK_TEID.to_string(),
-        ]);
-        let log = self.folder.path().join("gnb.log");
-        self.gnb = Some(Process::start(&mut command, &log).unwrap());
-        self.wait("the gNB", |network| network.gnb_log().contains("ready"));
+    /// Sets another session up, with its UE in the second radio access network.
+    pub fn attach_second(&mut self, dnn: &str, ipv4: &str, ipv6: &str) -> u32 {
+        let spec = SessionSpec {
+            dnn: dnn.to_owned(),
+            ue_ipv4: Some(ipv4.parse().unwrap()),
+            ue_ipv6: Some(ipv6.parse().unwrap()),
+            ..Default::default()
+        };
+        let number = self.smf.establish(spec).unwrap();
+        self.smf.activate(number, tunnel(SECOND_GNB)).unwrap();
+        let uplink = self.smf.sessions().get(number).unwrap().uplink;
+        let folder = self.folder.path();
+        self.second
+            .start(SECOND_GNB, "10.10.3.7", uplink.teid, folder);
+        self.second.connect(&[ipv4, ipv6]);
+        number
     }
 
     pub fn gnb_log(&self) -> String {
-        self.gnb.as_ref().map(Process::log).unwrap_or_default()
+        self.ran.log()
     }
 
     pub fn wait(&self, what: &str, mut is_there: impl FnMut(&Self) -> bool) {
-        let end = now() + Duration::from_secs(10);
-        while !is_there(self) {
-            assert!(
-                now() < end,
-                "no {what}: {} {}",
-                self.gnb_log(),
-                self.upf.log()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let log = || format!("{} {}", self.gnb_log(), self.upf.log());
+        wait(what, log, || is_there(self));
     }
 
     /// Pings from the UE; how many of `count` were answered.
     pub fn ping(&self, from: &str, to: &str, count: u32, extra: &[&str]) -> u32 {
-        let count_text = count.to_string();
-        let mut arguments = vec!["-n", "-i", "0.05", "-W", "1", "-c", &count_text, "-I", from];
-        arguments.extend_from_slice(extra);
-        arguments.push(to);
-        let output = self.ran.command("ping").args(&arguments).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let received = text.lines().find_map(|line| {
-            let (_, rest) = line.split_once("transmitted, ")?;
-            rest.split_whitespace().next()?.parse().ok()
-        });
-        received.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+        self.ran.ping(from, to, count, extra)
     }
 
     /// What one ping from a namespace says.
@@ -355,19 +227,57 @@ impl Network {
 
     /// Ends all in order; the UPF must end well, and Wireshark must like what it sent.
     pub fn finish(mut self) {
-        drop(self.gnb.take());
+        self.ran.stop();
+        self.second.stop();
         self.upf.stop().unwrap();
-        if let Some(mut capture) = self.capture.take() {
-            // It says how many packets it has, and that is all right.
-            let _ = capture.stop();
-            let file = self.folder.path().join("n3.pcap");
-            let complaints = tshark::complaints(&file, tshark::Depth::Tunnels).unwrap();
-            assert!(complaints.is_empty(), "{complaints:#?}");
+        if let Some(capture) = self.capture.take() {
+            capture.check();
         }
     }
 }
 
-fn associated(middle: &Namespace, upf: &mut Process) -> Smf {
+/// GTP-U on an interface, for Wireshark to look at.
+pub struct Capture {
+    tshark: Process,
+    file: PathBuf,
+}
+
+impl Capture {
+    /// Starts it if there is tshark.
+    pub fn start(at: &Namespace, interface: &str, file: PathBuf) -> Option<Self> {
+        if !skip::has_tshark() {
+            return None;
+        }
+        let mut command = at.command("tshark");
+        let filter = ["-f", "udp port 2152", "-c", "4000", "-w"];
+        command
+            .args(["-q", "-i", interface])
+            .args(filter)
+            .arg(&file);
+        let tshark = Process::start(&mut command, &file.with_extension("log")).unwrap();
+        wait("capture", || tshark.log(), || file.exists());
+        Some(Self { tshark, file })
+    }
+
+    /// Wireshark must have no complaint.
+    pub fn check(mut self) {
+        // It says how many packets it has, and that is all right.
+        let _ = self.tshark.stop();
+        let complaints = tshark::complaints(&self.file, tshark::Depth::Tunnels).unwrap();
+        assert!(complaints.is_empty(), "{complaints:#?}");
+    }
+}
+
+/// Waits for something, ten seconds at most.
+pub fn wait(what: &str, log: impl Fn() -> String, mut is_there: impl FnMut() -> bool) {
+    let end = now() + Duration::from_secs(10);
+    while !is_there() {
+        assert!(now() < end, "no {what}: {}", log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn associated(middle: &Namespace, upf: &mut Process) -> Smf {
     let mut config = SmfConfig::new("10.10.4.2".parse().unwrap(), "10.10.4.7".parse().unwrap());
     config.t1 = Duration::from_millis(500);
     let socket = middle.udp("10.10.4.2:8805").unwrap();

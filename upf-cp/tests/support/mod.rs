@@ -56,7 +56,7 @@ fn interface(id: u8, role: Role, name: &str, address: &str) -> Interface {
         addresses: vec![address.parse().unwrap()],
         routes: vec![],
         network_instances: vec![],
-        kernel: false,
+        kernel: None,
     }
 }
 
@@ -73,6 +73,7 @@ pub fn topology() -> Topology {
         ue_pools: vec!["10.45.0.0/16".parse().unwrap()],
         mtu: None,
         clamp_mss: false,
+        ue_to_ue: session::topology::UeToUe::N6,
     };
     Topology {
         gtpu_port: 2152,

@@ -6,7 +6,7 @@ use session::plan::{Act, Entrance};
 use session::report::Report;
 
 use super::settle::Releases;
-use super::{Meta, Metas, Own, Path, Turn};
+use super::{Came, Meta, Metas, Own, Path, Turn};
 use crate::held::{HeldPacket, Holder};
 use crate::outlet::Outlet;
 use crate::packet::{BURST, Packet};
@@ -64,7 +64,7 @@ impl<P: Packet> Path<P> {
         }
         self.look_at_pool_in = 0;
         // The episode goes on for what is held again: nobody needs to be told a second time.
-        if meta.released && self.releasing.has(step.far, step.qfi) {
+        if meta.came == Came::Released && self.releasing.has(step.far, step.qfi) {
             self.held.set_told(session, step.far, step.qfi);
         }
         let notify = matches!(step.act, Act::Buffer { notify: true });
@@ -101,7 +101,7 @@ impl<P: Packet> Path<P> {
                     break;
                 };
                 let mut meta = Meta::received(held.port);
-                meta.released = true;
+                meta.came = Came::Released;
                 metas.push(meta);
                 batch.push(held.packet);
             }

@@ -24,10 +24,23 @@ pub enum Fate {
     Hold,
     /// Given to the worker that owns its session.
     HandOver(WorkerId),
+    /// From one UE to another: it comes in again, as if from the data network on this port.
+    TurnBack(u16),
     /// For the slow path.
     Punt(Punt),
     /// Dropped.
     Drop(Reason),
+}
+
+/// How a packet has come here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// From a port, or from another worker.
+    In,
+    /// It waited for its UE and is on its way again.
+    Released,
+    /// From a UE, for another one: as if from the data network.
+    Back,
 }
 
 /// What the slow path is asked for.
@@ -77,8 +90,8 @@ pub struct Meta<'a> {
     pub interface: InterfaceId,
     /// Where its outer IP (or ARP) header starts.
     pub network_at: u8,
-    /// It waited for its UE and is on its way again.
-    pub released: bool,
+    /// How it has come here.
+    pub came: Came,
     /// The session has to release what it holds, this packet included.
     pub releases: bool,
     /// The UPF is a router for it, so that its hop limit goes down.
@@ -116,7 +129,7 @@ impl<'a> Meta<'a> {
             port,
             interface: InterfaceId(0),
             network_at: 0,
-            released: false,
+            came: Came::In,
             releases: false,
             routed: false,
             qfi: None,

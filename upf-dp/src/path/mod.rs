@@ -42,7 +42,7 @@ use crate::reason::Reason;
 use crate::slow::{Reassembly, SlowConfig, SlowPath};
 use crate::waiting::Waiting;
 
-pub use meta::{Fate, Key, Meta, Metas, Punt};
+pub use meta::{Came, Fate, Key, Meta, Metas, Punt};
 pub(crate) use mss::Mss;
 pub(crate) use rewrite::put_outer;
 pub(crate) use settle::put_end_marker;
@@ -71,6 +71,8 @@ pub struct Path<P> {
     pub(crate) cells: Arc<WorkerCells>,
     pub(crate) held: Held<P>,
     pub(crate) waiting: Waiting<P>,
+    /// Packets from UE to UE, on their way in again.
+    turned_back: Vec<(u16, P)>,
     pub(crate) slow: SlowPath,
     pub(crate) reassembly: Reassembly<P>,
     identification: u16,
@@ -95,6 +97,9 @@ pub struct Turn<'a, 't, O> {
     pub end: &'t mut WorkerEnd,
 }
 
+/// Packets that turn back at once: those of a burst, and as many errors about them.
+const TURNED_BACK_MAX: usize = 2 * crate::packet::BURST;
+
 /// How many next hops all workers together may name besides what is configured.
 const NAMES_MAX: u16 = 2048;
 
@@ -113,6 +118,7 @@ impl<P: Packet> Path<P> {
             cells,
             held: Held::new(config.held),
             waiting: Waiting::new(),
+            turned_back: Vec::with_capacity(TURNED_BACK_MAX),
             slow: SlowPath::new(&config.slow, config.hz),
             reassembly: Reassembly::new(config.slow.reassembly, config.hz),
             // Workers start apart, so that identifications of one flow's neighbours rarely meet.

@@ -192,7 +192,7 @@ mod tests {
     fn syns_of_a_network_that_wants_it_are_bounded_both_ways() {
         let large = [2, 4, 0x23, 0x28];
         for wanted in [false, true] {
-            let mut bed = Testbed::with_topology(|topology| {
+            let mut bed = Testbed::connected(1, |topology| {
                 topology.networks[0].clamp_mss = wanted;
             });
             let session = bed.install(0, |_| {});

@@ -6,7 +6,7 @@
 
 use session::plan::{Act, Plan, Step};
 
-use super::meta::{Fate, Meta};
+use super::meta::{Came, Fate, Meta};
 use crate::held::Held;
 
 /// Fourth stage: which packets have to line up behind others of their session? Costs nothing while
@@ -17,7 +17,8 @@ pub(super) fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
         return;
     }
     for meta in metas {
-        if let (false, Some((step, plan))) = (meta.released, meta.goes_on())
+        if meta.came != Came::Released
+            && let Some((step, plan)) = meta.goes_on()
             && has_to_line_up(held, plan, step)
         {
             meta.releases = true;

@@ -7,7 +7,7 @@ use session::plan::{Act, Encapsulation, Step};
 use session::{InterfaceId, NextHopId};
 
 use super::Path;
-use super::meta::{Fate, Meta};
+use super::meta::{Came, Fate, Meta};
 use crate::links::{EthernetHeader, InterfaceLink, Links, Target};
 use crate::packet::Packet;
 use crate::reason::Reason;
@@ -24,6 +24,15 @@ struct Exits<'a> {
     names_left: &'a mut u16,
     /// Packets may be larger than the MTU once they are in their tunnel.
     oversize: bool,
+}
+
+/// Why there is no next hop.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// The way goes back, to another UE.
+    Back,
+    /// It goes nowhere.
+    None(Reason),
 }
 
 impl<P: Packet> Path<P> {
@@ -136,16 +145,23 @@ impl Exits<'_> {
             .ok_or(Reason::Undecided)?;
         let fixed: &mut [u8; 20] = user.first_chunk_mut().ok_or(Reason::UserPacket)?;
         let v6 = fixed[0] >> 4 == 6;
-        count_down(fixed);
         let next_hop = if v6 {
-            self.next_hop_v6(link, vrf, user)?
+            self.next_hop_v6(link, vrf, user)
         } else {
             let to = u32::from_be_bytes([fixed[16], fixed[17], fixed[18], fixed[19]]);
-            match link.route_v4(to).ok_or(Reason::NoRoute)? {
-                Target::Via(next_hop) => next_hop,
-                Target::OnLink => self.on_link(vrf, Ipv4Addr::from_bits(to).into())?,
+            match link.routes.v4(to).ok_or(Reason::NoRoute)? {
+                Target::Via(next_hop) => Ok(next_hop),
+                other => self.unusual(other, vrf, Ipv4Addr::from_bits(to).into()),
             }
         };
+        let next_hop = match next_hop {
+            Ok(next_hop) => next_hop,
+            Err(Way::Back) => return turn_back(meta, link, header, v6),
+            Err(Way::None(reason)) => return Err(reason),
+        };
+        if let Some(fixed) = user.first_chunk_mut() {
+            count_down(fixed);
+        }
         meta.fate = self.leave(link, next_hop);
         let mac = self.neighbours.ethernet(next_hop).unwrap_or_default();
         match (header.first_chunk_mut(), link.ethernet.usual(v6)) {
@@ -164,11 +180,22 @@ impl Exits<'_> {
         link: &InterfaceLink,
         vrf: InterfaceId,
         user: &[u8],
-    ) -> Result<NextHopId, Reason> {
+    ) -> Result<NextHopId, Way> {
         let to = wire::array(user, 24).map_or(0, u128::from_be_bytes);
-        match link.route_v6(to).ok_or(Reason::NoRoute)? {
+        match link.routes.v6(to).ok_or(Way::None(Reason::NoRoute))? {
             Target::Via(next_hop) => Ok(next_hop),
-            Target::OnLink => self.on_link(vrf, Ipv6Addr::from_bits(to).into()),
+            other => self.unusual(other, vrf, Ipv6Addr::from_bits(to).into()),
+        }
+    }
+
+    /// Where to, if not by a gateway.
+    #[inline(never)]
+    fn unusual(&mut self, target: Target, vrf: InterfaceId, to: IpAddr) -> Result<NextHopId, Way> {
+        match target {
+            Target::Via(next_hop) => Ok(next_hop),
+            Target::OnLink => self.on_link(vrf, to).map_err(Way::None),
+            Target::Ue => Err(Way::Back),
+            Target::Forbidden => Err(Way::None(Reason::UeToUe)),
         }
     }
 
@@ -195,6 +222,28 @@ impl Exits<'_> {
             .ok_or(Reason::NeighboursFull)?;
         self.neighbours.id(hop).ok_or(Reason::NeighboursFull)
     }
+}
+
+/// Makes a packet for another UE look as if it came from the data network. One hop is counted for
+/// both ways, when it leaves.
+#[cold]
+fn turn_back(
+    meta: &mut Meta<'_>,
+    link: &InterfaceLink,
+    header: &mut [u8],
+    v6: bool,
+) -> Result<(), Reason> {
+    // The other UE's rules send it back to where UEs are.
+    if meta.came == Came::Back {
+        return Err(Reason::NoRoute);
+    }
+    let ether_type = if v6 { wire::IPV6 } else { wire::IPV4 };
+    let own = link.ethernet.source;
+    link.ethernet
+        .write(header, own, ether_type)
+        .ok_or(Reason::Undecided)?;
+    meta.fate = Fate::TurnBack(link.port);
+    Ok(())
 }
 
 /// Leaves `front` octets before the user packet, and none behind it: `length` in all.

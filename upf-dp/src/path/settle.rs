@@ -7,7 +7,7 @@ use session::plan::Encapsulation;
 use session::report::Command;
 use session::{NextHopId, SessionIndex};
 
-use super::{Fate, Meta, Metas, Path, Punt, Turn, put_outer};
+use super::{Came, Fate, Meta, Metas, Own, Path, Punt, TURNED_BACK_MAX, Turn, put_outer};
 use crate::outlet::Outlet;
 use crate::packet::{BURST, Batch, Packet};
 use crate::reason::Reason;
@@ -46,6 +46,9 @@ impl<P: Packet> Path<P> {
         for session in releases {
             self.release(session, turn);
         }
+        if !self.turned_back.is_empty() {
+            self.come_in_again(turn);
+        }
         self.count_held();
     }
 
@@ -65,6 +68,7 @@ impl<P: Packet> Path<P> {
                 Ok(()) => self.cells.port(meta.port).handed_over.add(1),
                 Err(_packet) => self.dropped(meta.port, Reason::HandOverFull),
             },
+            Fate::TurnBack(port) => self.turn_back(port, packet),
             Fate::Punt(Punt::Fragment) => self.fragment(packet, meta, turn),
             Fate::Punt(kind) => {
                 let mut packet = packet;
@@ -88,6 +92,36 @@ impl<P: Packet> Path<P> {
 
     pub(super) fn dropped(&self, port: u16, reason: Reason) {
         self.cells.port(port).drop(reason, 1);
+    }
+
+    // ===== from UE to UE =====
+
+    /// Keeps a frame as if from the data network until the burst is settled.
+    pub(crate) fn turn_back(&mut self, port: u16, packet: P) {
+        if self.turned_back.len() < TURNED_BACK_MAX {
+            self.cells.port(port).turned_back.add(1);
+            self.turned_back.push((port, packet));
+        } else {
+            self.dropped(port, Reason::Undecided);
+        }
+    }
+
+    /// Takes the packets that turned back through the path again. They do so once, and errors about
+    /// them bring on no others.
+    #[cold]
+    fn come_in_again<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
+        while !self.turned_back.is_empty() {
+            let mut batch = Own::<P>::new();
+            let mut metas = Metas::new();
+            let some = self.turned_back.len().min(BURST);
+            for (port, packet) in self.turned_back.drain(..some) {
+                let mut meta = Meta::received(port);
+                meta.came = Came::Back;
+                metas.push(meta);
+                batch.push(packet);
+            }
+            self.run(&mut batch, &mut metas, turn);
+        }
     }
 
     // ===== neighbours =====

@@ -13,7 +13,7 @@ use super::fragment::Whole;
 use super::{nd, turn_round};
 use crate::outlet::Outlet;
 use crate::packet::Packet;
-use crate::path::{Fate, Meta, Path, Turn, is_host};
+use crate::path::{Came, Fate, Meta, Path, Turn, is_host};
 use crate::reason::Reason;
 use crate::wire;
 
@@ -233,6 +233,12 @@ impl<P: Packet> Path<P> {
         let frame = answer.data_mut();
         frame.get_mut(..front)?.copy_from_slice(header);
         turn_round(frame, self.links.port(meta.port)?.mac)?;
+        if meta.came == Came::Back {
+            // Its sender is a UE of ours.
+            self.cells.port(meta.port).made.add(1);
+            self.turn_back(meta.port, answer);
+            return Some(());
+        }
         self.depart(answer, meta.port, Fate::Send(meta.port), turn);
         Some(())
     }

@@ -181,9 +181,9 @@ impl Testbed {
         Self::build(workers, sessions, (slow, 256, mtu), |_| {})
     }
 
-    /// One worker, with a few changes in what it is connected to.
-    pub fn with_topology(change: impl FnOnce(&mut Topology)) -> Self {
-        Self::build(1, 8, (SlowConfig::default(), 256, 1600), change)
+    /// With a few changes in what it is connected to.
+    pub fn connected(workers: u8, change: impl FnOnce(&mut Topology)) -> Self {
+        Self::build(workers, 8, (SlowConfig::default(), 256, 1600), change)
     }
 
     fn build(

@@ -1,7 +1,7 @@
 //! What the UPF of the test bed is connected to.
 
 use session::InterfaceId;
-use session::topology::{Interface, Network, Role, Route, Topology};
+use session::topology::{Interface, Network, Role, Route, Topology, UeToUe};
 
 use super::{N3, N6, N9};
 
@@ -16,7 +16,7 @@ pub fn topology() -> Topology {
         addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
         routes: Vec::new(),
         network_instances: Vec::new(),
-        kernel: false,
+        kernel: None,
     };
     let n3 = interface(
         N3,
@@ -51,6 +51,7 @@ pub fn topology() -> Topology {
         ue_pools,
         mtu: None,
         clamp_mss: false,
+        ue_to_ue: UeToUe::N6,
     };
     Topology {
         gtpu_port: 2152,

@@ -12,6 +12,7 @@
 
 mod hold;
 mod neighbours;
+mod ue_to_ue;
 
 use std::net::Ipv4Addr;
 

@@ -1,0 +1,157 @@
+//! Where a destination lies: the routes of one interface, most specific first.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use session::neighbour::{Neighbours, NextHop};
+use session::topology::{Interface, Topology, UeToUe};
+use session::{InterfaceId, NextHopId};
+
+const ALL_V4: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+const ALL_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
+
+/// The routes of an interface.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    v4: Vec<Prefix<u32>>,
+    v6: Vec<Prefix<u128>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Prefix<T> {
+    value: T,
+    mask: T,
+    length: u8,
+    target: Target,
+}
+
+/// Where a destination is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The destination itself is the neighbour.
+    OnLink,
+    /// By this neighbour.
+    Via(NextHopId),
+    /// To another UE, inside the UPF.
+    Ue,
+    /// To another UE, which is not wanted.
+    Forbidden,
+}
+
+impl Routes {
+    /// Those of `interface`; `kernel_mac` is the Ethernet address of the kernel's end of a TAP.
+    pub(super) fn new(
+        topology: &Topology,
+        interface: &Interface,
+        kernel_mac: Option<[u8; 6]>,
+        neighbours: &Neighbours,
+    ) -> Self {
+        let mut routes = Self::default();
+        match (interface.kernel.as_deref(), kernel_mac) {
+            (Some(own), Some(mac)) => {
+                routes.all_to_the_kernel(interface.id, own, mac, neighbours);
+            }
+            _ => routes.as_configured(interface, neighbours),
+        }
+        for network in &topology.networks {
+            let target = match network.ue_to_ue {
+                UeToUe::Local => Target::Ue,
+                UeToUe::Drop => Target::Forbidden,
+                UeToUe::N6 => continue,
+            };
+            let here = network.interface == interface.id;
+            for pool in network.ue_pools.iter().filter(|_| here) {
+                routes.add(pool.trunc(), target);
+            }
+        }
+        // Most specific first; of equals the one that was written last.
+        let length = std::cmp::Reverse::<u8>;
+        routes.v4.reverse();
+        routes.v4.sort_by_key(|prefix| length(prefix.length));
+        routes.v6.reverse();
+        routes.v6.sort_by_key(|prefix| length(prefix.length));
+        routes
+    }
+
+    fn as_configured(&mut self, interface: &Interface, neighbours: &Neighbours) {
+        for net in &interface.addresses {
+            self.add(net.trunc(), Target::OnLink);
+        }
+        for route in &interface.routes {
+            let hop = NextHop {
+                interface: interface.id,
+                address: route.via,
+            };
+            if let Some(id) = neighbours.id(hop) {
+                self.add(route.to.trunc(), Target::Via(id));
+            }
+        }
+    }
+
+    /// The other end of the wire is the kernel, whatever the destination. Its own addresses may lie
+    /// among those of UEs.
+    fn all_to_the_kernel(
+        &mut self,
+        id: InterfaceId,
+        own: &[IpAddr],
+        mac: [u8; 6],
+        neighbours: &Neighbours,
+    ) {
+        let hop = NextHop {
+            interface: id,
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
+        if let Some(next_hop) = neighbours.id(hop) {
+            neighbours.learn(hop, mac);
+            let own = own.iter().map(|own| IpNet::from(*own));
+            for net in [ALL_V4, ALL_V6].into_iter().chain(own) {
+                self.add(net, Target::Via(next_hop));
+            }
+        }
+    }
+
+    fn add(&mut self, net: IpNet, target: Target) {
+        let length = net.prefix_len();
+        match (net.network(), net.netmask()) {
+            (IpAddr::V4(value), IpAddr::V4(mask)) => {
+                let (value, mask) = (value.to_bits(), mask.to_bits());
+                self.v4.push(Prefix {
+                    value,
+                    mask,
+                    length,
+                    target,
+                });
+            }
+            (IpAddr::V6(value), IpAddr::V6(mask)) => {
+                let (value, mask) = (value.to_bits(), mask.to_bits());
+                self.v6.push(Prefix {
+                    value,
+                    mask,
+                    length,
+                    target,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The most specific route to an IPv4 address.
+    #[inline]
+    pub(crate) fn v4(&self, to: u32) -> Option<Target> {
+        let found = self
+            .v4
+            .iter()
+            .find(|prefix| to & prefix.mask == prefix.value);
+        found.map(|prefix| prefix.target)
+    }
+
+    /// The most specific route to an IPv6 address.
+    #[inline]
+    pub(crate) fn v6(&self, to: u128) -> Option<Target> {
+        let found = self
+            .v6
+            .iter()
+            .find(|prefix| to & prefix.mask == prefix.value);
+        found.map(|prefix| prefix.target)
+    }
+}
