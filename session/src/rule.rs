@@ -18,6 +18,9 @@ pub struct Rules {
     pub seid: Seid,
     /// The UE's addresses, gathered from all PDIs.
     pub ue: UeAddress,
+    /// PDRs without a URR count, too, so that [`Installed::packets`](crate::plan::Installed::packets)
+    /// tells whether packets flow.
+    pub watched: bool,
     /// Packet detection rules, in no order; an id and a [`part`](Pdr::part) are there once.
     pub pdrs: Vec<Pdr>,
     /// Tunnels that stay the session's, whether or not a PDR uses them now.

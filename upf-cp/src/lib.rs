@@ -43,6 +43,7 @@ mod config;
 mod counters;
 mod event;
 mod features;
+mod inactivity;
 mod index;
 mod load;
 mod node;

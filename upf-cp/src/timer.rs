@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     Notice(SessionIndex, Seid),
     /// Extended buffering of the session is over.
     Extended(SessionIndex, Seid),
+    /// Whether packets of the session flow is to be looked at.
+    Inactivity(SessionIndex, Seid),
     /// The path to that GTP-U peer has something to do.
     Path(IpAddr),
     /// Old answers are forgotten.

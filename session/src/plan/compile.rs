@@ -10,9 +10,10 @@ use super::filter::{Filter, framed_sets, values_and_masks};
 use super::ids::check_ids;
 use super::layout::{Keys, Layout};
 use super::{
-    Act, Door, Encapsulation, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, UeMatch,
+    Act, CompileError, Door, Encapsulation, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps,
+    UeMatch,
 };
-use crate::id::{BarId, FarId, PdrId, QerId, SessionIndex, UrrId, WorkerId};
+use crate::id::{QerId, SessionIndex, UrrId, WorkerId};
 use crate::ledger::Ledger;
 use crate::meter::Rate;
 use crate::rule::{
@@ -43,50 +44,6 @@ pub struct Context {
     pub smf: u16,
 }
 
-/// Why rules cannot be compiled. Names the first rule at fault (Failed Rule ID).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CompileError {
-    /// Two rules of one kind have one id.
-    #[error("PDR {0} is there twice")]
-    DuplicatePdr(PdrId),
-    /// Two rules of one kind have one id.
-    #[error("FAR {0} is there twice")]
-    DuplicateFar(FarId),
-    /// Two rules of one kind have one id.
-    #[error("QER {0} is there twice")]
-    DuplicateQer(QerId),
-    /// Two rules of one kind have one id.
-    #[error("URR {0} is there twice")]
-    DuplicateUrr(UrrId),
-    /// Two rules of one kind have one id.
-    #[error("BAR {0} is there twice")]
-    DuplicateBar(BarId),
-    /// A PDR names a FAR that is not there.
-    #[error("PDR {0} refers to FAR {1}, which is not there")]
-    NoFar(PdrId, FarId),
-    /// A PDR names a QER that is not there.
-    #[error("PDR {0} refers to QER {1}, which is not there")]
-    NoQer(PdrId, QerId),
-    /// A PDR names a URR that is not there.
-    #[error("PDR {0} refers to URR {1}, which is not there")]
-    NoUrr(PdrId, UrrId),
-    /// A FAR names a BAR that is not there.
-    #[error("FAR {0} refers to BAR {1}, which is not there")]
-    NoBar(FarId, BarId),
-    /// A PDR has neither an F-TEID nor a UE address (its own or the session's) to be found by.
-    #[error("PDR {0} cannot be found by any packet: it has neither an F-TEID nor a UE address")]
-    NoKey(PdrId),
-    /// The FAR forwards to the core, but no VRF is known.
-    #[error("FAR {0} forwards to the core but names no network of this UPF")]
-    NoVrf(FarId),
-    /// More PDRs or tunnels than a plan can hold.
-    #[error("PDR {0} is one too many")]
-    TooMany(PdrId),
-    /// More tunnels than a plan can hold.
-    #[error("the session has too many tunnels")]
-    TooManyTunnels,
-}
-
 /// What the control side keeps of a session that is in force.
 #[derive(Clone, Debug, Default)]
 pub struct Installed {
@@ -95,6 +52,8 @@ pub struct Installed {
     layout: Layout,
     meters: Meters,
     usages: Usages,
+    /// The counter of PDRs without a URR, while the session is watched.
+    watch: Option<Arc<Ledger>>,
 }
 
 /// Where the policers are, of QERs that have a rate.
@@ -131,11 +90,15 @@ impl Installed {
         check_ids(&rules)?;
         let layout = self.layout.next(&rules)?;
         let (meters, usages) = self.ledgers_for(&rules);
+        let watch = rules
+            .watched
+            .then(|| self.watch.clone().unwrap_or_default());
         let installed = Self {
             rules,
             layout,
             meters,
             usages,
+            watch,
         };
         let plan = installed.plan(context)?;
         let (old, new) = (&self.layout, &installed.layout);
@@ -169,6 +132,15 @@ impl Installed {
     /// The counters of a URR.
     pub fn usage(&self, urr: UrrId) -> Option<&Usage> {
         of(&self.usages, urr).map(|ledger| ledger.usage())
+    }
+
+    /// Packets that have been counted by the URRs there are and, in a session that is watched, for
+    /// PDRs without one. It is another number whenever packets have passed.
+    pub fn packets(&self) -> u64 {
+        let ledgers = self.usages.iter().map(|(_, ledger)| ledger);
+        let counted = ledgers.chain(&self.watch);
+        let packets = counted.map(|ledger| ledger.usage().volume().total_packets());
+        packets.fold(0, u64::wrapping_add)
     }
 
     /// The ledgers that are there go on; a policer and a counter that are new together share one.
@@ -330,7 +302,10 @@ impl Installed {
             let ledger = ledger.ok_or(CompileError::NoUrr(pdr.id, *id))?;
             Ok((*id, Arc::clone(ledger)))
         });
-        let usages = usages.collect::<Result<SmallVec<[_; 2]>, _>>()?;
+        let mut usages = usages.collect::<Result<SmallVec<[_; 2]>, _>>()?;
+        if let (true, Some(watch)) = (usages.is_empty(), &self.watch) {
+            usages.push((UrrId(0), Arc::clone(watch)));
+        }
         let direction = direction(pdr, far);
         let meters = qers.iter().filter_map(|qer| {
             let ledger = of(&self.meters, qer.id)?;

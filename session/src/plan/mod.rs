@@ -8,14 +8,16 @@
 
 mod compile;
 mod encapsulation;
+mod error;
 mod filter;
 mod ids;
 mod layout;
 mod sieve;
 mod step;
 
-pub use compile::{CompileError, Compiled, Context, Installed, ue_of};
+pub use compile::{Compiled, Context, Installed, ue_of};
 pub use encapsulation::Encapsulation;
+pub use error::CompileError;
 use filter::Filter;
 pub use layout::{Keys, Layout};
 use sieve::{LANES, Sieve, Traits};

@@ -136,6 +136,8 @@ impl Node {
         self.predefined.check_establishment(request)?;
         draft.details.network = network_of(self, request);
         draft.make_room(request);
+        let timer = request.user_plane_inactivity_timer;
+        draft.watch(timer, &Installed::default(), self.now);
         let mut translator = self.translator(worker, draft);
         request
             .create_urrs
@@ -190,6 +192,7 @@ impl Node {
         self.counters.established += 1;
         self.arm_usage(index);
         self.arm_activation(index);
+        self.arm_inactivity(index);
     }
 }
 
@@ -207,8 +210,6 @@ fn check_supported(request: &SessionEstablishmentRequest) -> Result<(), Refusal>
         request.dscp_to_ppi_control_informations => pfcp::DscpToPpiControlInformation,
         request.tl_container => pfcp::TlContainer,
         request.moq_control_information => pfcp::MoqControlInformation,
-        request.user_plane_inactivity_timer.filter(|timer| timer.0 > 0)
-            => pfcp::UserPlaneInactivityTimer,
         request.flags.filter(|flags| !flags.without(PfcpSeReqFlags::RESTI).is_empty())
             => PfcpSeReqFlags,
     );

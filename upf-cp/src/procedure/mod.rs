@@ -5,6 +5,7 @@ mod activation;
 mod draft;
 mod establishment;
 mod heartbeat;
+mod inactivity;
 mod modification;
 mod node_report;
 mod operations;

@@ -156,6 +156,7 @@ impl Node {
         let now = self.now;
         let context = self.context(index, (worker, peer));
         let old = self.sessions.get(index).ok_or(gone)?;
+        draft.watch(request.user_plane_inactivity_timer, &old.installed, now);
         let volume = |urr| {
             old.installed
                 .usage(urr)
@@ -254,6 +255,7 @@ impl Node {
         let release = installed
             .as_ref()
             .is_some_and(|new| lets_go(&old.rules, &new.rules));
+        draft.see_activity(old, self.now);
         for (tunnel, next_hop) in markers {
             self.command(worker, Command::EndMarker { tunnel, next_hop });
         }
@@ -281,6 +283,7 @@ impl Node {
         }
         self.arm_usage(index);
         self.arm_activation(index);
+        self.arm_inactivity(index);
     }
 
     pub(crate) fn delete(&mut self, asked: Asked) {
@@ -483,8 +486,6 @@ fn check_supported(request: &SessionModificationRequest) -> Result<(), Refusal> 
         request.dscp_to_ppi_control_information => pfcp::DscpToPpiControlInformation,
         request.tl_containers => pfcp::TlContainer,
         request.moq_control_information => pfcp::MoqControlInformation,
-        request.user_plane_inactivity_timer.filter(|timer| timer.0 > 0)
-            => pfcp::UserPlaneInactivityTimer,
         request.flags.filter(|flags| flags.intersects(unsupported_flags())) => PfcpSmReqFlags,
     );
     Ok(())

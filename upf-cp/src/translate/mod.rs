@@ -23,6 +23,7 @@ use session::{FarId, InterfaceId, PdrId, Publisher, Qfi, Rules, Teid, WorkerId};
 use smallvec::SmallVec;
 
 use crate::applications::Applications;
+use crate::inactivity::Inactivity;
 use crate::refusal::Refusal;
 use crate::ue_pool::{Lease, UePools};
 use crate::usage::UrrControl;
@@ -88,6 +89,17 @@ impl Details {
         }
     }
 
+    /// Whether packets are watched for.
+    pub(crate) fn inactivity(&self) -> Option<Inactivity> {
+        self.rare.as_deref()?.inactivity
+    }
+
+    pub(crate) fn set_inactivity(&mut self, timer: Option<Inactivity>) {
+        if timer.is_some() || self.rare.is_some() {
+            self.rare().inactivity = timer;
+        }
+    }
+
     /// What the session has of address pools.
     pub(crate) fn leases(&self) -> &[Lease] {
         self.rare.as_deref().map_or(&[], |rare| &rare.leases)
@@ -105,6 +117,7 @@ pub(crate) struct Rare {
     timer_ms: Option<u64>,
     /// Of what is held, and the CP function shall hear later.
     pub(crate) notices: Vec<Notice>,
+    inactivity: Option<Inactivity>,
 }
 
 /// A flow of which a packet is held, and when the CP function is to be told.
@@ -123,6 +136,7 @@ impl Rare {
             && self.declared.is_empty()
             && self.leases.is_empty()
             && self.notices.is_empty()
+            && self.inactivity.is_none()
     }
 }
 

@@ -182,6 +182,7 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
     ),
     ("", 164, Done("times_past_and_future_decide_together")),
     ("", 177, Done("a_pool_by_its_name")),
+    ("", 117, Done("a_session_without_packets_is_reported_once")),
     (
         "",
         106,
