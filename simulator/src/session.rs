@@ -57,6 +57,8 @@ pub struct Session {
     pub uplink: UplinkTunnel,
     /// Where the SMF sends what it has for the UE, if the UPF gave it a tunnel for that.
     pub cp_tunnel: Option<UplinkTunnel>,
+    /// Where the next UPF sends downlink packets, at an intermediate UPF.
+    pub core_tunnel: Option<UplinkTunnel>,
     /// Where downlink packets go; `None` while the UE is idle.
     pub gnb: Option<Tunnel>,
     /// The UE's IPv4 address.
@@ -82,6 +84,7 @@ impl Session {
             up_seid: 0,
             uplink,
             cp_tunnel: None,
+            core_tunnel: None,
             gnb: None,
             ue_ipv4: None,
             ue_ipv6: None,

@@ -27,6 +27,7 @@ pub use step::{Act, Step};
 use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId, index};
 use crate::inner::{Inner, Transport};
 use crate::publish::prefetch;
+use crate::rule::Direction;
 use crate::tables::EntryId;
 
 /// A session as its worker sees it: the first steps of its first entrances, which is all that IPv4
@@ -219,11 +220,8 @@ impl Plan {
     }
 
     fn matches(&self, matcher: &Matcher, arrival: &Arrival<'_>, transport: Transport) -> bool {
-        let qfi = matcher.any_qfi
-            || arrival
-                .qfi
-                .is_some_and(|qfi| matcher.qfis >> qfi.get() & 1 == 1);
-        qfi && matcher.ue.is_none_or(|ue| self.ue_matches(ue, arrival))
+        matcher.takes(arrival.qfi)
+            && matcher.ue.is_none_or(|ue| self.ue_matches(ue, arrival))
             && (matcher.filters == 0 || self.filters_match(matcher, arrival, transport))
     }
 
@@ -368,6 +366,25 @@ impl<'a> Entrance<'a> {
         self.step(*entry, place)
     }
 
+    /// The rule by which an End Marker that came in here goes on (TS 29.281, 7.3.2): it is about the
+    /// tunnel, whatever packets the PDRs want in it. So the first counts that leads on to the UE by
+    /// another tunnel, one of the marker's QoS flow if there is one.
+    pub fn onwards(self, qfi: Option<Qfi>) -> Option<&'a Step> {
+        let entry = *self.plan.entry(self.first.door.number)?;
+        let leads_on = |place| {
+            let step = self.step(entry, place);
+            step.filter(|step| step.direction == Direction::Downlink)
+                .filter(|step| matches!(step.act, Act::Tunnel { .. }))
+        };
+        let of_flow = |place: &usize| {
+            let matcher = self.plan.matchers.get(usize::from(entry.first) + place);
+            matcher.is_some_and(|matcher| matcher.takes(qfi))
+        };
+        let all = 0..usize::from(entry.count);
+        let flow = all.clone().filter(of_flow).find_map(leads_on);
+        flow.or_else(|| all.clone().find_map(leads_on))
+    }
+
     /// The step of the PDR at that place of the entrance.
     #[inline]
     fn step(self, entry: Entry, place: usize) -> Option<&'a Step> {
@@ -418,6 +435,12 @@ fn lies_in(set: &[(u128, u128)], bits: u128) -> bool {
 }
 
 impl Matcher {
+    /// Whether it takes packets of that QoS flow.
+    #[inline]
+    fn takes(&self, qfi: Option<Qfi>) -> bool {
+        self.any_qfi || qfi.is_some_and(|qfi| self.qfis >> qfi.get() & 1 == 1)
+    }
+
     /// Where its filters are among those of the plan.
     fn filter_range(&self) -> std::ops::Range<usize> {
         let first = usize::from(self.first_filter);

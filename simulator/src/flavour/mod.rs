@@ -77,6 +77,8 @@ pub struct SessionSpec {
     pub n3_address: Ipv4Addr,
     /// The gNB's tunnel, if it is known from the start (`Flavour::Simple` alone).
     pub gnb: Option<Tunnel>,
+    /// The tunnel to the next UPF: this one is an intermediate UPF (`Flavour::Simple` alone).
+    pub anchor: Option<Tunnel>,
 }
 
 impl Default for SessionSpec {
@@ -92,6 +94,7 @@ impl Default for SessionSpec {
             volume_threshold: None,
             n3_address: Ipv4Addr::UNSPECIFIED,
             gnb: None,
+            anchor: None,
         }
     }
 }
@@ -125,6 +128,7 @@ const BUFFER_AND_NOTIFY: ApplyAction = ApplyAction::BUFF.union(ApplyAction::NOCP
 const UPLINK: u16 = 1;
 /// The PDR and FAR of the downlink, in all flavours but Open5GS.
 const DOWNLINK: u16 = 2;
+pub(crate) const DOWNLINK_PDR: PdrId = PdrId(DOWNLINK);
 
 impl Flavour {
     /// The PDR whose F-TEID the gNB is told.

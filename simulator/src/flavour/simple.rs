@@ -33,19 +33,24 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
         network_instance: instance(),
         ..Default::default()
     };
+    let removal = Some(OuterHeaderRemoval::GTP_U_UDP_IP);
     let downlink = Pdi {
         source_interface: SourceInterface::CORE,
         network_instance: instance(),
+        // From the next UPF by a tunnel, from the data network to the UE's address.
+        local_f_teid: spec.anchor.map(|_| choose),
         ue_ip_addresses: vec![ue_ip(spec, true)],
         ..Default::default()
     };
-    let removal = Some(OuterHeaderRemoval::GTP_U_UDP_IP);
     body.create_pdrs = vec![
         CreatePdr {
             outer_header_removal: removal,
             ..pdr(UPLINK, uplink)
         },
-        pdr(DOWNLINK, downlink),
+        CreatePdr {
+            outer_header_removal: removal.filter(|_| spec.anchor.is_some()),
+            ..pdr(DOWNLINK, downlink)
+        },
     ];
     let to_gnb = CreateFar {
         far_id: FarId(DOWNLINK.into()),
@@ -62,7 +67,11 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
         }),
         ..Default::default()
     };
-    body.create_fars = vec![to_core(UPLINK.into(), instance()), to_gnb];
+    let mut onwards = to_core(UPLINK.into(), instance());
+    if let Some(to) = &mut onwards.forwarding_parameters {
+        to.outer_header_creation = spec.anchor.map(towards);
+    }
+    body.create_fars = vec![onwards, to_gnb];
     body.create_qers = vec![qer(1, spec, Some(ambr(spec)))];
     body.create_urrs = vec![volume_urr(1, spec.volume_threshold.unwrap_or(HUNDRED_MIB))];
     body.pdn_type = Some(pdn_type(spec));

@@ -126,6 +126,13 @@ fn session_of(
         Some(pdr) => Some(chosen(pdr).ok_or(AnswerFault::NoFTeid(pdr.0))?),
         None => None,
     };
+    let core_tunnel = match spec.anchor {
+        Some(_) => {
+            let pdr = flavour::DOWNLINK_PDR;
+            Some(chosen(pdr).ok_or(AnswerFault::NoFTeid(pdr.0))?)
+        }
+        None => None,
+    };
     let mut addresses = response
         .created_pdrs
         .iter()
@@ -145,6 +152,7 @@ fn session_of(
             .seid,
         uplink,
         cp_tunnel,
+        core_tunnel,
         gnb: spec.gnb,
         ue_ipv4,
         ue_ipv6: spec.ue_ipv6,

@@ -277,6 +277,7 @@ pub fn wait(what: &str, log: impl Fn() -> String, mut is_there: impl FnMut() -> 
     }
 }
 
+/// An SMF in the namespace of a UPF at 10.10.4.7, associated with it.
 pub fn associated(middle: &Namespace, upf: &mut Process) -> Smf {
     let mut config = SmfConfig::new("10.10.4.2".parse().unwrap(), "10.10.4.7".parse().unwrap());
     config.t1 = Duration::from_millis(500);

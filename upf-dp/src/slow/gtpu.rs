@@ -5,8 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use arrayvec::ArrayVec;
 use gtpu::{ExtensionType, Header, MessageType};
-use session::inner::Inner;
-use session::plan::{Act, Arrival};
+use session::plan::Act;
 use session::report::Report;
 use session::rule::LocalFTeid;
 use session::{NextHopId, Qfi, Teid};
@@ -150,12 +149,8 @@ impl<P: Packet> Path<P> {
         if entrance.interface() != Some(meta.interface) {
             return UNANSWERED;
         }
-        // It carries no packet: rules that ask for one do not match.
-        let Ok(inner) = Inner::parse(&NO_PACKET) else {
-            return BROKEN;
-        };
-        let step = entrance.classify(&Arrival { inner, qfi });
-        let Some((step, Act::Tunnel { next_hop, .. })) = step.map(|step| (step, step.act)) else {
+        let onwards = entrance.onwards(qfi).map(|step| (step, step.act));
+        let Some((step, Act::Tunnel { next_hop, .. })) = onwards else {
             return Outcome::Consumed;
         };
         self.pass_end_marker(packet, &step.encapsulation, next_hop)
@@ -314,13 +309,6 @@ impl<P: Packet> Path<P> {
         Some(Outcome::Answered)
     }
 }
-
-/// An empty IPv4 packet from nowhere to nowhere.
-const NO_PACKET: [u8; 20] = {
-    let mut header = [0; 20];
-    (header[0], header[3], header[9]) = (0x45, 20, 59);
-    header
-};
 
 /// How long an IP packet to `peer` with that message is.
 fn datagram_length(peer: IpAddr, message: &[u8]) -> usize {

@@ -365,7 +365,8 @@ fn an_end_marker_goes_on_through_a_forwarding_tunnel_and_ends_elsewhere() {
     let forwarding = bed.install(1, |rules| {
         // Indirect data forwarding: from the radio side back to it.
         rules.pdrs.truncate(1);
-        rules.pdrs[0].pdi.ue = None;
+        // What packets it wants does not matter to a marker, which has none.
+        rules.pdrs[0].pdi.qfis = vec![Qfi::new(7).unwrap()];
         rules.fars[0] = Far {
             forwarding: Some(Forwarding {
                 destination: DestinationInterface::Access,
