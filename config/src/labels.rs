@@ -106,3 +106,49 @@ impl fmt::Display for RuleNumber {
         self.0.fmt(f)
     }
 }
+
+/// A network slice (S-NSSAI; TS 23.003, 28.4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slice {
+    /// Slice/Service Type.
+    pub sst: u8,
+    /// Slice Differentiator, 24 bits.
+    pub sd: Option<u32>,
+}
+
+impl Slice {
+    /// The Slice Differentiator that is none.
+    const SD_NONE: u32 = 0xff_ffff;
+
+    fn read(text: &str) -> Option<Self> {
+        let (sst, sd) = match text.split_once('-') {
+            Some((sst, sd)) => (sst, Some(sd)),
+            None => (text, None),
+        };
+        let sd = match sd {
+            Some(digits) if digits.len() == 6 => Some(u32::from_str_radix(digits, 16).ok()?),
+            Some(_) => return None,
+            None => None,
+        };
+        Some(Self {
+            sst: sst.parse().ok()?,
+            sd: sd.filter(|sd| *sd != Self::SD_NONE),
+        })
+    }
+}
+
+impl Scalar for Slice {
+    const EXPECTED: &'static str =
+        "a slice such as 1 or 1-00a1b2: SST from 0 to 255, and SD as six hexadecimal digits";
+
+    fn parse(text: &str, _: Environment<'_>) -> Result<Self, Problem> {
+        Self::read(text).ok_or_else(|| invalid(text, Self::EXPECTED))
+    }
+}
+
+impl fmt::Display for Slice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.sst)?;
+        self.sd.map_or(Ok(()), |sd| write!(f, "-{sd:06x}"))
+    }
+}

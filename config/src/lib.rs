@@ -34,7 +34,7 @@ mod words;
 
 pub use device::{Device, DeviceProblem, LinkName, MemifRole, PciAddress};
 pub use json_schema::json_schema;
-pub use labels::{FlowText, Label, RuleNumber};
+pub use labels::{FlowText, Label, RuleNumber, Slice};
 pub use lcores::Lcores;
 pub use mistakes::{Found, Mistake, Problem};
 pub use origin::{Origin, Setting};

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::sections::sections;
 use crate::{
     Device, FlowText, InterfaceAddress, Label, Lcores, Mtu, Name, NetworkName, NodeId, PeerAddress,
-    Prefix, RuleNumber, VlanId,
+    Prefix, RuleNumber, Slice, VlanId,
 };
 
 pub use crate::words::*;
@@ -166,6 +166,8 @@ sections! {
         interface: Name = required;
         /// The UE addresses whose downlink belongs here. The UPF answers ARP and neighbour discovery for them on a port that asks.
         ue_pools: Vec<Prefix> = "[]";
+        /// Whether SMFs may give UEs addresses that do not lie in `ue_pools`. Where they may not, such a rule is refused. Of several networks behind one interface, all have to say no.
+        ue_outside_pools: bool = "true";
         /// The addresses that UEs are given here, when SMFs leave it to the UPF (UEIP). Without any, addresses are the SMFs' to give.
         ue_allocation: Vec<Allocation> = "[]";
         /// Largest packet towards the data network in octets. Without one: the port's.
@@ -182,6 +184,8 @@ sections! {
         ranges: Vec<Prefix> = required;
         /// UE IP address Pool Identity, by which SMFs may ask for these addresses.
         identity: Option<Name> = "~";
+        /// The slices whose sessions are given these addresses: `1`, or with a Slice Differentiator `1-00a1b2`. Empty: all. An address for a session of another slice is refused, if no other pool has one.
+        slices: Vec<Slice> = "[]";
     }
 
     /// An application.

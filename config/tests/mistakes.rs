@@ -824,6 +824,23 @@ proptest! {
     }
 }
 
+#[test]
+fn slices_are_an_sst_and_six_digits() {
+    let pools = "    ue_pools: [10.46.0.0/16]\n";
+    for bad in ["256", "1-a1b2", "1-00a1b2c", "a", "1-zzzzzz"] {
+        one(
+            pools,
+            &format!(
+                "    ue_pools: [10.46.0.0/16]\n    ue_allocation: [{{ ranges: [10.46.0.0/24], slices: \
+                 [{bad}] }}]\n"
+            ),
+            25,
+            "networks.1.ue_allocation.0.slices.0",
+            "expected a slice such as 1 or 1-00a1b2",
+        );
+    }
+}
+
 // ===== predefined rules =====
 
 /// Appends to the good file, whose log is left out, and expects exactly one mistake.

@@ -67,6 +67,8 @@ pub struct NodeConfig {
     pub ue_pools: Vec<UePool>,
     /// Addresses that no UE is given, with their networks: the kernel's ends of TAP ports.
     pub ue_reserved: Vec<IpNet>,
+    /// Bounds on the addresses that SMFs give.
+    pub ue_bounds: Vec<UeBounds>,
     /// Applications that are known without PFDs, which take their place.
     pub applications: Vec<Application>,
     /// Rules that SMFs activate by name; without any, ADPDP is not announced.
@@ -176,6 +178,26 @@ pub struct UePool {
     pub ranges: Vec<IpNet>,
     /// The UE IP address Pool Identity by which SMFs may ask for it (TS 29.244, 8.2.128).
     pub identity: Option<String>,
+    /// The slices whose sessions have addresses of it; empty is for all.
+    pub slices: Vec<Slice>,
+}
+
+/// A network slice (S-NSSAI; TS 23.003, 28.4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Slice/Service Type.
+    pub sst: u8,
+    /// Slice Differentiator, 24 bits.
+    pub sd: Option<u32>,
+}
+
+/// Where SMFs may give UEs addresses of some networks alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UeBounds {
+    /// The N6 interface.
+    pub vrf: InterfaceId,
+    /// The networks.
+    pub networks: Vec<IpNet>,
 }
 
 /// Bounds on extended buffering (DL Buffering Duration and Suggested Packet Count; TS 29.244,
@@ -325,6 +347,7 @@ impl NodeConfig {
             echo: Echo::default(),
             ue_pools: Vec::new(),
             ue_reserved: Vec::new(),
+            ue_bounds: Vec::new(),
             applications: Vec::new(),
             predefined: PredefinedRules::default(),
         }

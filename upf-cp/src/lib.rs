@@ -65,7 +65,8 @@ mod work;
 
 pub use config::{
     Application, Echo, ExtendedMost, Limits, Move, NodeConfig, PFCP_PORT, PredefinedAction,
-    PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr, UePool,
+    PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr, Slice, UeBounds,
+    UePool,
 };
 pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};

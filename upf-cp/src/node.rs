@@ -116,7 +116,7 @@ impl Node {
             sessions: Sessions::default(),
             applications: Applications::new(&config.applications),
             predefined: Predefined::new(&config.predefined),
-            ue_pools: UePools::new(&config.ue_pools, &config.ue_reserved, &topology),
+            ue_pools: UePools::new(&config, &topology),
             sets: Sets::default(),
             outgoing: Outgoing::new(random.next_u32()),
             work: WorkQueue::default(),

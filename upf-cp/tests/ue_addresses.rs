@@ -32,6 +32,7 @@ fn config() -> NodeConfig {
         vrf: InterfaceId(2),
         ranges: ranges.iter().map(|range| range.parse().unwrap()).collect(),
         identity: identity.map(str::to_owned),
+        slices: vec![],
     };
     NodeConfig {
         ue_pools: vec![
@@ -439,4 +440,93 @@ fn sd_core_leaves_the_address_to_us() {
             .all(|created| created.ue_ip_addresses.len() == 1)
     );
     assert_eq!(world.rules(seid).ue.ipv4, Some(address));
+}
+
+/// Pools of slices: sessions of others have none of their addresses.
+#[test]
+fn a_slice_has_the_addresses_of_its_pools() {
+    let mut config = config();
+    let slice = |sst, sd| upf_cp::Slice { sst, sd };
+    config.ue_pools[1].slices = vec![slice(1, None), slice(2, Some(0x00_a1_b2))];
+    let mut gold = config.ue_pools[1].clone();
+    gold.ranges = vec!["10.45.2.0/30".parse().unwrap()];
+    gold.slices.clear();
+    config.ue_pools = vec![config.ue_pools[1].clone(), gold];
+    let mut world = World::with(config);
+    let Message::AssociationSetupResponse(answer) = world.ask(None, &association()) else {
+        panic!()
+    };
+    // SMFs are told of it.
+    let information = &answer.ue_ip_address_pool_informations[0];
+    let told: Vec<_> = information
+        .s_nssais
+        .iter()
+        .map(|s| (s.sst, s.sd.0))
+        .collect();
+    assert_eq!(told, [(1, 0xff_ffff), (2, 0x00_a1_b2)]);
+    let mut of = |n: u8, slice: Option<(u8, u32)>| {
+        let mut request = leaving(n, chosen_ipv4);
+        request.s_nssai = slice.map(|(sst, sd)| pfcp::SNssai {
+            sst,
+            sd: pfcp::U24(sd),
+        });
+        let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
+            panic!()
+        };
+        let created = answer.created_pdrs.first();
+        let given = created.and_then(|pdr| pdr.ue_ip_addresses.first()?.ipv4);
+        (answer.cause.0, given.map(|address| address.to_string()))
+    };
+    let at = |cause: u8, address: &str| (cause, Some(address.to_owned()));
+    // A Slice Differentiator of all ones is none.
+    assert_eq!(of(1, Some((1, 0xff_ffff))), at(1, "10.45.1.1"));
+    assert_eq!(of(2, Some((2, 0x00_a1_b2))), at(1, "10.45.1.2"));
+    // The slice's own are occupied: there are those of all.
+    assert_eq!(of(3, Some((2, 0x00_a1_b2))), at(1, "10.45.2.1"));
+    assert_eq!(of(4, Some((2, 0xff_ffff))), at(1, "10.45.2.2"));
+    assert_eq!(of(5, None), (79, None));
+}
+
+/// Where the operator wants it so, SMFs give addresses of the pools alone.
+#[test]
+fn addresses_outside_the_bounds_are_refused() {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.ue_bounds = vec![upf_cp::UeBounds {
+        vrf: InterfaceId(2),
+        networks: vec![
+            "10.45.0.0/24".parse().unwrap(),
+            "2001:db8:45::/48".parse().unwrap(),
+        ],
+    }];
+    let mut world = World::with(config);
+    world.associate();
+    let with = |n: u8, address: UeIpAddress| {
+        let mut request = open5gs(n);
+        request.create_pdrs[0].pdi.ue_ip_addresses = vec![address];
+        request
+    };
+    let v4 = |text: &str| ue_ip(text.parse::<Ipv4Addr>().unwrap(), true);
+    let v6 = |text: &str| UeIpAddress {
+        destination: true,
+        ipv6: Some(text.parse().unwrap()),
+        ..Default::default()
+    };
+    for address in [v4("10.45.1.9"), v6("2001:db8:46::1")] {
+        let Message::SessionEstablishmentResponse(answer) =
+            world.ask(Some(0), &with(1, address.clone()))
+        else {
+            panic!()
+        };
+        assert_eq!(answer.cause, Cause::RULE_CREATION_MODIFICATION_FAILURE);
+        assert_eq!(answer.offending_ie, Some(OffendingIe(93)));
+        // Another interface has no bounds.
+        let mut request = with(2, address);
+        request.apn_dnn = Some(pfcp::ApnDnn(pfcp::Octets::labels("ims")));
+        request.create_pdrs[0].pdi.network_instance = Some(labels("ims"));
+        let (seid, _) = world.establish(&request);
+        world.delete(seid);
+    }
+    for (n, address) in [(1, v4("10.45.0.9")), (2, v6("2001:db8:45:1::1"))] {
+        world.establish(&with(n, address));
+    }
 }

@@ -20,7 +20,7 @@ use upf_dp::{
 
 use crate::counts::Counts;
 use crate::ports::Pools;
-use crate::topology::{topology, ue_pools, ue_reserved};
+use crate::topology::{topology, ue_bounds, ue_pools, ue_reserved};
 use crate::{cpus, kernel, ports, rules};
 
 /// How much of its rate a policer lets through at once: a TCP that is policed needs about that
@@ -332,6 +332,7 @@ fn node_config(config: &Config, eal: Eal, topology: &Topology) -> Result<NodeCon
         },
         ue_pools: ue_pools(config, topology),
         ue_reserved: ue_reserved(config).map(|end| end.net()).collect(),
+        ue_bounds: ue_bounds(config, topology),
         applications: rules::applications(config).context("key applications")?,
         predefined: rules::predefined(config).context("key predefined")?,
         ..NodeConfig::new(config.pfcp.address)

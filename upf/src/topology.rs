@@ -103,9 +103,40 @@ pub(crate) fn ue_pools(config: &Config, topology: &Topology) -> Vec<upf_cp::UePo
             vrf: network.interface,
             ranges: allocation.ranges.iter().map(|range| range.net()).collect(),
             identity: allocation.identity.as_ref().map(ToString::to_string),
+            slices: allocation.slices.iter().map(slice).collect(),
         })
     });
     pools.collect()
+}
+
+const fn slice(slice: &config::Slice) -> upf_cp::Slice {
+    upf_cp::Slice {
+        sst: slice.sst,
+        sd: slice.sd,
+    }
+}
+
+/// Where SMFs may give UEs addresses of the pools alone: behind interfaces all of whose networks
+/// want it so.
+pub(crate) fn ue_bounds(config: &Config, topology: &Topology) -> Vec<upf_cp::UeBounds> {
+    let n6 = topology.interfaces.iter();
+    let n6 = n6.filter(|interface| interface.role == Role::N6);
+    let bounds = n6.filter_map(|interface| {
+        let mut networks = config.networks.iter().zip(&topology.networks);
+        let behind: Vec<_> = networks
+            .by_ref()
+            .filter(|(_, network)| network.interface == interface.id)
+            .collect();
+        let bounded = !behind.is_empty() && behind.iter().all(|(own, _)| !own.ue_outside_pools);
+        bounded.then(|| upf_cp::UeBounds {
+            vrf: interface.id,
+            networks: behind
+                .iter()
+                .flat_map(|(_, network)| network.ue_pools.iter().copied())
+                .collect(),
+        })
+    });
+    bounds.collect()
 }
 
 /// Addresses that lie in UE pools and are no UE's: those of the kernel's ends of TAP ports.
@@ -136,6 +167,17 @@ mod tests {
         );
         assert_eq!(pools[0].ranges[0].to_string(), "10.45.128.0/17");
         assert_eq!(pools[0].identity.as_deref(), Some("internet-by-upf"));
+        let slice = |sst, sd| upf_cp::Slice { sst, sd };
+        assert_eq!(
+            pools[0].slices,
+            [slice(1, None), slice(1, Some(0x00_a1_b2))]
+        );
+        assert_eq!(ue_bounds(&loaded.config, &topology), []);
+        let text = text.replace("ue_outside_pools: true", "ue_outside_pools: false");
+        let loaded = config::load(&text, &config::Overrides::default()).unwrap();
+        let bounds = ue_bounds(&loaded.config, &topology);
+        assert_eq!((bounds[0].vrf, bounds.len()), (n6.id, 1));
+        assert_eq!(bounds[0].networks.len(), 2);
         let ends: Vec<String> = ue_reserved(&loaded.config)
             .map(|end| end.address().to_string())
             .collect();

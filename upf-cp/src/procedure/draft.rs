@@ -10,6 +10,7 @@ use session::report::Command;
 use session::{Epoch, Key, PublishError, Publisher, SessionIndex, WorkerId};
 
 use crate::association::PeerId;
+use crate::config::Slice;
 use crate::counters::Limit;
 use crate::node::Node;
 use crate::refusal::Refusal;
@@ -53,6 +54,13 @@ impl Node {
             hz: self.config.hz,
             burst_ms: self.config.burst_ms,
             buffer_packets: self.config.buffer_packets,
+        }
+    }
+
+    /// Keeps the slice of a session, where it says which addresses it has.
+    pub(crate) fn note_slice(&self, draft: &mut Draft, slice: Option<&pfcp::SNssai>) {
+        if let Some(slice) = slice.filter(|_| self.ue_pools.are_sliced()) {
+            draft.details.set_slice(Slice::new(slice));
         }
     }
 

@@ -136,6 +136,7 @@ impl Node {
         self.predefined.check_establishment(request)?;
         draft.details.network = network_of(self, request);
         draft.make_room(request);
+        self.note_slice(draft, request.s_nssai.as_ref());
         let timer = request.user_plane_inactivity_timer;
         draft.watch(timer, &Installed::default(), self.now);
         let mut translator = self.translator(worker, draft);
@@ -159,6 +160,7 @@ impl Node {
             .create_traffic_endpoints
             .iter()
             .try_for_each(|endpoint| translator.create_endpoint(endpoint))?;
+        translator.check_endpoints()?;
         let pdrs = &request.create_pdrs;
         pdrs.iter()
             .try_for_each(|pdr| translator.define_filters(pdr.pdr_id, &pdr.pdi))?;

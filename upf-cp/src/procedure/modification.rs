@@ -145,6 +145,7 @@ impl Node {
             (request.create_urrs.len(), limits.urrs_per_session),
         ])?;
         self.predefined.check_modification(request)?;
+        self.note_slice(draft, request.s_nssai.as_ref());
         // "Reports from the old definition, before updates in the same message."
         let mut reports = self.query(index, request, draft)?;
         let mut removed = Vec::new();
@@ -391,9 +392,6 @@ impl Translator<'_> {
         for ie in &request.remove_pdrs {
             self.remove_pdr(ie.pdr_id)?;
         }
-        for ie in &request.remove_traffic_endpoints {
-            self.remove_endpoint(ie.traffic_endpoint_id)?;
-        }
         for ie in &request.remove_fars {
             self.remove_far(ie.far_id)?;
         }
@@ -459,7 +457,11 @@ impl Translator<'_> {
         for ie in std::mem::take(&mut request.update_pdrs) {
             self.update_pdr(ie)?;
         }
-        Ok(())
+        // PDRs have left by now that do not go with them.
+        for ie in &request.remove_traffic_endpoints {
+            self.remove_endpoint(ie.traffic_endpoint_id)?;
+        }
+        self.check_endpoints()
     }
 }
 

@@ -60,11 +60,6 @@ impl Translator<'_> {
         if self.has_endpoint(id) {
             return Err(owner.refuse::<TrafficEndpointId>());
         }
-        let endpoints = self.draft.details.rare.as_deref();
-        if endpoints.is_some_and(|rare| rare.endpoints.len() >= self.endpoints_max) {
-            let refuse = owner.refuse::<TrafficEndpointId>();
-            return Err(refuse.cause(Cause::NO_RESOURCES_AVAILABLE));
-        }
         let name = ie
             .network_instance
             .as_ref()
@@ -176,6 +171,16 @@ impl Translator<'_> {
             self.draft.remove(pdr);
         }
         Ok(())
+    }
+
+    /// Whether the session may have so many endpoints.
+    pub(crate) fn check_endpoints(&self) -> Result<(), Refusal> {
+        let rare = self.draft.details.rare.as_deref();
+        let endpoints = rare.map_or(&[][..], |rare| &rare.endpoints);
+        endpoints.get(self.endpoints_max).map_or(Ok(()), |over| {
+            let refuse = Owner::Endpoint(over.id).refuse::<TrafficEndpointId>();
+            Err(refuse.cause(Cause::NO_RESOURCES_AVAILABLE))
+        })
     }
 
     pub(super) fn has_endpoint(&self, id: u8) -> bool {

@@ -12,7 +12,8 @@ use crate::refusal::Refusal;
 
 impl Translator<'_> {
     /// Learns the definitions of filters that have an id, before any PDR refers to one by its id
-    /// alone: the order of PDRs in a message means nothing.
+    /// alone: the order of PDRs in a message means nothing. So a message defines a filter once, or
+    /// the same way each time.
     pub(crate) fn define_filters(
         &mut self,
         pdr: pfcp::PdrId,
@@ -25,6 +26,14 @@ impl Translator<'_> {
             }
             let filter = sdf_filter(FailedRuleId::Pdr(pdr), ie)?;
             let filters = &mut self.draft.details.filters;
+            if self.draft.defined.contains(&id) {
+                let same = filters.iter().any(|known| *known == (id, filter.clone()));
+                if same {
+                    continue;
+                }
+                return Err(Refusal::rule::<pfcp::SdfFilter>(FailedRuleId::Pdr(pdr)));
+            }
+            self.draft.defined.push(id);
             match filters.iter_mut().find(|(known, _)| *known == id) {
                 Some((_, known)) => *known = filter,
                 None => filters.push((id, filter)),

@@ -1,6 +1,6 @@
 //! UE addresses: those that SMFs give, and those that they leave to us (TS 29.244, 5.21).
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
 use pfcp::{Cause, UeIpAddress, UeIpAddressPoolIdentity};
@@ -53,11 +53,14 @@ impl Translator<'_> {
         let mut ue = UeAddress::default();
         for ie in ies {
             let given = given_ipv4(ie).map_err(|Unusable| bad)?;
+            let net = given.map(|address| IpNet::from(IpAddr::V4(address)));
+            self.check_given(chooser, net)?;
             let ipv4 = match given {
                 None if ie.choose_ipv4 => ipv4(self.chosen(chooser, Choice::Ipv4)?),
                 given => given,
             };
             let given = given_ipv6(ie).map_err(|Unusable| bad)?;
+            self.check_given(chooser, given.map(IpNet::V6))?;
             let ipv6 = match given {
                 None if ie.choose_ipv6 => {
                     let choice = choice_of_ipv6(ie).map_err(|Unusable| bad)?;
@@ -78,6 +81,15 @@ impl Translator<'_> {
             }
         }
         Ok(Some(ue).filter(|ue| !ue.is_empty()))
+    }
+
+    /// Whether an SMF may give that address, if it gives one.
+    fn check_given(&self, chooser: &Chooser<'_>, net: Option<IpNet>) -> Result<(), Refusal> {
+        if net.is_none_or(|net| self.ue_pools.may_be_given(chooser.vrf, net)) {
+            Ok(())
+        } else {
+            Err(chooser.owner.refuse::<UeIpAddress>())
+        }
     }
 
     /// The address that was chosen for the session before, or one that is free.
@@ -102,6 +114,7 @@ impl Translator<'_> {
             network: network
                 .filter(|network| network.interface == vrf)
                 .map(|network| network.name.as_str()),
+            slice: self.draft.details.slice(),
             identities: chooser.identities,
             ipv6_length: match choice {
                 Choice::Ipv4 => None,
@@ -192,9 +205,7 @@ impl Translator<'_> {
             let (Some(vrf), Some(ue)) = (vrf.or(default), ue) else {
                 continue;
             };
-            let ipv4 = ue
-                .ipv4
-                .map(|address| IpNet::from(std::net::IpAddr::V4(address)));
+            let ipv4 = ue.ipv4.map(|address| IpNet::from(IpAddr::V4(address)));
             for net in ipv4.into_iter().chain(ue.ipv6.map(IpNet::V6)) {
                 if !addresses.iter().any(|(_, there)| *there == net) {
                     addresses.push((vrf, net));

@@ -23,6 +23,7 @@ use session::{FarId, InterfaceId, PdrId, Publisher, Qfi, Rules, Teid, WorkerId};
 use smallvec::SmallVec;
 
 use crate::applications::Applications;
+use crate::config::Slice;
 use crate::inactivity::Inactivity;
 use crate::refusal::Refusal;
 use crate::ue_pool::{Lease, UePools};
@@ -89,6 +90,15 @@ impl Details {
         }
     }
 
+    /// The slice of the session.
+    fn slice(&self) -> Option<Slice> {
+        self.rare.as_deref()?.slice
+    }
+
+    pub(crate) fn set_slice(&mut self, slice: Slice) {
+        self.rare().slice = Some(slice);
+    }
+
     /// Whether packets are watched for.
     pub(crate) fn inactivity(&self) -> Option<Inactivity> {
         self.rare.as_deref()?.inactivity
@@ -118,6 +128,8 @@ pub(crate) struct Rare {
     /// Of what is held, and the CP function shall hear later.
     pub(crate) notices: Vec<Notice>,
     inactivity: Option<Inactivity>,
+    /// The slice, where it says which addresses the session has.
+    slice: Option<Slice>,
 }
 
 /// A flow of which a packet is held, and when the CP function is to be told.
@@ -137,6 +149,7 @@ impl Rare {
             && self.leases.is_empty()
             && self.notices.is_empty()
             && self.inactivity.is_none()
+            && self.slice.is_none()
     }
 }
 
@@ -172,6 +185,8 @@ pub(crate) struct Draft {
     pub(crate) let_go: SmallVec<[Lease; 1]>,
     /// FARs whose old tunnel gets an end marker.
     pub(crate) end_markers: Vec<FarId>,
+    /// SDF filters that this message has defined.
+    pub(crate) defined: Vec<u32>,
     /// Predefined URRs that nothing refers to any more, for their last reports.
     pub(crate) ended_urrs: Vec<UrrControl>,
 }

@@ -3,6 +3,7 @@
 use pfcp::{Cause, FailedRuleId, Update};
 use session::rule::{OuterHeaderRemoval, Pdr, SourceInterface, UeAddress};
 use session::{FarId, PdrId, Precedence, QerId, UrrId};
+use smallvec::SmallVec;
 
 use super::declared::{Declared, qfis};
 use super::lease::Chooser;
@@ -50,8 +51,8 @@ impl Translator<'_> {
                 precedence: Precedence(ie.precedence.0),
                 outer_header_removal,
                 far: FarId(ie.far_id.map_or(0, |far| far.0)),
-                qers: ie.qer_ids.iter().map(|qer| QerId(qer.0)).collect(),
-                urrs: ie.urr_ids.iter().map(|urr| UrrId(urr.0)).collect(),
+                qers: qers(&ie.qer_ids),
+                urrs: urrs(&ie.urr_ids),
                 ..Pdr::default()
             },
             activation: ie.activation_time.map(|at| at.0),
@@ -103,12 +104,12 @@ impl Translator<'_> {
         match ie.urr_ids {
             Update::Keep => {}
             Update::Remove => pdr.urrs.clear(),
-            Update::Set(urrs) => pdr.urrs = urrs.iter().map(|urr| UrrId(urr.0)).collect(),
+            Update::Set(ids) => pdr.urrs = urrs(&ids),
         }
         match ie.qer_ids {
             Update::Keep => {}
             Update::Remove => pdr.qers.clear(),
-            Update::Set(qers) => pdr.qers = qers.iter().map(|qer| QerId(qer.0)).collect(),
+            Update::Set(ids) => pdr.qers = qers(&ids),
         }
         update(&ie.activation_time, &mut declared.activation, |at| {
             Some(at.0)
@@ -274,6 +275,26 @@ impl Translator<'_> {
             Err(owner.refuse::<pfcp::TrafficEndpointId>())
         }
     }
+}
+
+/// QERs, each once: one that came twice would police twice.
+fn qers(ids: &[pfcp::QerId]) -> SmallVec<[QerId; 2]> {
+    each_once(ids.iter().map(|qer| QerId(qer.0)))
+}
+
+/// URRs, each once: one that came twice would count twice.
+fn urrs(ids: &[pfcp::UrrId]) -> SmallVec<[UrrId; 2]> {
+    each_once(ids.iter().map(|urr| UrrId(urr.0)))
+}
+
+pub(super) fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> SmallVec<[T; 2]> {
+    let mut once = SmallVec::new();
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }
 
 /// Whether a PDI says how packets are found.

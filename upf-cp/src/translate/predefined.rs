@@ -15,6 +15,7 @@ use session::{FarId, QerId, UrrId};
 
 use super::Translator;
 use super::declared::Declared;
+use super::pdr::each_once;
 use crate::applications::Applications;
 use crate::config::{
     PredefinedAction, PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr,
@@ -161,16 +162,8 @@ impl Declared {
         if let (true, Some(far)) = (self.without_far, rule.far) {
             part.far = far;
         }
-        for qer in &rule.qers {
-            if !part.qers.contains(qer) {
-                part.qers.push(*qer);
-            }
-        }
-        for urr in &rule.urrs {
-            if !part.urrs.contains(urr) {
-                part.urrs.push(*urr);
-            }
-        }
+        part.qers = each_once(part.qers.into_iter().chain(rule.qers.iter().copied()));
+        part.urrs = each_once(part.urrs.into_iter().chain(rule.urrs.iter().copied()));
         Ok(part)
     }
 

@@ -2,16 +2,20 @@
 
 mod space;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use pfcp::U24;
 use pfcp::wire::Long;
-use pfcp::{NetworkInstance, Octets, UeIpAddressPoolIdentity, UeIpAddressPoolInformation};
+use pfcp::{NetworkInstance, Octets, SNssai, UeIpAddressPoolIdentity, UeIpAddressPoolInformation};
 use session::InterfaceId;
-use session::topology::Topology;
+use session::topology::{Role, Topology};
 
-use crate::config::UePool;
+use crate::config::{NodeConfig, Slice, UeBounds, UePool};
 use space::{Run, Space};
+
+/// The Slice Differentiator that is none.
+const SD_NONE: u32 = 0xff_ffff;
 
 /// Bits of an IPv6 prefix that tell UEs apart: each has a /64 of its own, whatever it asks for.
 const IPV6_UNIT_BITS: u8 = 64;
@@ -31,6 +35,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) vrf: InterfaceId,
     /// The name of the network, if it was named.
     pub(crate) network: Option<&'a str>,
+    /// The slice of the session.
+    pub(crate) slice: Option<Slice>,
     /// Any of these, or any pool if there are none.
     pub(crate) identities: &'a [UeIpAddressPoolIdentity],
     /// The length of an IPv6 prefix; `None` for an IPv4 address.
@@ -57,14 +63,40 @@ struct Pool {
 #[derive(Debug, Default)]
 pub(crate) struct UePools {
     pools: Vec<Pool>,
+    /// Addresses that are no UE's, each with the N6 interface in whose world it is; `None`: in all.
+    taken: Vec<(Option<InterfaceId>, IpAddr)>,
+    bounds: Vec<UeBounds>,
+}
+
+impl Slice {
+    /// The slice of a session. A Slice Differentiator of all ones is none (TS 23.003, 28.4.2).
+    pub(crate) fn new(ie: &SNssai) -> Self {
+        let sd = ie.sd.0;
+        Self {
+            sst: ie.sst,
+            sd: (sd != SD_NONE).then_some(sd),
+        }
+    }
+}
+
+impl From<Slice> for SNssai {
+    fn from(slice: Slice) -> Self {
+        Self {
+            sst: slice.sst,
+            sd: U24(slice.sd.unwrap_or(SD_NONE)),
+        }
+    }
 }
 
 impl UePools {
     /// The pools, without what no UE may be given: our own addresses, gateways, those that are
     /// `reserved`, and the first and the last address of each IPv4 network.
-    pub(crate) fn new(configured: &[UePool], reserved: &[IpNet], topology: &Topology) -> Self {
+    pub(crate) fn new(config: &NodeConfig, topology: &Topology) -> Self {
+        let (configured, reserved) = (&config.ue_pools, &config.ue_reserved);
         let mut pools = Self {
             pools: configured.iter().cloned().map(Pool::new).collect(),
+            taken: taken(config, topology),
+            bounds: config.ue_bounds.clone(),
         };
         let interfaces = topology.interfaces.iter();
         let own = interfaces.flat_map(|interface| {
@@ -87,6 +119,22 @@ impl UePools {
         pools
     }
 
+    /// Whether an SMF may give a UE that address or prefix.
+    pub(crate) fn may_be_given(&self, vrf: Option<InterfaceId>, net: IpNet) -> bool {
+        let is_taken = |(of, address): &(Option<InterfaceId>, IpAddr)| {
+            let here = of.is_none() || vrf.is_none() || *of == vrf;
+            here && net.contains(address)
+        };
+        let mut bounds = self.bounds.iter().filter(|bounds| Some(bounds.vrf) == vrf);
+        !self.taken.iter().any(is_taken)
+            && bounds.all(|bounds| bounds.networks.iter().any(|within| within.contains(&net)))
+    }
+
+    /// Whether there are pools of some slices alone.
+    pub(crate) fn are_sliced(&self) -> bool {
+        self.pools.iter().any(|pool| !pool.config.slices.is_empty())
+    }
+
     /// Whether any address can be given at all.
     pub(crate) const fn is_empty(&self) -> bool {
         self.pools.is_empty()
@@ -99,8 +147,11 @@ impl UePools {
             let named = wanted.network.is_none_or(|name| config.network == name);
             let identity = config.identity.as_deref();
             let mut asked = wanted.identities.iter();
+            let slices = &config.slices;
+            let sliced = wanted.slice.is_some_and(|slice| slices.contains(&slice));
             config.vrf == wanted.vrf
                 && named
+                && (slices.is_empty() || sliced)
                 && (wanted.identities.is_empty()
                     || asked
                         .any(|asked| identity.is_some_and(|own| asked.0.0.as_str() == Some(own))))
@@ -163,6 +214,13 @@ impl UePools {
                 pool_identities: vec![UeIpAddressPoolIdentity(Long(Octets::from(
                     identity.as_bytes(),
                 )))],
+                s_nssais: pool
+                    .config
+                    .slices
+                    .iter()
+                    .copied()
+                    .map(SNssai::from)
+                    .collect(),
                 network_instance: (network != "*")
                     .then(|| NetworkInstance(Octets::from(network.as_bytes()))),
                 ..Default::default()
@@ -209,7 +267,7 @@ impl Pool {
     fn take(&mut self, ipv6_length: Option<u8>) -> Option<IpNet> {
         let Some(length) = ipv6_length else {
             let unit = self.ipv4.take(0)?.first;
-            return Some(IpNet::from(std::net::IpAddr::V4(Ipv4Addr::from_bits(
+            return Some(IpNet::from(IpAddr::V4(Ipv4Addr::from_bits(
                 u32::try_from(unit).ok()?,
             ))));
         };
@@ -219,6 +277,22 @@ impl Pool {
         let address = Ipv6Addr::from_bits(prefix | u128::from(length == 128));
         Some(IpNet::V6(Ipv6Net::new(address, length).ok()?))
     }
+}
+
+/// The addresses that are no UE's: ours, gateways, and those that are reserved. What is on one N6
+/// interface is of no concern behind another.
+fn taken(config: &NodeConfig, topology: &Topology) -> Vec<(Option<InterfaceId>, IpAddr)> {
+    let on_interfaces = topology.interfaces.iter().flat_map(|interface| {
+        let world = (interface.role == Role::N6).then_some(interface.id);
+        let own = interface.addresses.iter().map(IpNet::addr);
+        let all = own.chain(interface.routes.iter().map(|route| route.via));
+        all.map(move |address| (world, address))
+    });
+    let reserved = config.ue_reserved.iter().map(IpNet::addr);
+    let n4 = reserved.chain([config.address]);
+    on_interfaces
+        .chain(n4.map(|address| (None, address)))
+        .collect()
 }
 
 /// Of how many units a prefix is, as a power of two.

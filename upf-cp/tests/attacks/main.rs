@@ -15,6 +15,7 @@
 )]
 
 mod association;
+mod contradictions;
 mod endurance;
 mod filters;
 mod framing;

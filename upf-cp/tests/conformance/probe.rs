@@ -209,6 +209,7 @@ pub(crate) fn announced() -> UpFunctionFeatures {
         vrf: session::InterfaceId(2),
         ranges: vec!["10.45.0.0/24".parse().unwrap()],
         identity: None,
+        slices: vec![],
     });
     let mut world = World::with(config);
     let pfcp::Message::AssociationSetupResponse(answer) = world.ask(None, &association()) else {
