@@ -89,7 +89,7 @@ fn or_null(shape: &mut Value) {
         };
         match shape.get_mut(key) {
             Some(Value::Array(several)) => several.push(null),
-            Some(one @ Value::String(_)) => *one = json!([one.take(), null]),
+            Some(one @ Value::String(_)) => *one = vec![one.take(), null].into(),
             _ => {}
         }
     }

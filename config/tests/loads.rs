@@ -413,6 +413,7 @@ fn the_json_schema_has_every_key_and_no_other() {
         (&1.into(), &65535.into())
     );
     assert_eq!(port["default"], 8805);
+    assert_eq!(port["type"], serde_json::json!(["integer", "null"]));
     let role = in_schema(&schema, "interfaces.N.role");
     assert_eq!(role["enum"], serde_json::json!(["n3", "n9", "n6"]));
     let device = in_schema(&schema, "ports.N.device")["pattern"]

@@ -11,6 +11,7 @@ mod demo;
 mod examine;
 mod logging;
 mod pages;
+mod privileges;
 mod run;
 
 use std::path::PathBuf;
@@ -98,6 +99,8 @@ struct CheckArguments {
 }
 
 fn main() -> ExitCode {
+    // Before there are other threads: each has capabilities of its own.
+    privileges::raise();
     dpdk::Heap::spread_work();
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments.file, &arguments.set),

@@ -5,7 +5,9 @@
     reason = "a command line tool"
 )]
 
+mod deploy;
 mod gate;
+mod image;
 mod run;
 mod setup;
 mod tidy;
@@ -22,6 +24,8 @@ cargo xtask COMMAND
   sim [--seed S] [--steps N] [--only A,B,...]
                        SMFs, a bad network, restarts and damage against the N4 node, in virtual time
   gate [record]        count instructions per packet (callgrind); fails at 3 % above the record
+  deploy               check the Helm chart, the systemd unit and the JSON Schema
+  image [BINARY]       assemble the root file system of the container image, and run it
   bench                measure the packet path and the codec (docs/performance.md)
 ";
 
@@ -37,6 +41,8 @@ fn main() -> Result<()> {
         "test" => run::test(),
         "demo" => run::demo(rest),
         "sim" => run::sim(rest),
+        "deploy" => deploy::deploy(),
+        "image" => image::image(rest.first().map(String::as_str)),
         "bench" => run::bench(),
         "gate" => gate::gate(rest.first().is_some_and(|word| word == "record")),
         "help" | "--help" | "-h" => {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{setup, tidy};
+use crate::{deploy, image, setup, tidy};
 
 /// Everything that is to hold on every commit.
 pub(crate) fn test() -> Result<()> {
@@ -22,6 +22,8 @@ pub(crate) fn test() -> Result<()> {
     ])?;
     // The binary that the namespace tests start.
     cargo(&["build", "--package", "upf"])?;
+    deploy::deploy()?;
+    image::test()?;
     cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 
@@ -91,11 +93,11 @@ pub(crate) fn bench() -> Result<()> {
     Ok(())
 }
 
-fn target_directory() -> std::path::PathBuf {
+pub(crate) fn target_directory() -> std::path::PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), Into::into)
 }
 
-fn cargo(arguments: &[&str]) -> Result<()> {
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     println!("+ cargo {}", arguments.join(" "));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)

@@ -74,8 +74,7 @@ pub(crate) fn install(for_tests: bool) -> Result<()> {
 }
 
 fn apt(arguments: &[&str]) -> Result<()> {
-    let root = output("id", &["-u"]).is_some_and(|id| id.trim() == "0");
-    let mut command = if root {
+    let mut command = if is_root() {
         Command::new("apt-get")
     } else {
         let mut command = Command::new("sudo");
@@ -94,6 +93,11 @@ fn apt(arguments: &[&str]) -> Result<()> {
         arguments.join(" ")
     );
     Ok(())
+}
+
+/// Whether this is root.
+pub(crate) fn is_root() -> bool {
+    output("id", &["-u"]).is_some_and(|id| id.trim() == "0")
 }
 
 fn is_installed(package: &str) -> bool {

@@ -1,0 +1,80 @@
+//! What deploys the UPF: the chart by Helm's own engine, the unit by systemd's own check.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::run::{cargo, target_directory};
+use crate::setup;
+
+/// The most exposure of the service, in tenths, that is let pass (`systemd-analyze security`).
+const EXPOSURE_MAX: &str = "30";
+
+/// Checks the unit, the chart and the JSON Schema with the binary of this build.
+pub(crate) fn deploy() -> Result<()> {
+    cargo(&["build", "--package", "upf"])?;
+    let binary = std::path::absolute(target_directory().join("debug/upf"))?;
+    unit(&binary)?;
+    let python = environment()?;
+    run(Command::new(python).arg("deploy/check.py").arg(binary))
+}
+
+/// systemd understands every line of the unit, and counts it as little exposed.
+fn unit(binary: &Path) -> Result<()> {
+    setup::require("systemd")?;
+    let text = std::fs::read_to_string("deploy/systemd/upf.service")?;
+    let unit = target_directory().join("upf.service");
+    // The check wants the program to be there.
+    std::fs::write(
+        &unit,
+        text.replace("/usr/bin/upf", &binary.display().to_string()),
+    )?;
+    let verified = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&unit)
+        .output()
+        .context("could not start systemd-analyze")?;
+    // What it does not understand it only complains about.
+    let complaints = String::from_utf8_lossy(&verified.stderr).into_owned();
+    ensure!(
+        verified.status.success() && !complaints.contains("upf.service"),
+        "systemd does not take deploy/systemd/upf.service:\n{complaints}"
+    );
+    let threshold = format!("--threshold={EXPOSURE_MAX}");
+    run(Command::new("systemd-analyze")
+        .args(["security", "--no-pager", "--offline=true", &threshold])
+        .arg(&unit)
+        .stdout(std::process::Stdio::null()))?;
+    println!("systemd takes the unit, and sees less than {EXPOSURE_MAX} tenths of exposure");
+    Ok(())
+}
+
+/// The Python environment of `deploy/check.py`, made once for each list of packages.
+fn environment() -> Result<PathBuf> {
+    let place = target_directory().join("deploy-venv");
+    let python = place.join("bin/python");
+    let wanted = std::fs::read_to_string("deploy/requirements.txt")?;
+    let mark = place.join("requirements.txt");
+    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    setup::require("python3-venv")?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
+    run(Command::new(&python).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--requirement",
+        "deploy/requirements.txt",
+    ]))?;
+    std::fs::write(mark, wanted)?;
+    Ok(python)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
