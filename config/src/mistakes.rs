@@ -246,6 +246,9 @@ pub enum Problem {
     /// Which packets go from UE to UE is told by the pools.
     #[error("`{0}` needs to know which addresses are those of UEs, found no ue_pools")]
     UeToUeWithoutPools(&'static str),
+    /// A name server that a Router Advertisement cannot tell of.
+    #[error("expected up to 8 name servers with IPv6 addresses, found {0} as well")]
+    NameServer(std::net::IpAddr),
     /// No interface on which a tunnel could end.
     #[error("no interface has the role n3 or n9, expected at least one")]
     NoAccess,
@@ -415,6 +418,9 @@ impl Problem {
             Self::TooManyFlows { .. } => "make several of it, or write wider ones",
             Self::Empty { .. } => "add one, or remove the whole",
             Self::UeToUeWithoutPools(_) => "list the network's UE addresses in ue_pools",
+            Self::NameServer(_) => {
+                "leave it out: UEs learn of IPv4 name servers from the SMF, in the PDU session's options"
+            }
             Self::NoAccess => "add an interface with `role: n3` and an address",
             Self::NoAddress { .. } => "add the address that gNBs or other UPFs send to",
             Self::RepeatedAddress { .. } => {

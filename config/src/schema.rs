@@ -176,6 +176,20 @@ sections! {
         clamp_mss: bool = "false";
         /// What becomes of packets from one UE to another, that is, to an address of `ue_pools`: `n6` sends them out on N6 like all others; `local` gives them to the other UE inside the UPF, by the rules of both sessions; `drop` drops them.
         ue_to_ue: UeToUe = "n6";
+        /// Tell UEs with an IPv6 prefix of their router: for SMFs that do not do so themselves. UEs are told when they can be reached first, when they ask, and from time to time. What an SMF takes for itself by its rules it answers.
+        router_advertisements: Option<RouterAdvertisements> = "~";
+    }
+
+    /// Router Advertisements to UEs (RFC 4861). The prefix is that of the session, and lasts as long.
+    pub struct RouterAdvertisements {
+        /// Seconds for which the UPF is the UE's router. 0: it is none, and just tells the prefix.
+        lifetime_s: u32 = "9000" in 0..=65_535;
+        /// Seconds between two that nobody asked for; 0 sends one at the start alone. Idle UEs are not woken by them.
+        interval_s: u32 = "0" in 0..=86_400;
+        /// Largest packet that the UE may send, in octets. Without one: the network's `mtu`.
+        mtu: Option<Mtu> = "~";
+        /// IPv6 addresses of name servers (RFC 8106), 8 at most.
+        dns: Vec<IpAddr> = "[]";
     }
 
     /// Addresses that UEs are given here.

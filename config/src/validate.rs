@@ -11,6 +11,9 @@ use crate::reader::{Places, join};
 use crate::schema::{Config, Interface, Network, Port, Role, UeToUe};
 use crate::{Device, Host, Lcores, Mistake, Problem, similar};
 
+/// How many name servers UEs are told of.
+const NAME_SERVERS_MAX: usize = 8;
+
 /// What is allowed, but seldom meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -342,6 +345,14 @@ impl<'a> Check<'a> {
         if network.ue_to_ue != UeToUe::N6 && network.ue_pools.is_empty() {
             let problem = Problem::UeToUeWithoutPools(network.ue_to_ue.word());
             self.mistake(&join(key, "ue_to_ue"), problem);
+        }
+        let advertised = network.router_advertisements.iter();
+        let servers = advertised.flat_map(|router| &router.dns);
+        for (index, server) in servers.enumerate() {
+            if server.is_ipv4() || index >= NAME_SERVERS_MAX {
+                let key = format!("{key}.router_advertisements.dns.{index}");
+                self.mistake(&key, Problem::NameServer(*server));
+            }
         }
         if network.ue_pools.is_empty() {
             self.warn(Warning::NoPool {

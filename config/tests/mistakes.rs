@@ -948,3 +948,24 @@ fn the_way_from_ue_to_ue_needs_to_know_the_ues() {
         "one of n6, local, drop",
     );
 }
+
+#[test]
+fn router_advertisements_tell_of_ipv6_name_servers() {
+    let pools = "ue_pools: [10.46.0.0/16]";
+    let with = |dns: &str| format!("{pools}\n    router_advertisements: {{ dns: [{dns}] }}");
+    let key = "networks.1.router_advertisements.dns.0";
+    let says = "found 10.0.0.53 as well; leave it out";
+    let line = 2 + GOOD.lines().position(|line| line.contains(pools)).unwrap();
+    one(pools, &with("10.0.0.53"), line as u64, key, says);
+    let nine = ["2001:db8::53"; 9]
+        .map(|server| format!("\"{server}\""))
+        .join(", ");
+    let key = "networks.1.router_advertisements.dns.8";
+    one(
+        pools,
+        &with(&nine),
+        line as u64,
+        key,
+        "up to 8 name servers",
+    );
+}

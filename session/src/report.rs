@@ -83,6 +83,11 @@ pub enum Command {
         /// Where its frames went.
         next_hop: NextHopId,
     },
+    /// Tell the UE of its router and prefix, if its network says so (RFC 4861, 4.2).
+    Advertise {
+        /// The session.
+        session: SessionIndex,
+    },
     /// Send an Echo Request (TS 29.281, 7.2.1), and tell when.
     Echo {
         /// To whom.

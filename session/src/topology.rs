@@ -1,9 +1,9 @@
 //! What the UPF is connected to: interfaces, data networks, routes. Made from the configuration,
 //! read by both sides.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use crate::id::InterfaceId;
 
@@ -68,6 +68,21 @@ pub struct Network {
     pub clamp_mss: bool,
     /// What becomes of packets from one of its UEs to an address of its UE pools.
     pub ue_to_ue: UeToUe,
+    /// Its UEs are told their prefix by the UPF, not by the SMF.
+    pub router: Option<RouterAdvertisements>,
+}
+
+/// What UEs learn from their router (RFC 4861, 4.2) besides their prefix, which lasts for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouterAdvertisements {
+    /// For how many seconds it is their router.
+    pub lifetime_s: u16,
+    /// The largest packet that they may send.
+    pub mtu: Option<u16>,
+    /// Name servers (RFC 8106).
+    pub dns: Vec<Ipv6Addr>,
+    /// Seconds between two unasked ones; 0 for one at the start alone.
+    pub interval_s: u32,
 }
 
 /// The way from UE to UE.
@@ -91,6 +106,15 @@ pub struct Topology {
     pub interfaces: Vec<Interface>,
     /// Data networks.
     pub networks: Vec<Network>,
+}
+
+impl Network {
+    /// Whether it lies behind `vrf`, and tells UEs with that prefix of their router itself.
+    pub fn advertises(&self, vrf: InterfaceId, prefix: Ipv6Net) -> bool {
+        let within = |pool: &IpNet| pool.contains(&IpNet::V6(prefix));
+        let is_its_own = self.ue_pools.is_empty() || self.ue_pools.iter().any(within);
+        self.router.is_some() && self.interface == vrf && is_its_own
+    }
 }
 
 impl Interface {
@@ -146,6 +170,12 @@ impl Topology {
             .iter()
             .find(|network| network.name.eq_ignore_ascii_case(name));
         named.or_else(|| self.networks.iter().find(|network| network.name == "*"))
+    }
+
+    /// The network behind `vrf` that tells UEs with that prefix of their router itself, if so.
+    pub fn advertises(&self, vrf: InterfaceId, prefix: Ipv6Net) -> Option<&Network> {
+        let mut networks = self.networks.iter();
+        networks.find(|network| network.advertises(vrf, prefix))
     }
 
     /// The interface with GTP-U by which a tunnel's peer is reached, and the neighbour on the way:

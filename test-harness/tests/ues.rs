@@ -86,6 +86,36 @@ fn ues_do_not_reach_each_other_where_that_is_forbidden() {
     network.finish();
 }
 
+/// The UE's kernel makes its address of what the UPF tells it, and finds its way.
+#[test]
+fn a_ue_makes_its_address_of_what_the_upf_tells_it() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::with(Setup {
+        network: "    router_advertisements: { lifetime_s: 600, dns: [\"2001:db8:6::1\"] }",
+        ..Setup::default()
+    });
+    // Its SMF tells nobody of routers.
+    let session = network.attach_unaware();
+    let has = |what: &[&str], text: &str| network.ran.ip(what).unwrap().contains(text);
+    network.wait("address", |_| {
+        has(&["-6", "address", "show", "dev", "ue0"], "2001:db8:cafe:1:")
+    });
+    assert!(has(&["-6", "route"], "default via fe80::1 dev ue0"));
+    let mtu = ["/proc/sys/net/ipv6/conf/ue0/mtu"];
+    assert_eq!(network.ran.run("cat", &mtu).unwrap().trim(), "1400");
+    network.ping("ue0", SERVER6, 2, &[]);
+    assert_eq!(
+        network.ping("ue0", SERVER6, 5, &[]),
+        5,
+        "{}",
+        network.upf.log()
+    );
+    network.smf.delete(session).unwrap();
+    network.finish();
+}
+
 /// The data networks, each in a VRF, give their UEs and hosts the same addresses.
 #[test]
 fn two_data_networks_with_the_same_addresses_do_not_meet() {

@@ -228,6 +228,7 @@ impl Node {
             Timer::Release(peer) => self.release_due(peer),
             Timer::Usage(session, seid) => self.usage_due(session, seid),
             Timer::Activation(session, seid) => self.activation_due(session, seid),
+            Timer::Advertise(session, seid) => self.advertisement_due(session, seid),
             Timer::Notice(session, seid) => self.notice_due(session, seid),
             Timer::Extended(session, seid) => self.extended_due(session, seid),
             Timer::Inactivity(session, seid) => self.inactivity_due(session, seid),

@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     Usage(SessionIndex, Seid),
     /// A PDR of the session wakes or falls asleep.
     Activation(SessionIndex, Seid),
+    /// The UE of the session is told of its router once more.
+    Advertise(SessionIndex, Seid),
     /// Packets of the session have been held for as long as the CP function did not want to hear.
     Notice(SessionIndex, Seid),
     /// Extended buffering of the session is over.

@@ -15,7 +15,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use pfcp::{Addresses, Cause, FTeid, OuterHeader, OuterHeaderCreation};
 use session::InterfaceId;
 use session::neighbour::NextHop;
-use session::topology::{Route, Topology};
+use session::report::Command;
+use session::topology::{Route, RouterAdvertisements, Topology};
 use support::*;
 use upf_cp::NodeConfig;
 
@@ -141,4 +142,72 @@ fn a_tunnel_over_ipv6_has_both_ends_there() {
     assert_eq!(tunnel(&mut world_v6, far), Some(there));
     // Without an address of that family nothing could be sent from.
     assert_eq!(tunnel(&mut world(&addresses[..1]), to_gnb), None);
+}
+
+/// How often the UE of a session was told of its router since the last time.
+fn advertised(world: &mut World) -> usize {
+    let commands = std::mem::take(&mut world.commands);
+    let is_advertisement =
+        |(_, command): &(_, Command)| matches!(command, Command::Advertise { .. });
+    commands.iter().filter(|one| is_advertisement(one)).count()
+}
+
+/// A world whose data network tells UEs of their router every ten minutes, or not at all.
+fn advertising(wanted: bool) -> World {
+    let mut topology = topology();
+    let network = &mut topology.networks[0];
+    network.ue_pools.push("2001:db8:cafe::/48".parse().unwrap());
+    network.router = wanted.then(|| RouterAdvertisements {
+        interval_s: 600,
+        ..RouterAdvertisements::default()
+    });
+    let mut world = World::seeded(NodeConfig::new(ip(UPF)), topology, 1, 64);
+    world.associate();
+    world
+}
+
+/// A session with an IPv6 prefix of that network.
+fn with_prefix(prefix: &str) -> pfcp::SessionEstablishmentRequest {
+    let mut request = open5gs(9);
+    let ue = &mut request.create_pdrs[0].pdi.ue_ip_addresses[0];
+    ue.ipv6 = prefix.parse().ok();
+    request
+}
+
+#[test]
+fn a_ue_is_told_of_its_router_when_it_is_reached_first_and_from_time_to_time() {
+    let mut world = advertising(true);
+    let (seid, _) = world.establish(&with_prefix("2001:db8:cafe:9::1"));
+    assert_eq!(advertised(&mut world), 0, "nothing leads to it yet");
+    world.modify(seid, &activate(7, "10.10.3.101"));
+    assert_eq!(advertised(&mut world), 1);
+    // Not again when it wakes or moves.
+    world.modify(seid, &idle());
+    world.modify(seid, &activate(8, "10.10.3.102"));
+    assert_eq!(advertised(&mut world), 0);
+    world.pass(601_000);
+    assert_eq!(advertised(&mut world), 1);
+    world.pass(601_000);
+    assert_eq!(advertised(&mut world), 1);
+    world.delete(seid);
+    world.pass(1_300_000);
+    assert_eq!(advertised(&mut world), 0);
+}
+
+#[test]
+fn nobody_else_is_told_of_a_router() {
+    for (wanted, prefix) in [
+        (false, "2001:db8:cafe:9::1"),
+        // Of no pool.
+        (true, "2001:db8:beef:9::1"),
+    ] {
+        let mut world = advertising(wanted);
+        let (seid, _) = world.establish(&with_prefix(prefix));
+        world.modify(seid, &activate(7, "10.10.3.101"));
+        assert_eq!(advertised(&mut world), 0, "{wanted} {prefix}");
+    }
+    let mut world = advertising(true);
+    let (seid, _) = world.establish(&open5gs(9));
+    world.modify(seid, &activate(7, "10.10.3.101"));
+    assert_eq!(advertised(&mut world), 0, "no prefix");
 }

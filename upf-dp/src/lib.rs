@@ -22,7 +22,7 @@
 //! | rewrite | `path/rewrite.rs` | old headers off, new ones on, the next hop's Ethernet address |
 //! | settle | `path/settle.rs` | every packet goes where its [`Fate`] says, from UE to UE once more through all stages; between bursts commands, held packets, neighbours |
 //! | hold | `path/hold.rs` | packets that wait for their UE: bounds, reports, release, expiry |
-//! | slow path | `slow/` | ARP, neighbour discovery, ICMP echo, GTP-U signalling, Error Indications: answered in the packet's own buffer, bounded per second |
+//! | slow path | `slow/` | ARP, neighbour and router discovery, ICMP echo, GTP-U signalling, Error Indications: answered in the packet's own buffer, bounded per second |
 //!
 //! # Rules of the path
 //!

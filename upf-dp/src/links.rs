@@ -2,13 +2,14 @@
 //! where a destination lies. Made at start, then only read.
 
 mod own;
+mod router;
 mod routes;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use session::InterfaceId;
 use session::neighbour::Neighbours;
 use session::topology::{Interface, Network, Role, Topology};
@@ -17,6 +18,7 @@ use crate::path::Mss;
 use crate::wire;
 
 pub use own::OwnAddresses;
+pub(crate) use router::Router;
 pub(crate) use routes::{Routes, Target};
 
 /// Octets of a tunnel's headers with a PDU session container: IP, UDP, GTP-U and its extension.
@@ -41,6 +43,8 @@ pub struct Links {
     interfaces: Box<[InterfaceLink]>,
     own: OwnAddresses,
     clamps_mss: bool,
+    /// What UEs are told of their router: by VRF and pools, and as octets.
+    routers: Box<[Router]>,
 }
 
 #[derive(Debug)]
@@ -135,7 +139,19 @@ impl Links {
             clamps_mss: interfaces.iter().any(|link| link.mss.is_some()),
             interfaces,
             own,
+            routers: Router::all(topology),
         }
+    }
+
+    /// What UEs with that prefix in that VRF are told of their router.
+    pub(crate) fn router(&self, vrf: InterfaceId, prefix: Ipv6Net) -> Option<&Router> {
+        let mut routers = self.routers.iter();
+        routers.find(|router| router.serves(vrf, prefix))
+    }
+
+    /// Whether any network tells its UEs of their router.
+    pub(crate) const fn has_routers(&self) -> bool {
+        !self.routers.is_empty()
     }
 
     /// Whether any network wants TCP segments bounded.

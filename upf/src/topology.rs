@@ -1,8 +1,10 @@
 //! From the configuration to what both sides know of the network.
 
+use std::net::IpAddr;
+
 use config::schema::{Config, Role as ConfiguredRole, UeToUe as ConfiguredUeToUe};
 use session::InterfaceId;
-use session::topology::{Interface, Network, Role, Route, Topology, UeToUe};
+use session::topology::{Interface, Network, Role, Route, RouterAdvertisements, Topology, UeToUe};
 
 /// The topology that `config` describes. Ports are numbered in the order of the configuration.
 pub fn topology(config: &Config) -> Topology {
@@ -77,11 +79,26 @@ fn network(config: &Config, network: &config::schema::Network) -> Network {
         mtu: network.mtu.map(config::Mtu::get),
         clamp_mss: network.clamp_mss,
         ue_to_ue: ue_to_ue(network.ue_to_ue),
+        router: network.router_advertisements.as_ref().map(router),
     }
 }
 
 fn number(position: usize) -> u8 {
     u8::try_from(position).unwrap_or(u8::MAX)
+}
+
+fn router(configured: &config::schema::RouterAdvertisements) -> RouterAdvertisements {
+    let dns = configured.dns.iter().filter_map(|server| match server {
+        IpAddr::V6(server) => Some(*server),
+        // Refused when the configuration was read.
+        IpAddr::V4(_) => None,
+    });
+    RouterAdvertisements {
+        lifetime_s: u16::try_from(configured.lifetime_s).unwrap_or(u16::MAX),
+        mtu: configured.mtu.map(config::Mtu::get),
+        dns: dns.collect(),
+        interval_s: configured.interval_s,
+    }
 }
 
 const fn ue_to_ue(configured: ConfiguredUeToUe) -> UeToUe {

@@ -24,6 +24,10 @@ use sieve::{LANES, Sieve, Traits};
 use step::Door;
 pub use step::{Act, Step};
 
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+
 use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId, index};
 use crate::inner::{Inner, Transport};
 use crate::publish::prefetch;
@@ -300,6 +304,24 @@ impl Plan {
     #[inline]
     const fn prefix_has(&self, address: u128) -> bool {
         self.ue_v6_mask != 0 && address & self.ue_v6_mask == self.ue_v6
+    }
+
+    /// The UE's IPv6 prefix.
+    pub const fn ue_prefix(&self) -> Option<Ipv6Net> {
+        // Lossless: there are at most 128.
+        let [length, ..] = self.ue_v6_mask.leading_ones().to_le_bytes();
+        match Ipv6Net::new(Ipv6Addr::from_bits(self.ue_v6), length) {
+            Ok(prefix) if length > 0 => Some(prefix),
+            _ => None,
+        }
+    }
+
+    /// The VRF that the UE's packets leave by, of its first rule that has one.
+    pub fn vrf(&self) -> Option<InterfaceId> {
+        self.steps().find_map(|step| match step.act {
+            Act::Route { vrf } => Some(vrf),
+            _ => None,
+        })
     }
 
     /// The steps, for explanations and statistics: those of an entrance side by side, best

@@ -169,6 +169,21 @@ impl Network {
         number
     }
 
+    /// A session whose UE has no address but what it makes of its router's advertisements.
+    pub fn attach_unaware(&mut self) -> u32 {
+        let spec = SessionSpec {
+            ue_ipv6: Some(UE6.parse().unwrap()),
+            ..Default::default()
+        };
+        let number = self.smf.establish(spec).unwrap();
+        self.smf.activate(number, Outer::V4.tunnel()).unwrap();
+        let uplink = self.smf.sessions().get(number).unwrap().uplink;
+        let folder = self.folder.path();
+        self.ran.start(GNB, Outer::V4.upf(), uplink.teid, folder);
+        self.ran.up("ue0").unwrap();
+        number
+    }
+
     /// Moves the UE to the gNB of that family.
     pub fn move_to(&mut self, session: u32, outer: Outer) {
         self.ran.stop();

@@ -194,6 +194,7 @@ impl Node {
         self.counters.established += 1;
         self.arm_usage(index);
         self.arm_activation(index);
+        self.advertise_if_new(index, false);
         self.arm_inactivity(index);
     }
 }

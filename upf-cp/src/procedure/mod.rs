@@ -2,6 +2,7 @@
 //! [`Node`](crate::Node).
 
 mod activation;
+mod advertise;
 mod draft;
 mod establishment;
 mod heartbeat;

@@ -13,6 +13,7 @@ use session::report::Command;
 use session::rule::Action;
 use session::{Epoch, FarId, NextHopId, Pdr, Rules, Seid, SessionIndex, UrrId};
 
+use super::advertise::is_reached;
 use super::draft::{Answered, check_counts, compile, publish};
 use super::establishment::not_supported;
 use super::operations::check_one_operation_each;
@@ -257,6 +258,7 @@ impl Node {
             .as_ref()
             .is_some_and(|new| lets_go(&old.rules, &new.rules));
         draft.see_activity(old, self.now);
+        let could_be_reached = is_reached(&old.rules);
         for (tunnel, next_hop) in markers {
             self.command(worker, Command::EndMarker { tunnel, next_hop });
         }
@@ -284,6 +286,7 @@ impl Node {
         }
         self.arm_usage(index);
         self.arm_activation(index);
+        self.advertise_if_new(index, could_be_reached);
         self.arm_inactivity(index);
     }
 

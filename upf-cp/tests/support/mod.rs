@@ -74,6 +74,7 @@ pub fn topology() -> Topology {
         mtu: None,
         clamp_mss: false,
         ue_to_ue: session::topology::UeToUe::N6,
+        router: None,
     };
     Topology {
         gtpu_port: 2152,

@@ -3,22 +3,38 @@
 use session::inner::Inner;
 use session::plan::{Act, Arrival, Entrance};
 
-use super::meta::{Fate, Meta};
-use crate::links::OwnAddresses;
+use super::meta::{Fate, Meta, Punt};
+use crate::links::{Links, OwnAddresses};
 use crate::packet::Packet;
 use crate::reason::Reason;
+use crate::slow::is_solicitation;
 use crate::wire;
 
 /// Third stage: which rule?
 #[inline(never)]
-pub(super) fn classify<P: Packet>(own: &OwnAddresses, packets: &[P], metas: &mut [Meta<'_>]) {
+pub(super) fn classify<P: Packet>(links: &Links, packets: &[P], metas: &mut [Meta<'_>]) {
+    let own = links.own();
     for (packet, meta) in packets.iter().zip(metas) {
         let Some(entrance) = meta.session else {
             continue;
         };
         if let Err(reason) = classify_one(own, entrance, packet.data(), meta) {
-            meta.fate = Fate::Drop(reason);
+            meta.fate = refused(links, reason, packet.data(), meta);
         }
+    }
+}
+
+/// What becomes of a packet that no rule takes on, or that must not be: dropped, unless it is one
+/// that nobody but the UPF could take.
+#[cold]
+fn refused(links: &Links, reason: Reason, frame: &[u8], meta: &Meta<'_>) -> Fate {
+    let of_ue = |entrance: Entrance<'_>| entrance.interface().is_some();
+    let asks =
+        links.has_routers() && meta.session.is_some_and(of_ue) && is_solicitation(meta.user(frame));
+    if asks {
+        Fate::Punt(Punt::RouterSolicitation(reason))
+    } else {
+        Fate::Drop(reason)
     }
 }
 

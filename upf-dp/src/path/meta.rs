@@ -62,6 +62,8 @@ pub enum Punt {
     Fragment,
     /// A G-PDU of no session.
     UnknownTeid,
+    /// A UE asks for its router. If it is not answered, it is dropped for that reason.
+    RouterSolicitation(Reason),
 }
 
 /// What a packet is looked up by.

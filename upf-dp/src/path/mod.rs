@@ -142,7 +142,7 @@ impl<P: Packet> Path<P> {
         let packets = batch.packets();
         parse::parse(&self.links, turn.view, packets, metas);
         look_up::look_up(turn.view, self.worker, packets, metas);
-        classify::classify(self.links.own(), packets, metas);
+        classify::classify(&self.links, packets, metas);
         order::line_up(&self.held, metas);
         police::police(metas, turn.now, turn.end);
         if self.links.clamps_mss() {

@@ -187,6 +187,12 @@ impl<P: Packet> Path<P> {
                 Command::EndMarker { tunnel, next_hop } => {
                     self.end_marker(&tunnel, next_hop, turn);
                 }
+                Command::Advertise { session } => {
+                    let view = turn.view;
+                    if let Some(plan) = view.session(session) {
+                        self.advertise_unasked(plan, turn);
+                    }
+                }
                 Command::Echo {
                     peer,
                     source,

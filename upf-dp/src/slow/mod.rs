@@ -10,6 +10,7 @@ mod nd;
 mod rate;
 mod reassembly;
 mod resolver;
+mod router;
 #[cfg(test)]
 mod tests;
 mod undeliverable;
@@ -28,6 +29,7 @@ use rate::{Limiter, PeerLimiter};
 pub(crate) use reassembly::Reassembly;
 pub use reassembly::ReassemblyLimits;
 use resolver::Resolver;
+pub(crate) use router::is_solicitation;
 pub use undeliverable::Fragmentation;
 
 /// What a worker does besides forwarding.
@@ -153,6 +155,9 @@ impl<P: Packet> Path<P> {
             // Taken before.
             Punt::Fragment => None,
             Punt::UnknownTeid => Some(self.unknown_teid(packet, meta, turn)),
+            Punt::RouterSolicitation(otherwise) => {
+                self.router_solicitation(packet, meta, otherwise, turn)
+            }
         };
         outcome.unwrap_or(BROKEN)
     }

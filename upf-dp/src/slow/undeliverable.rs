@@ -6,7 +6,7 @@ use std::slice::from_mut;
 
 use session::InterfaceId;
 use session::inner::Inner;
-use session::plan::{Act, Arrival, Step};
+use session::plan::{Act, Arrival, Entrance, Step};
 use session::tables::EntryId;
 
 use super::fragment::Whole;
@@ -226,7 +226,9 @@ impl<P: Packet> Path<P> {
         let ip = answer.data_mut().get_mut(front..)?;
         notice.put(ip, own_address, to, user)?;
         if !from_core {
-            return self.send_to_ue(answer, meta, turn);
+            let core = meta.session?.plan().entrance(EntryId(0))?;
+            let step = Self::way_to_ue(core, answer.data())?;
+            return self.send_to_ue(answer, (core, step), meta.port, turn);
         }
         // Back to the neighbour that it came by.
         let header = packet.data().get(..front)?;
@@ -243,29 +245,31 @@ impl<P: Packet> Path<P> {
         Some(())
     }
 
-    /// Sends an IP packet of ours to the UE of the session, by the rules for its downlink. It is
-    /// neither policed nor counted.
-    fn send_to_ue<O: Outlet<P>>(
+    /// The rule by which a packet of ours goes to the UE of a session.
+    pub(super) fn way_to_ue<'a>(core: Entrance<'a>, packet: &[u8]) -> Option<&'a Step> {
+        let inner = Inner::parse(packet).ok()?;
+        let step = core.classify(&Arrival { inner, qfi: None })?;
+        matches!(step.act, Act::Tunnel { .. }).then_some(step)
+    }
+
+    /// Sends an IP packet of ours to the UE of a session by that rule. It is neither policed nor
+    /// counted for the session; `port` counts it.
+    pub(super) fn send_to_ue<O: Outlet<P>>(
         &mut self,
         mut packet: P,
-        meta: &Meta<'_>,
+        (core, step): (Entrance<'_>, &Step),
+        port: u16,
         turn: &mut Turn<'_, '_, O>,
     ) -> Option<()> {
-        let core = meta.session?.plan().entrance(EntryId(0))?;
-        let inner = Inner::parse(packet.data()).ok()?;
-        let length = inner.length();
-        let step = core.classify(&Arrival { inner, qfi: None })?;
-        if !matches!(step.act, Act::Tunnel { .. }) {
-            return None;
-        }
         let meta = Meta {
-            routed: false,
             source_port: gtpu::UDP_PORT,
+            session: Some(core),
             step: Some(step),
-            ..own(meta, length)
+            user_length: u16::try_from(packet.data().len()).ok()?,
+            ..Meta::received(port)
         };
         let fate = self.leave(&mut packet, meta, false)?;
-        self.depart(packet, meta.port, fate, turn);
+        self.depart(packet, port, fate, turn);
         Some(())
     }
 

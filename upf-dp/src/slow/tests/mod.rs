@@ -9,6 +9,7 @@
 )]
 
 mod reassembly;
+mod router;
 mod undeliverable;
 
 use std::net::{IpAddr, Ipv6Addr};
