@@ -26,9 +26,9 @@ pub(crate) trait Read: Sized {
 pub(crate) trait Scalar: Sized {
     /// What a mistake says was expected: "an IP address".
     const EXPECTED: &'static str;
-    /// Its JSON Schema.
+    /// Its JSON Schema: any word, unless it is known better. YAML takes some words for numbers.
     fn shape() -> serde_json::Value {
-        serde_json::json!({ "type": "string" })
+        serde_json::json!({ "type": ["string", "number"] })
     }
     /// Parses the text.
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Problem>;

@@ -1,4 +1,5 @@
-//! What deploys the UPF: the chart by Helm's own engine, the unit by systemd's own check.
+//! What deploys the UPF: the chart by Helm's own engine, the unit by systemd's own check; and what it
+//! is made of, by cargo-deny.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,8 +17,24 @@ pub(crate) fn deploy() -> Result<()> {
     cargo(&["build", "--package", "upf"])?;
     let binary = std::path::absolute(target_directory().join("debug/upf"))?;
     unit(&binary)?;
-    let python = environment()?;
-    run(Command::new(python).arg("deploy/check.py").arg(binary))
+    let tools = environment()?;
+    dependencies(&tools)?;
+    run(Command::new(tools.join("python"))
+        .arg("deploy/check.py")
+        .arg(binary))
+}
+
+/// Licences, banned crates, sources (`deny.toml`). Advisories would need their database.
+fn dependencies(tools: &Path) -> Result<()> {
+    run(Command::new(tools.join("cargo-deny"))
+        .args([
+            "--locked",
+            "--log-level",
+            "error",
+            "check",
+            "--hide-inclusion-graph",
+        ])
+        .args(["licenses", "bans", "sources"]))
 }
 
 /// systemd understands every line of the unit, and counts it as little exposed.
@@ -50,18 +67,18 @@ fn unit(binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The Python environment of `deploy/check.py`, made once for each list of packages.
+/// The programs that `deploy/requirements.txt` names, made once for each list of them.
 fn environment() -> Result<PathBuf> {
     let place = target_directory().join("deploy-venv");
-    let python = place.join("bin/python");
+    let tools = place.join("bin");
     let wanted = std::fs::read_to_string("deploy/requirements.txt")?;
     let mark = place.join("requirements.txt");
     if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
+        return Ok(tools);
     }
     setup::require("python3-venv")?;
     run(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
-    run(Command::new(&python).args([
+    run(Command::new(tools.join("python")).args([
         "-m",
         "pip",
         "install",
@@ -70,7 +87,7 @@ fn environment() -> Result<PathBuf> {
         "deploy/requirements.txt",
     ]))?;
     std::fs::write(mark, wanted)?;
-    Ok(python)
+    Ok(tools)
 }
 
 fn run(command: &mut Command) -> Result<()> {
