@@ -1,6 +1,6 @@
-"""Renders the chart with Helm's own engine and checks what comes out.
+"""Renders the chart with Helm's own engine and checks what comes out; writes the bills of materials.
 
-    check.py UPF_BINARY
+    check.py UPF_BINARY TARGET_DIRECTORY
 
 `cargo xtask deploy` runs it in an environment of its own (deploy/requirements.txt).
 """
@@ -8,6 +8,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ DEVICES = {
 CUSTOM = {"NetworkAttachmentDefinition", "ServiceMonitor"}
 
 upf = sys.argv[1]
+target = pathlib.Path(sys.argv[2])
 
 
 def render(values):
@@ -129,6 +131,23 @@ def refused(what, values, words):
     raise AssertionError(f"{what} was not refused")
 
 
+def bill_of_materials(source, file, kind):
+    """The components of that kind, by syft; the bill as CycloneDX stands in the file then."""
+    syft = pathlib.Path(sys.executable).parent / "syft"
+    cataloger = {"cargo": "rust-cargo-lock-cataloger", "deb": "dpkg-db-cataloger"}[kind]
+    command = [syft, "scan", source, "--quiet", "--output", f"cyclonedx-json={file}"]
+    command += ["--override-default-catalogers", cataloger]
+    environment = dict(os.environ, SYFT_CHECK_FOR_APP_UPDATE="false")
+    subprocess.run(command, check=True, env=environment)
+    bill = json.loads(file.read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    return {
+        (one["name"], one["version"])
+        for one in bill["components"]
+        if one.get("purl", "").startswith(f"pkg:{kind}/")
+    }
+
+
 schema = json.loads(subprocess.check_output([upf, "config", "schema"]))
 jsonschema.Draft202012Validator.check_schema(schema)
 example = yaml.safe_load((HERE.parent / "upf.example.yaml").read_text())
@@ -182,3 +201,14 @@ refused("an end that is too soon", {"terminationGracePeriodSeconds": 10}, "relea
 refused("a network from nowhere", {"networks": {"n3": {"enabled": True}}}, "networks.n3.existing")
 refused("a scrape of nothing", {"serviceMonitor": {"enabled": True}}, "api.port")
 print("  6 mistakes in values are refused")
+
+lock = (HERE.parent / "Cargo.lock").read_text()
+locked = set(re.findall(r'^name = "(.*)"\nversion = "(.*)"$', lock, re.MULTILINE))
+crates = bill_of_materials(f"file:{HERE.parent / 'Cargo.lock'}", target / "upf.cdx.json", "cargo")
+assert crates == locked, crates ^ locked
+print(f"{target / 'upf.cdx.json'}: {len(crates)} crates")
+image = target / "image" / "rootfs"
+if image.exists():
+    packages = bill_of_materials(f"dir:{image}", target / "image.cdx.json", "deb")
+    assert {name for name, _ in packages} >= {"libc6", "ibverbs-providers"}, packages
+    print(f"{target / 'image.cdx.json'}: {len(packages)} packages of Debian")

@@ -75,6 +75,9 @@ mkdir -p "$dest/etc/upf" "$dest/tmp" "$dest/run" "$dest/proc" "$dest/sys" "$dest
 chmod 1777 "$dest/tmp"
 printf 'root:x:0:0:root:/:/bin/sh\nupf:x:65532:65532:upf:/home/upf:/bin/sh\n' > "$dest/etc/passwd"
 printf 'root:x:0:\nupf:x:65532:\n' > "$dest/etc/group"
+# By which scanners know whose packages these are.
+cp /usr/lib/os-release "$dest/usr/lib/os-release"
+ln -sfn ../usr/lib/os-release "$dest/etc/os-release"
 printf 'passwd: files\ngroup: files\nhosts: files dns\n' > "$dest/etc/nsswitch.conf"
 chown 65532:65532 "$dest/home/upf"
 for applet in sh ls cat ip ping ps top vi grep sleep; do ln -sfn busybox "$dest/usr/bin/$applet"; done

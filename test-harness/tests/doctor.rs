@@ -84,6 +84,7 @@ fn a_host_is_mended_by_what_the_doctor_says() {
     host.address("eth1", "10.10.3.7/24").unwrap();
     host.cable("ogstun", &peer, "eth1").unwrap();
     host.address("ogstun", "10.45.0.1/16").unwrap();
+    host.run("ethtool", &["-K", "eth1", "gro", "on"]).unwrap();
     host.run("sysctl", &["-qw", "net.ipv4.ip_forward=0"])
         .unwrap();
     let folder = Folder::new("doctor").unwrap();
@@ -103,7 +104,13 @@ fn a_host_is_mended_by_what_the_doctor_says() {
         assert_eq!(level(&ill, id, words), "problem", "{id}");
     }
 
+    assert_eq!(
+        level(&ill, "links.joined", "eth1 joins packets (gro)"),
+        "warning"
+    );
+
     // What it says, done.
+    host.run("ethtool", &["-K", "eth1", "gro", "off"]).unwrap();
     host.address("lo", "10.10.4.7/32").unwrap();
     host.ip(&["address", "flush", "dev", "eth1"]).unwrap();
     host.hands_off("eth1").unwrap();
@@ -125,6 +132,7 @@ fn a_host_is_mended_by_what_the_doctor_says() {
         "problem"
     );
     assert_eq!(level(&mended, "links.state", "eth1 is up"), "good");
+    assert_eq!(level(&mended, "links.joined", "does not join"), "good");
     assert_eq!(smf.join().unwrap(), 1);
     let problems = mended
         .iter()

@@ -404,6 +404,7 @@ fn links_that_carry_nothing_or_too_little() {
             link: "eth1".to_owned(),
             address: "10.10.3.7".parse().unwrap(),
         }],
+        joins_packets: vec![("eth1".to_owned(), vec!["gro", "lro"])],
         ..Probes::default()
     };
     let report = machine.examine(&probes, KERNEL);
@@ -419,6 +420,12 @@ fn links_that_carry_nothing_or_too_little() {
         Level::Problem,
         "10.10.3.7",
         "ip address flush dev eth1",
+    );
+    told(
+        one(&report, "links.joined"),
+        Level::Warning,
+        "(gro, lro)",
+        "ethtool -K eth1 gro off lro off",
     );
     told(
         one(&report, "links.tun"),

@@ -12,16 +12,19 @@ use crate::setup;
 /// The most exposure of the service, in tenths, that is let pass (`systemd-analyze security`).
 const EXPOSURE_MAX: &str = "30";
 
-/// Checks the unit, the chart and the JSON Schema with the binary of this build.
+/// Checks the unit, the chart and the JSON Schema with the binary of this build, and writes the
+/// bills of materials.
 pub(crate) fn deploy() -> Result<()> {
     cargo(&["build", "--package", "upf"])?;
     let binary = std::path::absolute(target_directory().join("debug/upf"))?;
     unit(&binary)?;
     let tools = environment()?;
     dependencies(&tools)?;
+    let target = std::path::absolute(target_directory())?;
     run(Command::new(tools.join("python"))
         .arg("deploy/check.py")
-        .arg(binary))
+        .arg(binary)
+        .arg(target))
 }
 
 /// Licences, banned crates, sources (`deny.toml`). Advisories would need their database.

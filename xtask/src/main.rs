@@ -24,7 +24,8 @@ cargo xtask COMMAND
   sim [--seed S] [--steps N] [--only A,B,...]
                        SMFs, a bad network, restarts and damage against the N4 node, in virtual time
   gate [record]        count instructions per packet (callgrind); fails at 3 % above the record
-  deploy               check the Helm chart, the systemd unit and the JSON Schema
+  deploy               check the Helm chart, the systemd unit, the JSON Schema and the licences of
+                       dependencies; write the bills of materials
   image [BINARY]       assemble the root file system of the container image, and run it
   bench                measure the packet path and the codec (docs/performance.md)
 ";

@@ -22,8 +22,8 @@ pub(crate) fn test() -> Result<()> {
     ])?;
     // The binary that the namespace tests start.
     cargo(&["build", "--package", "upf"])?;
-    deploy::deploy()?;
     image::test()?;
+    deploy::deploy()?;
     cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 

@@ -122,6 +122,26 @@ fn kernel_link(
         findings.push(finding);
     }
     own_addresses(probes, port, name, findings);
+    joined(probes, port, name, findings);
+}
+
+/// Packets that are joined before the packet socket sees them are longer than its frames.
+fn joined(probes: &Probes, port: &Port, name: &str, findings: &mut Vec<Finding>) {
+    const ID: &str = "links.joined";
+    let known = probes.joins_packets.iter().find(|(link, _)| link == name);
+    let Some((_, features)) = known else {
+        return;
+    };
+    findings.push(if features.is_empty() {
+        let what = format!("port {}: {name} does not join packets", port.name);
+        Finding::good(ID, Area::Links, what)
+    } else {
+        let what = format!("port {}: {name} joins packets ({})", port.name, features.join(", "));
+        Finding::warning(ID, Area::Links, what)
+            .why("the kernel hands TCP segments over as one packet of up to 64 KB, which fits into no \
+                  buffer: downloads stall while pings pass")
+            .remedy(format!("ethtool -K {name} {} off", features.join(" off ")))
+    });
 }
 
 /// The kernel answers for addresses that it has, beside the UPF.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use config::{Config, Host, PeerAddress};
+use config::{Config, Device, Host, PeerAddress};
 use pfcp::{Header, HeartbeatRequest, Message, RecoveryTimeStamp};
 
 use super::Addressed;
@@ -24,6 +24,9 @@ pub struct Probes {
     pub smfs: Vec<(String, Heartbeat)>,
     /// Addresses of the kernel.
     pub addresses: Vec<Addressed>,
+    /// Interfaces of ports whose driver or kernel joins packets before they are received, and the
+    /// features that do it.
+    pub joins_packets: Vec<(String, Vec<&'static str>)>,
     /// Whether there is a rule for source NAT; `None` if that cannot be seen.
     pub masquerades: Option<bool>,
 }
@@ -66,6 +69,7 @@ impl Probes {
         };
         if let Some(config) = config {
             probes.masquerades = masquerades();
+            probes.joins_packets = joins_packets(config);
             probes.ask(config);
         }
         probes
@@ -167,6 +171,29 @@ fn addresses() -> Vec<Addressed> {
                 link: interface.interface_name,
                 address,
             })
+        })
+        .collect()
+}
+
+/// Features of `ethtool -k` that join packets, with their short names for `-K`.
+const JOINERS: [(&str, &str); 3] = [
+    ("generic-receive-offload: on", "gro"),
+    ("large-receive-offload: on", "lro"),
+    ("rx-gro-hw: on", "rx-gro-hw"),
+];
+
+fn joins_packets(config: &Config) -> Vec<(String, Vec<&'static str>)> {
+    let ports = config.ports.iter();
+    let links = ports.filter_map(|port| match &port.device {
+        Device::AfPacket(link) => Some(link.as_str()),
+        _ => None,
+    });
+    links
+        .filter_map(|link| {
+            let listed = output("ethtool", &["-k", link])?;
+            let has = |feature: &str| listed.lines().any(|line| line.trim().starts_with(feature));
+            let joiners = JOINERS.iter().filter(|(feature, _)| has(feature));
+            Some((link.to_owned(), joiners.map(|(_, short)| *short).collect()))
         })
         .collect()
 }
