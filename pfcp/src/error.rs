@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::header::{Header, Sequence};
+use crate::ie::Cause;
 
 /// What is wrong with one IE, or with the list of IEs around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +19,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The PFCP cause value to answer with (TS 29.244, 8.2.1).
-    pub const fn cause(self) -> u8 {
+    /// The cause to answer with (TS 29.244, 8.2.1).
+    pub const fn cause(self) -> Cause {
         match self {
-            Self::Missing(_) => 66,
-            Self::ConditionalMissing(_) => 67,
-            Self::Length => 68,
-            Self::Value => 69,
+            Self::Missing(_) => Cause::MANDATORY_IE_MISSING,
+            Self::ConditionalMissing(_) => Cause::CONDITIONAL_IE_MISSING,
+            Self::Length => Cause::INVALID_LENGTH,
+            Self::Value => Cause::MANDATORY_IE_INCORRECT,
         }
     }
 }
@@ -98,8 +99,8 @@ impl IeError {
         self
     }
 
-    /// The PFCP cause value to answer with.
-    pub const fn cause(&self) -> u8 {
+    /// The cause to answer with.
+    pub const fn cause(&self) -> Cause {
         self.fault.cause()
     }
 
@@ -178,8 +179,8 @@ impl DecodeError {
         }
     }
 
-    /// The cause value to answer with, if there is an answer with a cause.
-    pub const fn cause(&self) -> Option<u8> {
+    /// The cause to answer with, if there is an answer with a cause.
+    pub const fn cause(&self) -> Option<Cause> {
         match self {
             Self::Message { error, .. } => Some(error.cause()),
             Self::Discard(_) | Self::Version { .. } => None,
@@ -195,10 +196,15 @@ impl DecodeError {
     }
 }
 
-/// A message does not fit the 16 bits of its length.
+/// What PFCP has no octets for, or rules out: the text is what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a message of {octets} octets is longer than PFCP can say")]
+#[error("expected {0}")]
+pub struct Illegal(pub &'static str);
+
+/// A message, or an IE by itself, does not fit the 16 bits of its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{octets} octets are more than the length of a message or an IE can say")]
 pub struct TooLong {
-    /// Its length.
+    /// How many octets it has.
     pub octets: usize,
 }

@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::slot::Update;
-use crate::wire::{Ie, Kbps, Long, Mac, Octets, Short};
+use crate::wire::{Check, Checked, Ie, Kbps, Long, Mac, Octets, Short};
 
 /// The octets to make values from.
 #[derive(Debug)]
@@ -56,9 +56,9 @@ impl Generate for bool {
     }
 }
 
-impl<const N: usize> Generate for [u8; N] {
+impl<T: Generate, const N: usize> Generate for [T; N] {
     fn generate(source: &mut Source<'_>) -> Self {
-        std::array::from_fn(|_| source.octet())
+        std::array::from_fn(|_| T::generate(source))
     }
 }
 
@@ -82,13 +82,18 @@ impl Generate for Mac {
 
 impl Generate for Kbps {
     fn generate(source: &mut Source<'_>) -> Self {
-        Self(u64::generate(source) >> 24)
+        Self::saturating(u64::generate(source) >> 24)
     }
 }
 
 impl Generate for Octets {
     fn generate(source: &mut Source<'_>) -> Self {
-        let length = source.octet() % 40;
+        // Mostly short; sometimes as long as an octet can count, and one longer.
+        let length = match source.octet() {
+            255 => 256,
+            254 => 255,
+            octet => usize::from(octet % 40),
+        };
         let octets: Vec<u8> = (0..length).map(|_| source.octet()).collect();
         octets.as_slice().into()
     }
@@ -96,13 +101,19 @@ impl Generate for Octets {
 
 impl Generate for Short {
     fn generate(source: &mut Source<'_>) -> Self {
-        Self(Generate::generate(source))
+        Self::new(Octets::generate(source)).unwrap_or_default()
     }
 }
 
 impl Generate for Long {
     fn generate(source: &mut Source<'_>) -> Self {
-        Self(Generate::generate(source))
+        Self::new(Octets::generate(source)).unwrap_or_default()
+    }
+}
+
+impl<T: Generate + Check> Generate for Checked<T> {
+    fn generate(source: &mut Source<'_>) -> Self {
+        Self::new(T::generate(source)).unwrap_or_default()
     }
 }
 
@@ -171,19 +182,6 @@ pub(crate) fn some<T: Generate>(source: &mut Source<'_>) -> Vec<T> {
     let mut all = vec![T::generate(source)];
     all.extend(Vec::generate(source));
     all
-}
-
-/// The value, or one with less in it or more in it where this one is ruled out.
-pub(crate) fn checked<T: Generate + Default>(value: T, check: fn(&T) -> bool) -> T {
-    if check(&value) {
-        return value;
-    }
-    let least = T::default();
-    if check(&least) {
-        least
-    } else {
-        T::generate(&mut Source::new(&[0xff; 64]))
-    }
 }
 
 /// `proptest` strategies for everything that can be generated.

@@ -12,6 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Illegal;
 use crate::wire::Wire as _;
 
 /// The version of PFCP that this crate speaks.
@@ -53,11 +54,12 @@ impl From<Sequence> for u32 {
 }
 
 impl TryFrom<u32> for Sequence {
-    type Error = OutOfRange;
+    type Error = Illegal;
 
-    fn try_from(number: u32) -> Result<Self, OutOfRange> {
+    fn try_from(number: u32) -> Result<Self, Illegal> {
         let sequence = Self::new(number);
-        (sequence.0 == number).then_some(sequence).ok_or(OutOfRange)
+        let fits = (sequence.0 == number).then_some(sequence);
+        fits.ok_or(Illegal("a sequence number of 24 bits"))
     }
 }
 
@@ -100,17 +102,12 @@ impl From<Priority> for u8 {
 }
 
 impl TryFrom<u8> for Priority {
-    type Error = OutOfRange;
+    type Error = Illegal;
 
-    fn try_from(number: u8) -> Result<Self, OutOfRange> {
-        Self::new(number).ok_or(OutOfRange)
+    fn try_from(number: u8) -> Result<Self, Illegal> {
+        Self::new(number).ok_or(Illegal("a priority of 0 to 15"))
     }
 }
-
-/// A number with more bits than its place in the header has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than the header has bits for")]
-pub struct OutOfRange;
 
 /// The part of a header that the message itself does not give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -15,8 +15,9 @@
 //! * Presence is the type: mandatory `T`, optional `Option<T>`, list `Vec<T>`, and in updates
 //!   [`Update<T>`] (`Keep`, `Remove`, `Set`). What is unknown stays in the fields `unknown` and
 //!   `extended`.
-//! * Numbers are newtypes (`PdrId(1)`), bits are sets (`ApplyAction::FORW | ApplyAction::DUPL`,
-//!   `contains`), names are [`Octets`] that do not allocate while short.
+//! * Numbers are newtypes (`PdrId(1)`; `Qfi::new(9)` where not every number is one), bits are sets
+//!   (`ApplyAction::FORW | ApplyAction::DUPL`, `contains`), names are [`Octets`] that do not allocate
+//!   while short. Of what the specification rules out there is no value: see "Legal values".
 //! * All messages are `Display` (a tree as Wireshark draws it) and serde (JSON round-trips).
 //! * Features: `generate` makes values from octets, `proptest` makes strategies of that.
 //!
@@ -33,6 +34,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Legal values
+//!
+//! Every value of an IE can be written, and is read again as the same value. So a number that does
+//! not fit its bits has no value, nor has an address that is both given and to be chosen ([`Wanted`]),
+//! a list longer than its count ([`Several`]), or a filter without a condition ([`Checked`]).
+//! What is legal all the same:
+//!
+//! * A set of bits may be empty, and may have bits that exclude each other: whoever acts on it
+//!   judges that. What is empty here may have a bit of a later release on the wire.
+//! * Reserved numbers that a receiver is to read as another or to ignore (a gate of 3, a rule of type
+//!   9) are read as the specification says.
+//! * A mandatory list may be empty in a value that is being made; what is read has at least one.
+//! * [`Update::Set`] of a value of no octets is written as [`Update::Remove`] is.
+//! * What stands in `unknown` is written as it is, whatever its type.
+//!
+//! Octets that are read are written as they came, save that spare bits become zero, bit sets get
+//! their full known length, and a few IEs have two forms for the same, of which one is written
+//! (`tests/canonical.rs` lists them).
+//!
 //! # Choices
 //!
 //! * Octets behind what this release knows of an extendable IE are ignored, and kept: the IE
@@ -48,6 +68,7 @@
 mod table;
 
 pub mod catalogue;
+mod checked;
 mod codec;
 mod error;
 mod extended;
@@ -65,11 +86,11 @@ mod slot;
 pub mod wire;
 
 pub use codec::{BUNDLE_MAX, Bundle, Decoded, decode, encode, messages};
-pub use error::{DecodeError, Discard, Fault, IeError, Path, TooLong};
+pub use error::{DecodeError, Discard, Fault, IeError, Illegal, Path, TooLong};
 pub use group::*;
-pub use header::{Header, OutOfRange, Priority, Sequence, VERSION};
+pub use header::{Header, Priority, Sequence, VERSION};
 pub use ie::*;
 pub use message::*;
 pub use octets::Octets;
 pub use slot::Update;
-pub use wire::{Extended, Kbps, Mac, Unknown};
+pub use wire::{Check, Checked, Extended, Kbps, Mac, Unknown};

@@ -8,13 +8,14 @@
 ///
 /// | form | what it becomes |
 /// |---|---|
-/// | `scalar(u32)`, `scalar(u8 & 0x3f)` | a number in a newtype, spare bits masked off |
+/// | `scalar(u32)`, `scalar(u8 & 0x3f)` | a number in a newtype, spare bits masked off; where not all numbers are values, there is a `new` that says which |
 /// | `code(u8 & 0x0f { ACCESS = 0 } valid 0..=4)` | the same, some values have names, others may be refused; `; default 1` where zero is |
 /// | `flags(u16: 1..=2 { DROP = 5:1 })` | a set of bits, each at `octet:bit` as the page draws it; at least and at most so many octets |
 /// | `flags(.. trimmed 2)` | the same, written without zero octets behind the second, as it grew by pairs |
 /// | `octets` | a name or container that the codec does not look into |
 /// | `layout(1 { total: u64 = 1, .. })` | fields in the order of the wire, see [`layout!`] |
-/// | `wrap(T)` | another type in a newtype |
+/// | `wrap(T)` | another type in a newtype; `wrap(T; Copy)` where it is small |
+/// | `checked(T)` | the same of a [`Checked`](crate::wire::Checked): the type says what must hold |
 /// | `custom` | a type written by hand, because its layout is irregular |
 /// | `group` | declared with [`group!`] |
 /// | `alias(T)` | the layout of `T` under one more number |
@@ -49,11 +50,14 @@ macro_rules! ies {
             }
 
             /// Appends type, length and value.
-            pub fn encode(&self, out: &mut Vec<u8>) {
-                match self {
+            ///
+            /// # Errors
+            /// When the value is longer than its length can say; then `out` is as before.
+            pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), $crate::error::TooLong> {
+                $crate::wire::put_alone(out, |out| match self {
                     $(Self::$name(ie) => $crate::wire::put($no, ie, out),)*
                     Self::Unknown(ie) => ie.emit(out),
-                }
+                })
             }
         }
 
@@ -95,7 +99,7 @@ macro_rules! ies {
 
     // A number under a name of its own.
     (@scalar $no:literal $name:ident $clause:literal $text:literal, $repr:tt $(& $mask:literal)?) => {
-        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, <$repr>::MIN..=<$repr>::MAX, 0);
+        ies!(@number $no $name $clause $text, $repr [$($mask)?] [] []);
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { self.0.fmt(f) }
         }
@@ -103,7 +107,7 @@ macro_rules! ies {
     // A number of which some values have names; the others are kept unless ruled out.
     (@code $no:literal $name:ident $clause:literal $text:literal,
         $repr:tt $(& $mask:literal)? { $($value:ident = $code:literal),* $(,)? } $(valid $valid:expr)? $(; default $default:literal)?) => {
-        ies!(@newtype $no $name $clause $text, $repr $(& $mask)?, ies!(@or $repr $($valid)?), ies!(@default $($default)?));
+        ies!(@number $no $name $clause $text, $repr [$($mask)?] [$($valid)?] [$($default)?]);
         impl $name { $(
             #[doc = concat!("Value ", $code, ".")]
             pub const $value: Self = Self($code);
@@ -117,32 +121,20 @@ macro_rules! ies {
             }
         }
     };
-    (@or $repr:tt) => { <$repr>::MIN..=<$repr>::MAX };
-    (@or $repr:tt $valid:expr) => { $valid };
-    (@default) => { 0 };
-    (@default $default:literal) => { $default };
-    (@newtype $no:literal $name:ident $clause:literal $text:literal, $repr:tt $(& $mask:literal)?, $valid:expr, $default:expr) => {
+    // Every number is a value.
+    (@number $no:literal $name:ident $clause:literal $text:literal, $repr:tt [] [] []) => {
         #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub $repr);
-        impl Default for $name {
-            fn default() -> Self { Self($default) }
-        }
         impl $crate::wire::Wire for $name {
             #[inline]
             fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
                 let (rest, value) = <$repr as $crate::wire::Wire>::parse(input)?;
-                $( let value = value & $mask; )?
-                if !($valid).contains(&value) {
-                    return $crate::wire::refuse();
-                }
                 Ok((rest, Self(value)))
             }
             #[inline]
-            fn emit(&self, out: &mut Vec<u8>) {
-                $crate::wire::Wire::emit(&(self.0 $(& $mask)?), out);
-            }
+            fn emit(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(&self.0, out); }
         }
         impl From<$repr> for $name {
             fn from(value: $repr) -> Self { Self(value) }
@@ -150,8 +142,64 @@ macro_rules! ies {
         #[cfg(feature = "generate")]
         impl $crate::generate::Generate for $name {
             fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
-                let value = <$repr as $crate::generate::Generate>::generate(source) $(& $mask)?;
-                Self(value.clamp(*($valid).start(), *($valid).end()))
+                Self(<$repr as $crate::generate::Generate>::generate(source))
+            }
+        }
+        ies!(@leaf $no $name $text);
+    };
+    // Only numbers of a range are values.
+    (@number $no:literal $name:ident $clause:literal $text:literal, $repr:tt [$mask:literal] [] []) => {
+        ies!(@range $no $name $clause $text, $repr, $mask, 0..=$mask, 0);
+    };
+    (@number $no:literal $name:ident $clause:literal $text:literal, $repr:tt [$($mask:literal)?] [$valid:expr] [$($default:literal)?]) => {
+        ies!(@range $no $name $clause $text, $repr, ies!(@or $repr $($mask)?), $valid, ies!(@default $($default)?));
+    };
+    (@or $repr:tt) => { <$repr>::MAX };
+    (@or $repr:tt $mask:literal) => { $mask };
+    (@default) => { 0 };
+    (@default $default:literal) => { $default };
+    (@range $no:literal $name:ident $clause:literal $text:literal, $repr:tt, $mask:expr, $valid:expr, $default:expr) => {
+        #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "u8")]
+        pub struct $name($repr);
+        impl $name {
+            const VALID: std::ops::RangeInclusive<$repr> = $valid;
+
+            #[doc = concat!("The value of that number, if it is one: `", stringify!($valid), "`.")]
+            pub const fn new(number: $repr) -> Option<Self> {
+                if *Self::VALID.start() <= number && number <= *Self::VALID.end() {
+                    Some(Self(number))
+                } else {
+                    None
+                }
+            }
+            /// Its number.
+            pub const fn get(self) -> $repr { self.0 }
+        }
+        impl Default for $name {
+            fn default() -> Self { Self($default) }
+        }
+        impl $crate::wire::Wire for $name {
+            #[inline]
+            fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
+                let (rest, value) = <$repr as $crate::wire::Wire>::parse(input)?;
+                Self::new(value & $mask).map_or_else($crate::wire::refuse, |value| Ok((rest, value)))
+            }
+            #[inline]
+            fn emit(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(&self.0, out); }
+        }
+        impl TryFrom<$repr> for $name {
+            type Error = $crate::error::Illegal;
+            fn try_from(number: $repr) -> Result<Self, $crate::error::Illegal> {
+                Self::new(number).ok_or($crate::error::Illegal(concat!("a number of ", stringify!($valid))))
+            }
+        }
+        #[cfg(feature = "generate")]
+        impl $crate::generate::Generate for $name {
+            fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
+                let value = <$repr as $crate::generate::Generate>::generate(source) & $mask;
+                Self(value.clamp(*Self::VALID.start(), *Self::VALID.end()))
             }
         }
         ies!(@leaf $no $name $text);
@@ -287,10 +335,20 @@ macro_rules! ies {
         }
         ies!(@leaf $no $name $text);
     };
+    // A type of whose values not all are legal, in a newtype that has the legal ones alone.
+    (@checked $no:literal $name:ident $clause:literal $text:literal, $inner:ty $(; $more:ident)?) => {
+        ies!(@wrap $no $name $clause $text, $crate::wire::Checked<$inner> $(; $more)?);
+        impl $name {
+            /// The value, if it is legal.
+            pub fn new(value: $inner) -> Option<Self> {
+                $crate::wire::Checked::new(value).map(Self)
+            }
+        }
+    };
     // Another type under a name of its own.
-    (@wrap $no:literal $name:ident $clause:literal $text:literal, $inner:ty) => {
+    (@wrap $no:literal $name:ident $clause:literal $text:literal, $inner:ty $(; $more:ident)?) => {
         #[doc = concat!($text, " (TS 29.244, ", $clause, ").")]
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize $(, $more)?)]
         #[serde(transparent)]
         pub struct $name(pub $inner);
         impl $crate::wire::Wire for $name {
@@ -304,6 +362,10 @@ macro_rules! ies {
         }
         impl From<$inner> for $name {
             fn from(value: $inner) -> Self { Self(value) }
+        }
+        impl std::ops::Deref for $name {
+            type Target = $inner;
+            fn deref(&self) -> &$inner { &self.0 }
         }
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { self.0.fmt(f) }
@@ -370,9 +432,10 @@ macro_rules! ies {
 ///
 /// `octets` is how many octets of flags stand in front (0, 1 or 2; named bits are those of the
 /// first). `x: T` is always there; `x: T = 2` is an `Option<T>`, there if bit 2 is set;
-/// `x = 3` is bit 3 itself. `check path` names a function that may refuse the whole.
+/// `x = 3` is bit 3 itself. Any combination is legal; where one is not, the layout is that of a
+/// type of its own, in a [`Checked`](crate::wire::Checked).
 macro_rules! layout {
-    ($(#[$meta:meta])* $name:ident $flags:tt { $($(#[$fmeta:meta])* $field:ident $(: $ty:ty)? $(= $bit:literal)?),* $(,)? } $(check $check:path)?) => {
+    ($(#[$meta:meta])* $name:ident $flags:tt { $($(#[$fmeta:meta])* $field:ident $(: $ty:ty)? $(= $bit:literal)?),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -387,9 +450,12 @@ macro_rules! layout {
             fn parse(input: &[u8]) -> $crate::wire::Parsed<'_, Self> {
                 layout!(@flags $flags rest flags input);
                 $( layout!(@parse rest flags $field [$($ty)?] [$($bit)?]); )*
-                let value = Self { $($field),* };
-                $( if !$check(&value) { return $crate::wire::refuse(); } )?
-                Ok((rest, value))
+                Ok((rest, Self { $($field),* }))
+            }
+            fn skip(input: &[u8]) -> $crate::wire::Parsed<'_, ()> {
+                layout!(@flags $flags rest flags input);
+                $( layout!(@skip rest flags [$($ty)?] [$($bit)?]); )*
+                Ok((rest, ()))
             }
             #[inline]
             fn emit(&self, out: &mut Vec<u8>) {
@@ -409,9 +475,7 @@ macro_rules! layout {
         #[cfg(feature = "generate")]
         impl $crate::generate::Generate for $name {
             fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
-                let value = Self { $($field: $crate::generate::Generate::generate(source)),* };
-                $( let value = $crate::generate::checked(value, $check); )?
-                value
+                Self { $($field: $crate::generate::Generate::generate(source)),* }
             }
         }
     };
@@ -436,6 +500,13 @@ macro_rules! layout {
     };
     (@parse $rest:ident $flags:ident $field:ident [$ty:ty] [$bit:literal]) => {
         let ($rest, $field) = $crate::flags::optional::<$ty>($rest, $flags & (1 << ($bit - 1)) != 0)?;
+    };
+    (@skip $rest:ident $flags:ident [] [$bit:literal]) => {};
+    (@skip $rest:ident $flags:ident [$ty:ty] []) => {
+        let ($rest, ()) = <$ty as $crate::wire::Wire>::skip($rest)?;
+    };
+    (@skip $rest:ident $flags:ident [$ty:ty] [$bit:literal]) => {
+        let ($rest, ()) = if $flags & (1 << ($bit - 1)) == 0 { ($rest, ()) } else { <$ty as $crate::wire::Wire>::skip($rest)? };
     };
     (@put 0 $out:ident $bits:tt) => { let _: u8 = $bits; };
     (@put 1 $out:ident $bits:tt) => { $out.push($bits); };

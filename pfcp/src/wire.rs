@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 
 use nom::IResult;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Fault, IeError};
+use crate::error::{Fault, IeError, Illegal, TooLong};
 
+pub use crate::checked::{Check, Checked};
 pub use crate::extended::Extended;
 pub use crate::octets::{Hex, Octets};
 
@@ -21,6 +23,14 @@ pub trait Wire: Sized {
     /// # Errors
     /// When `input` does not start with a valid encoding.
     fn parse(input: &[u8]) -> Parsed<'_, Self>;
+    /// What follows one value at the front of `input`, without the value.
+    ///
+    /// # Errors
+    /// When `input` does not start with a valid encoding; not each kind of fault is looked for.
+    fn skip(input: &[u8]) -> Parsed<'_, ()> {
+        let (rest, _) = Self::parse(input)?;
+        Ok((rest, ()))
+    }
     /// Appends the encoding to `out`.
     fn emit(&self, out: &mut Vec<u8>);
 }
@@ -162,48 +172,112 @@ impl Wire for Octets {
     }
 }
 
-/// Octets behind a length of one octet. What is longer than 255 is cut when encoded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Short(pub Octets);
+/// Declares octets behind their length.
+macro_rules! counted {
+    ($(#[$meta:meta])* $name:ident($length:ty): $expected:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "Octets")]
+        pub struct $name(Octets);
 
-impl Wire for Short {
-    fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (rest, length) = u8::parse(input)?;
-        let (rest, octets) = take(rest, length.into())?;
-        Ok((rest, Self(octets.into())))
-    }
-    fn emit(&self, out: &mut Vec<u8>) {
-        let length = u8::try_from(self.0.len()).unwrap_or(u8::MAX);
-        out.push(length);
-        out.extend(self.0.iter().take(usize::from(length)));
-    }
+        impl $name {
+            /// The octets, unless there are more than the length can say.
+            pub fn new(octets: impl Into<Octets>) -> Option<Self> {
+                let octets = octets.into();
+                <$length>::try_from(octets.len()).is_ok().then_some(Self(octets))
+            }
+        }
+
+        impl TryFrom<Octets> for $name {
+            type Error = Illegal;
+            fn try_from(octets: Octets) -> Result<Self, Illegal> {
+                Self::new(octets).ok_or(Illegal($expected))
+            }
+        }
+
+        impl Deref for $name {
+            type Target = Octets;
+            fn deref(&self) -> &Octets {
+                &self.0
+            }
+        }
+
+        impl Wire for $name {
+            fn parse(input: &[u8]) -> Parsed<'_, Self> {
+                let (rest, length) = <$length>::parse(input)?;
+                let (rest, octets) = take(rest, length.into())?;
+                Ok((rest, Self(octets.into())))
+            }
+            fn skip(input: &[u8]) -> Parsed<'_, ()> {
+                let (rest, length) = <$length>::parse(input)?;
+                let (rest, _) = take(rest, length.into())?;
+                Ok((rest, ()))
+            }
+            fn emit(&self, out: &mut Vec<u8>) {
+                // Exact: `new` and `parse` take no more.
+                <$length>::try_from(self.0.len()).unwrap_or(<$length>::MAX).emit(out);
+                out.extend_from_slice(&self.0);
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
 }
 
-/// Octets behind a length of two octets. What is longer than 65,535 is cut when encoded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Long(pub Octets);
-
-impl Wire for Long {
-    fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (rest, length) = u16::parse(input)?;
-        let (rest, octets) = take(rest, length.into())?;
-        Ok((rest, Self(octets.into())))
-    }
-    fn emit(&self, out: &mut Vec<u8>) {
-        let length = u16::try_from(self.0.len()).unwrap_or(u16::MAX);
-        length.emit(out);
-        out.extend(self.0.iter().take(usize::from(length)));
-    }
+counted! {
+    /// Octets behind a length of one octet.
+    Short(u8): "at most 255 octets"
 }
 
-/// A bit rate in kilobit/s (1000 bit), 40 bits on the wire.
+counted! {
+    /// Octets behind a length of two octets.
+    Long(u16): "at most 65,535 octets"
+}
+
+/// A bit rate in kilobit/s (1000 bit), 40 bits.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(transparent)]
-pub struct Kbps(pub u64);
+#[serde(try_from = "u64")]
+pub struct Kbps(u64);
+
+impl Kbps {
+    /// The highest, about 1.1 Pbit/s.
+    pub const MAX: Self = Self((1 << 40) - 1);
+
+    /// The rate of so many kilobit/s, if 40 bits hold it.
+    pub const fn new(kbps: u64) -> Option<Self> {
+        if kbps <= Self::MAX.0 {
+            Some(Self(kbps))
+        } else {
+            None
+        }
+    }
+
+    /// The same, or the highest rate where 40 bits do not hold it.
+    pub const fn saturating(kbps: u64) -> Self {
+        match Self::new(kbps) {
+            Some(rate) => rate,
+            None => Self::MAX,
+        }
+    }
+
+    /// Its number of kilobit/s.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for Kbps {
+    type Error = Illegal;
+    fn try_from(kbps: u64) -> Result<Self, Illegal> {
+        Self::new(kbps).ok_or(Illegal("a bit rate of 40 bits, in kbit/s"))
+    }
+}
 
 impl Wire for Kbps {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
@@ -211,8 +285,7 @@ impl Wire for Kbps {
         Ok((rest, Self(u64::from_be_bytes([0, 0, 0, a, b, c, d, e]))))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        let octets = self.0.min((1 << 40) - 1).to_be_bytes();
-        out.extend_from_slice(octets.split_at(3).1);
+        out.extend_from_slice(self.0.to_be_bytes().split_at(3).1);
     }
 }
 
@@ -243,18 +316,6 @@ impl fmt::Display for Mac {
 impl fmt::Debug for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mac({self})")
-    }
-}
-
-impl fmt::Display for Short {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Long {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -311,6 +372,25 @@ pub(crate) fn split(input: &[u8]) -> Result<(u16, &[u8], &[u8]), IeError> {
 pub(crate) fn put<T: Ie>(r#type: u16, value: &T, out: &mut Vec<u8>) {
     r#type.emit(out);
     behind_length(out, |out| value.encode(out));
+}
+
+/// The same for one that is not in a message, where the message's own length would tell.
+///
+/// # Errors
+/// When the value is longer than its length can say; then `out` is as before.
+pub(crate) fn put_alone(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), TooLong> {
+    const HEAD: usize = 4;
+    let start = out.len();
+    write(out);
+    let octets = out.len() - start - HEAD;
+    if octets > usize::from(u16::MAX) {
+        out.truncate(start);
+        return Err(TooLong { octets });
+    }
+    Ok(())
 }
 
 /// Writes a length of two octets and what it is the length of; the length is filled in afterwards.

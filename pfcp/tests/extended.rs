@@ -53,7 +53,10 @@ fn at_full_length(r#type: u16, value: &[u8]) -> Option<Vec<u8>> {
     let form = CATALOGUE.iter().find(|entry| entry.r#type == r#type)?.form;
     if form == "flags" && least == 0 || full.is_empty() {
         full.clear();
-        AnyIe::decode(r#type, value).unwrap().encode(&mut full);
+        AnyIe::decode(r#type, value)
+            .unwrap()
+            .encode(&mut full)
+            .unwrap();
         full.drain(..4);
     }
     // Of FQ-CSID, which may end before the kind of node.

@@ -57,7 +57,7 @@ fn every_sample_round_trips() {
         let ie = AnyIe::decode(r#type, &value).unwrap_or_else(|e| panic!("{type} {source}: {e}"));
         assert!(!matches!(ie, AnyIe::Unknown(_)), "{type}");
         let mut octets = Vec::new();
-        ie.encode(&mut octets);
+        ie.encode(&mut octets).unwrap();
         assert_eq!(octets[..2], r#type.to_be_bytes());
         assert_eq!(
             usize::from(u16::from_be_bytes([octets[2], octets[3]])),
@@ -120,6 +120,10 @@ fn every_sample_means_what_wireshark_says() {
         leaves(&json, &mut ours);
         for field in meaning {
             let field = unhex(field);
+            // The type of an address to redirect to is that of our value, not a number in it.
+            if r#type == 38 && field.len() == 1 {
+                continue;
+            }
             if !ours.iter().any(|leaf| is(leaf, &field)) {
                 let (value, field) = (hex(&value), hex(&field));
                 differ.push(format!("{type} {value}: {field} not in {json}, {source}"));

@@ -57,7 +57,7 @@ fn ie(r#type: u16, value: &str) -> Vec<u8> {
 fn answer(octets: &[u8]) -> (Option<u8>, Option<u16>) {
     match decode(octets) {
         Ok(decoded) => panic!("{decoded}"),
-        Err(error) => (error.cause(), error.offending_ie()),
+        Err(error) => (error.cause().map(Cause::get), error.offending_ie()),
     }
 }
 
@@ -190,7 +190,7 @@ fn faults_are_told_apart() {
             }
             _ => {
                 let error = result.expect_err(name);
-                let cause = error.cause().unwrap_or(0).to_string();
+                let cause = error.cause().map_or(0, Cause::get).to_string();
                 let offending = error.offending_ie().unwrap_or(0);
                 let fine = expected == format!("{cause}:{offending}")
                     || expected.split('/').any(|expected| expected == cause);

@@ -77,7 +77,9 @@ fn generated(r#type: u16, seed: u32) -> Vec<u8> {
     .take(160)
     .collect();
     let mut ie = Vec::new();
-    AnyIe::generate_type(r#type, &mut Source::new(&octets)).encode(&mut ie);
+    AnyIe::generate_type(r#type, &mut Source::new(&octets))
+        .encode(&mut ie)
+        .unwrap();
     ie.split_off(4)
 }
 

@@ -187,11 +187,7 @@ fn answer(
 
 fn created(request: &SessionEstablishmentRequest) -> Vec<CreatedPdr> {
     let chosen = |pdr: &pfcp::CreatePdr| {
-        let choose_address = pdr
-            .pdi
-            .ue_ip_addresses
-            .iter()
-            .any(|address| address.choose_ipv4);
+        let choose_address = pdr.pdi.ue_ip_addresses.iter().any(UeIpAddress::is_choose);
         let choose_teid = matches!(pdr.pdi.local_f_teid, Some(FTeid::Choose { .. }));
         let teid = 0x700 + u32::from(pdr.pdr_id.0);
         (choose_address || choose_teid).then(|| CreatedPdr {
@@ -202,11 +198,7 @@ fn created(request: &SessionEstablishmentRequest) -> Vec<CreatedPdr> {
                 Vec::new()
             },
             ue_ip_addresses: if choose_address {
-                let ipv4 = Some(Ipv4Addr::new(10, 99, 0, 1));
-                vec![UeIpAddress {
-                    ipv4,
-                    ..Default::default()
-                }]
+                vec![UeIpAddress::source([10, 99, 0, 1].into())]
             } else {
                 Vec::new()
             },

@@ -138,7 +138,7 @@ fn flows(contents: &PfdContents) -> Result<Vec<SdfFilter>, Refusal> {
     let more = contents.additional_flow_descriptions.iter();
     let texts = contents.flow_description.iter();
     let texts = texts.chain(more.flat_map(|list| &list.0));
-    let filter = |Long(text): &Long| {
+    let filter = |text: &Long| {
         let flow = text
             .as_str()
             .and_then(|text| FlowDescription::parse(text).ok());

@@ -192,7 +192,7 @@ impl Node {
                     }
                     let refusal = Refusal {
                         offending: error.offending_ie(),
-                        ..Refusal::new(Cause(error.cause()))
+                        ..Refusal::new(error.cause())
                     };
                     self.refuse_type(&asked, message_type, refusal);
                 } else {

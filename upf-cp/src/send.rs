@@ -38,7 +38,7 @@ impl Node {
         answer: &impl Encode,
         after: Option<Epoch>,
     ) {
-        self.counters.count_cause(cause.0);
+        self.counters.count_cause(cause.get());
         let from = asked.from.ip();
         let peer = self.peers.at(from).first().copied();
         let about = peer.filter(|_| answer.is_session());

@@ -411,12 +411,15 @@ impl UrrControl {
 
 /// Octets and packets, as Open5GS and free5GC read them: all six fields.
 fn measurement(used: &Volume) -> pfcp::VolumeMeasurement {
-    pfcp::VolumeMeasurement {
-        total: Some(used.total_octets()),
-        uplink: Some(used.uplink_octets),
-        downlink: Some(used.downlink_octets),
-        total_packets: Some(used.total_packets()),
-        uplink_packets: Some(used.uplink_packets),
-        downlink_packets: Some(used.downlink_packets),
-    }
+    let octets = [
+        used.total_octets(),
+        used.uplink_octets,
+        used.downlink_octets,
+    ];
+    let packets = [
+        used.total_packets(),
+        used.uplink_packets,
+        used.downlink_packets,
+    ];
+    pfcp::VolumeMeasurement::of_all(octets, packets)
 }

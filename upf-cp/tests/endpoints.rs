@@ -53,9 +53,7 @@ fn at(source_interface: SourceInterface, endpoints: &[u8]) -> Pdi {
 /// Two uplink PDRs, told apart by a filter, and a downlink PDR.
 fn session(n: u8) -> SessionEstablishmentRequest {
     let filtered = Pdi {
-        sdf_filters: vec![pfcp::SdfFilter::flow(
-            "permit out 17 from any 53 to assigned",
-        )],
+        sdf_filters: vec![pfcp::SdfFilter::flow("permit out 17 from any 53 to assigned").unwrap()],
         ..at(SourceInterface::ACCESS, &[1])
     };
     SessionEstablishmentRequest {
@@ -205,7 +203,7 @@ fn all_pdrs_follow_an_updated_endpoint() {
         &update(UpdateTrafficEndpoint {
             traffic_endpoint_id: TrafficEndpointId(1),
             local_f_teid: choose(None).into(),
-            qfis: vec![pfcp::Qfi(7)].into(),
+            qfis: vec![pfcp::Qfi::new(7).unwrap()].into(),
             ..Default::default()
         }),
     );
@@ -344,8 +342,8 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
         ),
         (
             &|request| {
-                request.create_traffic_endpoints[0].qfis = vec![pfcp::Qfi(1)];
-                request.create_pdrs[0].pdi.qfis = vec![pfcp::Qfi(1)];
+                request.create_traffic_endpoints[0].qfis = vec![pfcp::Qfi::new(1).unwrap()];
+                request.create_pdrs[0].pdi.qfis = vec![pfcp::Qfi::new(1).unwrap()];
             },
             124,
             pdr_1,

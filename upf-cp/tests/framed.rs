@@ -175,7 +175,7 @@ fn routes_that_are_none_are_refused() {
         else {
             panic!()
         };
-        assert_eq!(answer.cause, Cause(cause), "{answer}");
+        assert_eq!(answer.cause, Cause::new(cause).unwrap(), "{answer}");
         assert_eq!(answer.offending_ie, Some(OffendingIe(offending)));
         assert_eq!(answer.failed_rule_id, Some(FailedRuleId::Pdr(1.into())));
     }
@@ -204,7 +204,7 @@ fn a_pdi_replaces_its_routes() {
     // A part of a PDI leaves them.
     let part = pfcp::Pdi {
         source_interface: pfcp::SourceInterface::CORE,
-        sdf_filters: vec![pfcp::SdfFilter::flow("permit out ip from any to assigned")],
+        sdf_filters: vec![pfcp::SdfFilter::flow("permit out ip from any to assigned").unwrap()],
         ..Default::default()
     };
     assert_eq!(

@@ -112,13 +112,10 @@ fn hop(address: &str) -> NextHop {
 }
 
 fn both() -> OuterHeaderCreation {
-    OuterHeaderCreation {
-        header: Some(OuterHeader::GtpU {
-            teid: 7,
-            addresses: Addresses::new("10.99.3.101".parse().ok(), GNB_V6.parse().ok()).unwrap(),
-        }),
-        ..OuterHeaderCreation::gtp_u(7, ip(GNB_V6))
-    }
+    OuterHeaderCreation::of(OuterHeader::GtpU {
+        teid: 7,
+        addresses: Addresses::new("10.99.3.101".parse().ok(), GNB_V6.parse().ok()).unwrap(),
+    })
 }
 
 #[test]
@@ -170,7 +167,7 @@ fn advertising(wanted: bool) -> World {
 fn with_prefix(prefix: &str) -> pfcp::SessionEstablishmentRequest {
     let mut request = open5gs(9);
     let ue = &mut request.create_pdrs[0].pdi.ue_ip_addresses[0];
-    ue.ipv6 = prefix.parse().ok();
+    ue.ipv6 = prefix.parse().ok().map(pfcp::Wanted::Given);
     request
 }
 

@@ -202,7 +202,7 @@ fn choose_ids_are_one_f_teid_over_several_requests() {
             ipv6,
             choose_id: Some(id),
         }),
-        qfis: vec![pfcp::Qfi(2)],
+        qfis: vec![pfcp::Qfi::new(2).unwrap()],
         ..uplink_pdi()
     };
     let mut next = 10;
@@ -343,8 +343,8 @@ fn uplink_packets_without_a_pdr_of_their_qfi_match_none() {
     let mut world = World::associated();
     let (seid, _) = world.establish(&open5gs(9));
     let flow = Pdi {
-        qfis: vec![pfcp::Qfi(2)],
-        sdf_filters: vec![SdfFilter::flow("permit out 17 from any 53 to assigned")],
+        qfis: vec![pfcp::Qfi::new(2).unwrap()],
+        sdf_filters: vec![SdfFilter::flow("permit out 17 from any 53 to assigned").unwrap()],
         ..uplink_pdi()
     };
     let more = SessionModificationRequest {
@@ -376,9 +376,7 @@ fn a_downlink_pdr_without_ue_address_has_the_sessions() {
     let flow = Pdi {
         source_interface: SourceInterface::CORE,
         network_instance: Some(labels("internet")),
-        sdf_filters: vec![SdfFilter::flow(
-            "permit out 17 from 192.0.2.1 53 to assigned",
-        )],
+        sdf_filters: vec![SdfFilter::flow("permit out 17 from 192.0.2.1 53 to assigned").unwrap()],
         ..Default::default()
     };
     let more = SessionModificationRequest {
@@ -402,11 +400,9 @@ fn an_ipv6_ue_is_found_by_its_prefix() {
     let mut world = World::associated();
     let mut request = open5gs(9);
     request.pdn_type = Some(pfcp::PdnType::IPV6);
-    request.create_pdrs[0].pdi.ue_ip_addresses = vec![pfcp::UeIpAddress {
-        destination: true,
-        ipv6: Some("2001:db8:cafe:9:7:6:5:4".parse().unwrap()),
-        ..Default::default()
-    }];
+    request.create_pdrs[0].pdi.ue_ip_addresses = vec![pfcp::UeIpAddress::destination(
+        "2001:db8:cafe:9:7:6:5:4".parse().unwrap(),
+    )];
     world.establish(&request);
     for (to, pdr) in [
         ("2001:db8:cafe:9:7:6:5:4", Some(1)),
@@ -425,7 +421,7 @@ fn an_ipv6_ue_is_found_by_its_prefix() {
 fn a_filter_with_a_port_of_any_protocol() {
     let mut world = World::associated();
     let mut request = open5gs(9);
-    let filter = SdfFilter::flow("permit out ip from 192.0.2.1 9002 to assigned");
+    let filter = SdfFilter::flow("permit out ip from 192.0.2.1 9002 to assigned").unwrap();
     request.create_pdrs[0].pdi.sdf_filters = vec![filter];
     world.establish(&request);
     for (source, port, matches) in [
@@ -527,7 +523,7 @@ fn flow_and_session_qers_on_one_pdr() {
     // One closed gate is enough.
     let mut world = World::associated();
     let closed = CreateQer {
-        gate_status: pfcp::GateStatus::new(false, true),
+        gate_status: pfcp::GateStatus::of(false, true),
         ..qer(1)
     };
     world.establish(&with_qers(vec![qer(2), closed]));
@@ -540,7 +536,7 @@ fn the_qfi_is_that_of_whichever_qer_has_one() {
     for first in [true, false] {
         let mut world = World::associated();
         let with = CreateQer {
-            qfi: Some(pfcp::Qfi(9)),
+            qfi: Some(pfcp::Qfi::new(9).unwrap()),
             ..qer(1)
         };
         let without = CreateQer {
@@ -574,10 +570,13 @@ fn without_qers_nothing_is_marked() {
 #[test]
 fn a_threshold_of_three_volumes() {
     let triggers = pfcp::ReportingTriggers::PERIO | pfcp::ReportingTriggers::VOLTH;
-    let threshold = |total| pfcp::VolumeThreshold {
-        total,
-        uplink: Some(1000),
-        downlink: Some(2000),
+    let threshold = |total| {
+        pfcp::VolumeThreshold::new(pfcp::Volumes {
+            total,
+            uplink: Some(1000),
+            downlink: Some(2000),
+        })
+        .unwrap()
     };
     for (total, direction, octets) in [
         (None, Direction::Uplink, 1000),
@@ -652,7 +651,7 @@ fn an_answer_has_the_priority_of_its_request() {
         let answer = world.octets(smf(), &octets).remove(0);
         assert_eq!(
             cause(&answer.message),
-            Some(Cause::SESSION_CONTEXT_NOT_FOUND.0)
+            Some(Cause::SESSION_CONTEXT_NOT_FOUND.get())
         );
         assert_eq!(answer.header.priority, priority);
     }
@@ -821,10 +820,7 @@ fn the_longest_answers_fit_in_2048_octets() {
     }
     request.create_pdrs[0].urr_ids.clear();
     for urr in &mut request.create_urrs {
-        urr.volume_threshold = Some(pfcp::VolumeThreshold {
-            total: Some(1_000_000),
-            ..Default::default()
-        });
+        urr.volume_threshold = Some(pfcp::VolumeThreshold::of_total(1_000_000));
     }
     let (seid, answer) = world.establish(&request);
     assert_eq!(answer.created_pdrs.len(), 16);

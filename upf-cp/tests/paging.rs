@@ -39,7 +39,7 @@ fn told(world: &World) -> Vec<u8> {
         Message::SessionReportRequest(report) => {
             let data = report.downlink_data_report.as_ref()?;
             let information = data.downlink_data_service_information.as_ref()?;
-            information.qfi.map(|qfi| qfi.0)
+            information.qfi.map(pfcp::Qfi::get)
         }
         _ => None,
     };

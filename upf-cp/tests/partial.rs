@@ -41,9 +41,7 @@ fn ask(world: &mut World, request: &SessionEstablishmentRequest) -> SessionEstab
 /// A FAR by a policy that there is not.
 fn bad_far(id: u32) -> CreateFar {
     let mut parameters = to(DestinationInterface::CORE, None);
-    parameters.forwarding_policy = Some(ForwardingPolicy(pfcp::wire::Short(
-        b"gold".as_slice().into(),
-    )));
+    parameters.forwarding_policy = Some(ForwardingPolicy(pfcp::wire::Short::new("gold").unwrap()));
     far(id, ApplyAction::FORW, Some(parameters))
 }
 
@@ -110,7 +108,7 @@ fn what_failed_is_told_and_the_rest_is_in_force() {
         world
             .node
             .counters()
-            .cause(Cause::REQUEST_PARTIALLY_ACCEPTED.0),
+            .cause(Cause::REQUEST_PARTIALLY_ACCEPTED.get()),
         1
     );
 }

@@ -30,7 +30,7 @@ fn id(name: &str) -> ApplicationId {
 }
 
 fn text(text: &str) -> Long {
-    Long(text.as_bytes().into())
+    Long::new(text).unwrap()
 }
 
 fn flow(description: &str) -> PfdContents {
@@ -238,7 +238,7 @@ fn an_application_beside_filters_is_refused() {
     accepted(&mut world, vec![application("video", vec![flow(VIDEO)])]);
     let mut request = naming(1, "video");
     let pdi = &mut request.create_pdrs[4].pdi;
-    pdi.sdf_filters = vec![SdfFilter::flow(MORE)];
+    pdi.sdf_filters = vec![SdfFilter::flow(MORE).unwrap()];
     let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
         panic!()
     };
@@ -273,7 +273,7 @@ fn a_pdr_can_change_its_application_and_leave_it() {
     );
     assert_eq!(flows(&world, seid), parsed(&[MORE]));
     let mut filters = downlink_pdi(1);
-    filters.sdf_filters = vec![SdfFilter::flow(VIDEO)];
+    filters.sdf_filters = vec![SdfFilter::flow(VIDEO).unwrap()];
     assert_eq!(
         world.modify(seid, &update(filters)).cause,
         Cause::REQUEST_ACCEPTED

@@ -370,7 +370,7 @@ fn filters_of_the_pdr_and_of_its_rules_cannot_both_be_asked_for() {
     let mut world = world();
     let mut request = with_rules(9, &["video"], Some(1));
     request.create_pdrs[4].pdi.sdf_filters =
-        vec![SdfFilter::flow("permit out 17 from any to assigned")];
+        vec![SdfFilter::flow("permit out 17 from any to assigned").unwrap()];
     let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
         panic!()
     };
@@ -471,9 +471,8 @@ fn pfds_take_the_place_of_a_configured_application() {
     assert_eq!(pdrs(&mut world, seid, 443), (9, 1));
     // By PDFs, video is what comes from port 443 over TCP.
     let mut pfds = whole::pfds();
-    pfds.applications[0].pfd_contexts[0].pfd_contents[0].flow_description = Some(pfcp::wire::Long(
-        "permit out 17 from 203.0.113.0/24 to assigned".into(),
-    ));
+    pfds.applications[0].pfd_contexts[0].pfd_contents[0].flow_description =
+        pfcp::wire::Long::new("permit out 17 from 203.0.113.0/24 to assigned");
     world.ask(None, &pfds);
     assert_eq!(downlink(&mut world, "192.0.2.7", 443).0, 1);
     assert_eq!(downlink(&mut world, "203.0.113.7", 80).0, 9);

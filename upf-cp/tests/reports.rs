@@ -66,7 +66,7 @@ fn downlink_data_is_reported_until_it_is_answered() {
     assert_eq!(data.pdr_ids, [1.into()]);
     assert_eq!(
         data.downlink_data_service_information.unwrap().qfi,
-        Some(pfcp::Qfi(1))
+        Some(pfcp::Qfi::new(1).unwrap())
     );
     world.pass(3_500);
     let [.., (_, first), (_, again)] = world.sent.as_slice() else {
@@ -108,8 +108,8 @@ fn the_dscp_of_what_is_held_is_told_to_smfs_that_can_take_it() {
         let data = take_report(&mut world).downlink_data_report.unwrap();
         let information = data.downlink_data_service_information;
         let got = information.map(|told| {
-            let dscp = told.paging_policy_indication.map(|dscp| dscp.0);
-            (told.qfi.map(|qfi| qfi.0), dscp)
+            let dscp = told.paging_policy_indication.map(pfcp::Bits::get);
+            (told.qfi.map(pfcp::Qfi::get), dscp)
         });
         assert_eq!(got, told, "{paging_policy} {qfi:?}");
     }
@@ -332,10 +332,7 @@ fn total(report: &UsageReport) -> u64 {
 
 #[test]
 fn a_volume_threshold_is_reported_each_time_it_is_reached() {
-    let threshold = pfcp::VolumeThreshold {
-        total: Some(1000),
-        ..Default::default()
-    };
+    let threshold = pfcp::VolumeThreshold::of_total(1000);
     let urr = pfcp::CreateUrr {
         volume_threshold: Some(threshold),
         ..urr(1, T::VOLTH)
@@ -367,14 +364,8 @@ fn a_volume_threshold_is_reported_each_time_it_is_reached() {
 #[test]
 fn a_quota_stops_packets_until_there_is_more() {
     let urr = pfcp::CreateUrr {
-        volume_threshold: Some(pfcp::VolumeThreshold {
-            total: Some(800),
-            ..Default::default()
-        }),
-        volume_quota: Some(pfcp::VolumeQuota {
-            total: Some(1000),
-            ..Default::default()
-        }),
+        volume_threshold: Some(pfcp::VolumeThreshold::of_total(800)),
+        volume_quota: Some(pfcp::VolumeQuota::of_total(1000)),
         ..urr(1, T::VOLTH | T::VOLQU)
     };
     let (mut world, seid, usage) = measured(urr);
@@ -390,11 +381,7 @@ fn a_quota_stops_packets_until_there_is_more() {
     assert!(usage.is_exhausted());
     let update = pfcp::UpdateUrr {
         urr_id: 1.into(),
-        volume_quota: pfcp::VolumeQuota {
-            total: Some(500),
-            ..Default::default()
-        }
-        .into(),
+        volume_quota: pfcp::VolumeQuota::of_total(500).into(),
         ..Default::default()
     };
     let request = pfcp::SessionModificationRequest {
@@ -413,12 +400,7 @@ fn a_quota_stops_packets_until_there_is_more() {
 
 #[test]
 fn a_quota_of_nothing_stops_at_once_and_a_validity_ends() {
-    let quota = |total| {
-        Some(pfcp::VolumeQuota {
-            total: Some(total),
-            ..Default::default()
-        })
-    };
+    let quota = |total| Some(pfcp::VolumeQuota::of_total(total));
     let (_, _, usage) = measured(pfcp::CreateUrr {
         volume_quota: quota(0),
         ..urr(1, T::VOLQU)

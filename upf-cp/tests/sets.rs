@@ -30,8 +30,8 @@ fn other() -> SocketAddr {
 fn csid(csids: &[u16]) -> FqCsid {
     FqCsid {
         node: CsidNode::Ipv4(SMF.parse().unwrap()),
-        csids: csids.to_vec(),
-        node_type: Some(2),
+        csids: pfcp::Several::new(csids.to_vec()).unwrap(),
+        node_type: pfcp::Bits::new(2),
     }
 }
 

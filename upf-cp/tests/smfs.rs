@@ -13,9 +13,9 @@ mod support;
 
 use pfcp::{
     ApplyAction, Cause, DestinationInterface, FTeid, Header, MeasurementInformation,
-    MeasurementMethod, Message, NetworkInstance, OuterHeaderRemoval, Pdi, ReportingTriggers,
-    SdfFilter, SessionEstablishmentRequest, SessionModificationRequest, SourceInterface, Update,
-    UpdatePdr,
+    MeasurementMethod, Message, NetworkInstance, OuterHeaderRemoval, Pdi, Prefix,
+    ReportingTriggers, SdfFilter, SessionEstablishmentRequest, SessionModificationRequest,
+    SourceInterface, Update, UpdatePdr,
 };
 use session::rule::{Action, Gate};
 use session::{InterfaceId, PdrId, Qfi};
@@ -99,7 +99,7 @@ fn free5gc_chooses_f_teids_and_forwards_before_it_knows_where() {
     let usage = |id, before| pfcp::CreateUrr {
         measurement_period: Some(pfcp::MeasurementPeriod(10)),
         measurement_information: Some(before),
-        volume_threshold: Some(pfcp::VolumeThreshold {
+        volume_threshold: pfcp::VolumeThreshold::new(pfcp::Volumes {
             uplink: Some(1000),
             downlink: Some(1000),
             ..Default::default()
@@ -240,8 +240,8 @@ fn oai_comes_with_its_own_seid_and_removes_rules_when_idle() {
             }),
             network_instance: Some(plain("internet")),
             ue_ip_addresses: vec![ue_ip(ue(1), false)],
-            qfis: vec![pfcp::Qfi(5)],
-            sdf_filters: vec![SdfFilter::flow("permit out ip from any to assigned")],
+            qfis: vec![pfcp::Qfi::new(5).unwrap()],
+            sdf_filters: vec![SdfFilter::flow("permit out ip from any to assigned").unwrap()],
             ..Default::default()
         };
         pdr(1, precedence, 1, pdi)
@@ -263,7 +263,7 @@ fn oai_comes_with_its_own_seid_and_removes_rules_when_idle() {
         measurement_method: MeasurementMethod::VOLUM | MeasurementMethod::DURAT,
         measurement_period: Some(pfcp::MeasurementPeriod(10)),
         time_threshold: Some(pfcp::TimeThreshold(5)),
-        volume_threshold: Some(pfcp::VolumeThreshold {
+        volume_threshold: pfcp::VolumeThreshold::new(pfcp::Volumes {
             downlink: Some(1000),
             ..Default::default()
         }),
@@ -323,8 +323,8 @@ fn indirect_forwarding_goes_from_access_to_access() {
     let forwarding = Pdi {
         local_f_teid: Some(choose(Some(10))),
         network_instance: Some(labels("internet")),
-        qfis: vec![pfcp::Qfi(1)],
-        source_interface_type: Some(pfcp::InterfaceType(28)),
+        qfis: vec![pfcp::Qfi::new(1).unwrap()],
+        source_interface_type: Some(pfcp::InterfaceType::UPF_UL_FORWARDING),
         ..Default::default()
     };
     let mut pdr = pdr(5, 4096, 5, forwarding);
@@ -393,7 +393,7 @@ fn a_partial_pdi_keeps_the_rest_and_a_whole_one_replaces_it() {
         }],
         ..Default::default()
     };
-    let filter = SdfFilter::flow("permit out 17 from any 53 to assigned");
+    let filter = SdfFilter::flow("permit out 17 from any 53 to assigned").unwrap();
     let partial = Pdi {
         sdf_filters: vec![filter],
         ..Default::default()
@@ -425,10 +425,13 @@ fn a_partial_pdi_keeps_the_rest_and_a_whole_one_replaces_it() {
 #[test]
 fn a_filter_changes_for_all_that_refer_to_it_and_outlives_its_first_pdr() {
     let mut world = World::associated();
-    let named = |text: Option<&str>| SdfFilter {
-        flow_description: text.map(Into::into),
-        filter_id: Some(1),
-        ..Default::default()
+    let named = |text: Option<&str>| {
+        SdfFilter::new(pfcp::SdfConditions {
+            flow_description: text.and_then(pfcp::FlowDescription::new),
+            filter_id: Some(1),
+            ..Default::default()
+        })
+        .unwrap()
     };
     let mut request = open5gs(9);
     // The reference comes before the definition.
@@ -469,10 +472,13 @@ fn a_filter_changes_for_all_that_refer_to_it_and_outlives_its_first_pdr() {
     );
     // A reference to what nobody defined matches nothing; it is refused.
     let mut request = open5gs(10);
-    request.create_pdrs[1].pdi.sdf_filters = vec![SdfFilter {
-        filter_id: Some(9),
-        ..Default::default()
-    }];
+    request.create_pdrs[1].pdi.sdf_filters = vec![
+        SdfFilter::new(pfcp::SdfConditions {
+            filter_id: Some(9),
+            ..Default::default()
+        })
+        .unwrap(),
+    ];
     let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
         panic!()
     };
@@ -486,11 +492,11 @@ fn gates_rates_and_references_are_updated_and_removed() {
     let update = SessionModificationRequest {
         update_qers: vec![pfcp::UpdateQer {
             qer_id: 1.into(),
-            gate_status: Some(pfcp::GateStatus::new(true, false)),
+            gate_status: Some(pfcp::GateStatus::of(true, false)),
             maximum_bitrate: Update::Remove,
             guaranteed_bitrate: pfcp::Gbr {
-                uplink: pfcp::Kbps(1),
-                downlink: pfcp::Kbps(2),
+                uplink: pfcp::Kbps::saturating(1),
+                downlink: pfcp::Kbps::saturating(2),
             }
             .into(),
             ..Default::default()
@@ -593,14 +599,14 @@ fn a_bar_bounds_what_is_held() {
 #[test]
 fn ipv6_prefixes_of_any_length() {
     let mut world = World::associated();
-    for (n, (length, delegated, want)) in [
-        (None, None, Some(64)),
-        (Some(56), None, Some(56)),
-        (None, Some(4), Some(60)),
-        (Some(128), None, Some(128)),
-        (Some(0), None, None),
-        (Some(129), None, None),
-        (None, Some(64), None),
+    for (n, (prefix, want)) in [
+        (None, Some(64)),
+        (Some(Prefix::Length(56)), Some(56)),
+        (Some(Prefix::Delegation(4)), Some(60)),
+        (Some(Prefix::Length(128)), Some(128)),
+        (Some(Prefix::Length(0)), None),
+        (Some(Prefix::Length(129)), None),
+        (Some(Prefix::Delegation(64)), None),
     ]
     .into_iter()
     .enumerate()
@@ -608,11 +614,8 @@ fn ipv6_prefixes_of_any_length() {
         let n = u8::try_from(n).unwrap();
         let mut request = open5gs(n + 1);
         request.create_pdrs[0].pdi.ue_ip_addresses = vec![pfcp::UeIpAddress {
-            destination: true,
-            ipv6: Some(format!("2001:db8:{n}::1").parse().unwrap()),
-            prefix_length: length,
-            prefix_delegation_bits: delegated,
-            ..Default::default()
+            prefix,
+            ..pfcp::UeIpAddress::destination(format!("2001:db8:{n}::1").parse().unwrap())
         }];
         let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
             panic!()
@@ -625,7 +628,7 @@ fn ipv6_prefixes_of_any_length() {
             None => assert_eq!(
                 answer.offending_ie,
                 Some(pfcp::OffendingIe(93)),
-                "{length:?}"
+                "{prefix:?}"
             ),
         }
     }

@@ -15,9 +15,10 @@ use std::net::Ipv4Addr;
 
 use pfcp::wire::Long;
 use pfcp::{
-    Cause, CreateTrafficEndpoint, Message, OffendingIe, Pdi, PfcpSeReqFlags, RemovePdr,
+    Cause, CreateTrafficEndpoint, Message, OffendingIe, Pdi, PfcpSeReqFlags, Prefix, RemovePdr,
     SessionEstablishmentRequest, SessionEstablishmentResponse, SessionModificationRequest,
     SourceInterface, TrafficEndpointId, UeIpAddress, UeIpAddressPoolIdentity, UpFunctionFeatures,
+    Wanted,
 };
 use session::InterfaceId;
 use simulator::{Flavour, Sender, SessionSpec, requests};
@@ -53,7 +54,7 @@ fn world() -> World {
 fn chosen_ipv4(destination: bool) -> UeIpAddress {
     UeIpAddress {
         destination,
-        choose_ipv4: true,
+        ipv4: Some(Wanted::Choose),
         ..Default::default()
     }
 }
@@ -98,7 +99,7 @@ fn told(answer: &SessionEstablishmentResponse) -> UeIpAddress {
         .map(|created| &created.ue_ip_addresses);
     let endpoints = answer.created_traffic_endpoints.iter();
     let endpoints = endpoints.map(|created| &created.ue_ip_addresses);
-    let mut all: Vec<UeIpAddress> = pdrs.chain(endpoints).flatten().cloned().collect();
+    let mut all: Vec<UeIpAddress> = pdrs.chain(endpoints).flatten().copied().collect();
     for address in &mut all {
         address.destination = false;
     }
@@ -108,7 +109,7 @@ fn told(answer: &SessionEstablishmentResponse) -> UeIpAddress {
 }
 
 fn told_ipv4(answer: &SessionEstablishmentResponse) -> Ipv4Addr {
-    told(answer).ipv4.unwrap()
+    told(answer).given_ipv4().unwrap()
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn ueip_and_pools_are_told_if_there_are_any() {
     let [pool] = answer.ue_ip_address_pool_informations.as_slice() else {
         panic!("{answer}")
     };
-    assert_eq!(pool.pool_identities[0].0.0.as_str(), Some("gold"));
+    assert_eq!(pool.pool_identities[0].0.as_str(), Some("gold"));
     assert_eq!(
         pool.network_instance.as_ref().unwrap().name().as_deref(),
         Some("internet")
@@ -180,7 +181,7 @@ fn all_pdrs_of_a_session_have_the_address_that_is_told() {
     };
     let answer = world.modify(seid, &more);
     assert_eq!(
-        answer.created_pdrs[0].ue_ip_addresses[0].ipv4,
+        answer.created_pdrs[0].ue_ip_addresses[0].given_ipv4(),
         Some(address)
     );
     let session = world.node.session_statuses()[0].index;
@@ -306,7 +307,7 @@ fn a_pool_by_its_name() {
     let asking = |n: u8, identity: &str| {
         let mut request = leaving(n, chosen_ipv4);
         for pdr in &mut request.create_pdrs {
-            pdr.pool_identities = vec![UeIpAddressPoolIdentity(Long(identity.into()))];
+            pdr.pool_identities = vec![UeIpAddressPoolIdentity(Long::new(identity).unwrap())];
         }
         request
     };
@@ -328,25 +329,36 @@ fn a_pool_by_its_name() {
 
 #[test]
 fn ipv6_prefixes_as_they_are_asked_for() {
-    for (length, bits, want, told_length, told_bits) in [
-        (None, None, Some(64), None, None),
-        (Some(0), None, Some(64), Some(64), None),
-        (Some(62), None, Some(62), Some(62), None),
-        (Some(128), None, Some(128), Some(128), None),
-        (None, Some(0), Some(64), None, Some(0)),
-        (None, Some(4), Some(60), None, Some(4)),
+    for (prefix, want, told_prefix) in [
+        (None, Some(64), None),
+        (Some(Prefix::Length(0)), Some(64), Some(Prefix::Length(64))),
+        (Some(Prefix::Length(62)), Some(62), Some(Prefix::Length(62))),
+        (
+            Some(Prefix::Length(128)),
+            Some(128),
+            Some(Prefix::Length(128)),
+        ),
+        (
+            Some(Prefix::Delegation(0)),
+            Some(64),
+            Some(Prefix::Delegation(0)),
+        ),
+        (
+            Some(Prefix::Delegation(4)),
+            Some(60),
+            Some(Prefix::Delegation(4)),
+        ),
         // Larger than the pool; and no length at all.
-        (Some(59), None, None, None, None),
-        (Some(129), None, None, None, None),
-        (None, Some(64), None, None, None),
+        (Some(Prefix::Length(59)), None, None),
+        (Some(Prefix::Length(129)), None, None),
+        (Some(Prefix::Delegation(64)), None, None),
     ] {
         let mut world = world();
         let idle = world.node.ue_addresses_in_use();
         let request = leaving(1, |destination| UeIpAddress {
             destination,
-            choose_ipv6: true,
-            prefix_length: length,
-            prefix_delegation_bits: bits,
+            ipv6: Some(Wanted::Choose),
+            prefix,
             ..Default::default()
         });
         let Some(want) = want else {
@@ -357,11 +369,11 @@ fn ipv6_prefixes_as_they_are_asked_for() {
         let (seid, answer) = world.establish(&request);
         let told = told(&answer);
         let net = world.rules(seid).ue.ipv6.unwrap();
-        assert_eq!((told.ipv6, net.prefix_len()), (Some(net.addr()), want));
         assert_eq!(
-            (told.prefix_length, told.prefix_delegation_bits),
-            (told_length, told_bits)
+            (told.given_ipv6(), net.prefix_len()),
+            (Some(net.addr()), want)
         );
+        assert_eq!(told.prefix, told_prefix);
         assert!(
             "2001:db8:45::/60"
                 .parse::<ipnet::Ipv6Net>()
@@ -379,9 +391,9 @@ fn both_families_at_once_and_by_traffic_endpoint() {
     let idle = world.node.ue_addresses_in_use();
     let both = UeIpAddress {
         destination: true,
-        choose_ipv4: true,
-        choose_ipv6: true,
-        ..Default::default()
+        ipv4: Some(Wanted::Choose),
+        ipv6: Some(Wanted::Choose),
+        prefix: None,
     };
     let mut request = open5gs(1);
     request.create_traffic_endpoints = vec![CreateTrafficEndpoint {
@@ -403,7 +415,10 @@ fn both_families_at_once_and_by_traffic_endpoint() {
     let ue = world.rules(seid).ue;
     assert_eq!(
         (told.ipv4, told.ipv6),
-        (ue.ipv4, ue.ipv6.map(|net| net.addr()))
+        (
+            ue.ipv4.map(Wanted::Given),
+            ue.ipv6.map(|net| Wanted::Given(net.addr()))
+        )
     );
     assert!(ue.ipv4.is_some() && ue.ipv6.is_some());
     assert_eq!(world.node.ue_addresses_in_use(), idle + 2);
@@ -461,21 +476,21 @@ fn a_slice_has_the_addresses_of_its_pools() {
     let told: Vec<_> = information
         .s_nssais
         .iter()
-        .map(|s| (s.sst, s.sd.0))
+        .map(|s| (s.sst, s.sd.get()))
         .collect();
     assert_eq!(told, [(1, 0xff_ffff), (2, 0x00_a1_b2)]);
     let mut of = |n: u8, slice: Option<(u8, u32)>| {
         let mut request = leaving(n, chosen_ipv4);
         request.s_nssai = slice.map(|(sst, sd)| pfcp::SNssai {
             sst,
-            sd: pfcp::U24(sd),
+            sd: pfcp::U24::of_lower(sd),
         });
         let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
             panic!()
         };
         let created = answer.created_pdrs.first();
-        let given = created.and_then(|pdr| pdr.ue_ip_addresses.first()?.ipv4);
-        (answer.cause.0, given.map(|address| address.to_string()))
+        let given = created.and_then(|pdr| pdr.ue_ip_addresses.first()?.given_ipv4());
+        (answer.cause.get(), given.map(|address| address.to_string()))
     };
     let at = |cause: u8, address: &str| (cause, Some(address.to_owned()));
     // A Slice Differentiator of all ones is none.
@@ -506,14 +521,9 @@ fn addresses_outside_the_bounds_are_refused() {
         request
     };
     let v4 = |text: &str| ue_ip(text.parse::<Ipv4Addr>().unwrap(), true);
-    let v6 = |text: &str| UeIpAddress {
-        destination: true,
-        ipv6: Some(text.parse().unwrap()),
-        ..Default::default()
-    };
+    let v6 = |text: &str| UeIpAddress::destination(text.parse().unwrap());
     for address in [v4("10.45.1.9"), v6("2001:db8:46::1")] {
-        let Message::SessionEstablishmentResponse(answer) =
-            world.ask(Some(0), &with(1, address.clone()))
+        let Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &with(1, address))
         else {
             panic!()
         };

@@ -151,8 +151,7 @@ pub enum NodeId {
 impl NodeId {
     /// A domain name from its text; `None` if it is none.
     pub fn fqdn(name: &str) -> Option<Self> {
-        let labels = Labels(Octets::labels(name));
-        labels.is_valid().then_some(Self::Fqdn(labels))
+        Labels::new(Octets::labels(name)).map(Self::Fqdn)
     }
 }
 
@@ -178,12 +177,8 @@ impl Wire for NodeId {
             0 => Ipv4Addr::parse(rest).map(|(rest, address)| (rest, Self::Ipv4(address))),
             1 => Ipv6Addr::parse(rest).map(|(rest, address)| (rest, Self::Ipv6(address))),
             2 => {
-                let labels = Labels(rest.into());
-                if labels.is_valid() {
-                    Ok((&[], Self::Fqdn(labels)))
-                } else {
-                    refuse()
-                }
+                let labels = Labels::new(rest.into());
+                labels.map_or_else(refuse, |labels| Ok((&[][..], Self::Fqdn(labels))))
             }
             _ => refuse(),
         }
@@ -200,7 +195,7 @@ impl Wire for NodeId {
             }
             Self::Fqdn(labels) => {
                 out.push(2);
-                labels.0.emit(out);
+                labels.emit(out);
             }
         }
     }
@@ -266,6 +261,8 @@ impl fmt::Display for FSeid {
 }
 
 /// F-TEID (TS 29.244, 8.2.3): where a tunnel ends, or the wish that the UP function choose it.
+///
+/// A wish that names no family is not what the specification has, but what CP functions send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FTeid {
     /// The UP function is asked to choose.

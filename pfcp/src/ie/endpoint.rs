@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{addresses, bit};
+use super::address::{Addresses, bit};
+use super::{Bits, Several};
 use crate::flags::{List, optional};
 use crate::wire::{Mac, Parsed, Wire, emit_all, refuse};
 
@@ -25,17 +26,17 @@ pub enum CsidNode {
 pub struct FqCsid {
     /// The node.
     pub node: CsidNode,
-    /// The connection set identifiers, up to 15.
-    pub csids: Vec<u16>,
+    /// The connection set identifiers.
+    pub csids: Several<u16, 0, 15>,
     /// The kind of node; absent in the first releases.
-    pub node_type: Option<u8>,
+    pub node_type: Option<Bits<4>>,
 }
 
 impl Default for FqCsid {
     fn default() -> Self {
         Self {
             node: CsidNode::Other(0),
-            csids: Vec::new(),
+            csids: Several::default(),
             node_type: None,
         }
     }
@@ -44,31 +45,25 @@ impl Default for FqCsid {
 impl Wire for FqCsid {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, head) = u8::parse(input)?;
-        let (mut rest, node) = match head >> 4 {
+        let (rest, node) = match head >> 4 {
             0 => Ipv4Addr::parse(rest).map(|(rest, node)| (rest, CsidNode::Ipv4(node)))?,
             1 => Ipv6Addr::parse(rest).map(|(rest, node)| (rest, CsidNode::Ipv6(node)))?,
             2 => u32::parse(rest).map(|(rest, node)| (rest, CsidNode::Other(node)))?,
             _ => return refuse(),
         };
-        let count = head & 0x0f;
-        let mut csids = Vec::with_capacity(usize::from(count));
-        for _ in 0..count {
-            let (after, csid) = u16::parse(rest)?;
-            csids.push(csid);
-            rest = after;
-        }
-        let (rest, node_type) = optional::<u8>(rest, !rest.is_empty())?;
+        let (rest, csids) = Several::parse(rest, usize::from(head & 0x0f))?;
+        let (rest, node_type) = optional(rest, !rest.is_empty())?;
         Ok((
             rest,
             Self {
                 node,
                 csids,
-                node_type: node_type.map(|octet| octet & 0x0f),
+                node_type,
             },
         ))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        let count = u8::try_from(self.csids.len()).unwrap_or(u8::MAX).min(0x0f);
+        let count = self.csids.count();
         match self.node {
             CsidNode::Ipv4(node) => {
                 out.push(count);
@@ -83,11 +78,8 @@ impl Wire for FqCsid {
                 node.emit(out);
             }
         }
-        self.csids
-            .iter()
-            .take(usize::from(count))
-            .for_each(|csid| csid.emit(out));
-        out.extend(self.node_type.map(|octet| octet & 0x0f));
+        emit_all(self.csids.iter(), out);
+        emit_all(self.node_type.iter(), out);
     }
 }
 
@@ -107,17 +99,52 @@ impl fmt::Display for FqCsid {
 
 /// IP Multicast Address (TS 29.244, 8.2.137): one group, a range of them, or any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct IpMulticastAddress {
-    /// Any address; then none of the others counts.
-    pub any: bool,
-    /// The only address, or the first of a range.
-    pub start_ipv4: Option<Ipv4Addr>,
-    /// The only address, or the first of a range.
-    pub start_ipv6: Option<Ipv6Addr>,
-    /// The last of a range. If one family is a range, both are.
-    pub end_ipv4: Option<Ipv4Addr>,
-    /// The last of a range.
-    pub end_ipv6: Option<Ipv6Addr>,
+pub enum IpMulticastAddress {
+    /// Any address.
+    #[default]
+    Any,
+    /// One, or one of each family.
+    One(Addresses),
+    /// A range, or one of each family.
+    Range(AddressRange),
+}
+
+/// Addresses from a first to a last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AddressRange {
+    /// IPv4 addresses.
+    Ipv4([Ipv4Addr; 2]),
+    /// IPv6 addresses.
+    Ipv6([Ipv6Addr; 2]),
+    /// A range of each.
+    Both([Ipv4Addr; 2], [Ipv6Addr; 2]),
+}
+
+impl AddressRange {
+    /// The first ones, and the last ones.
+    const fn ends(self) -> [Addresses; 2] {
+        match self {
+            Self::Ipv4([first, last]) => [Addresses::Ipv4(first), Addresses::Ipv4(last)],
+            Self::Ipv6([first, last]) => [Addresses::Ipv6(first), Addresses::Ipv6(last)],
+            Self::Both([first4, last4], [first6, last6]) => [
+                Addresses::Both(first4, first6),
+                Addresses::Both(last4, last6),
+            ],
+        }
+    }
+
+    /// A range of these ends; `None` if they are not of the same families.
+    const fn between(ends: [Addresses; 2]) -> Option<Self> {
+        match ends {
+            [Addresses::Ipv4(first), Addresses::Ipv4(last)] => Some(Self::Ipv4([first, last])),
+            [Addresses::Ipv6(first), Addresses::Ipv6(last)] => Some(Self::Ipv6([first, last])),
+            [
+                Addresses::Both(first4, first6),
+                Addresses::Both(last4, last6),
+            ] => Some(Self::Both([first4, last4], [first6, last6])),
+            _ => None,
+        }
+    }
 }
 
 impl Wire for IpMulticastAddress {
@@ -126,45 +153,29 @@ impl Wire for IpMulticastAddress {
         let [has_v6, has_v4, range, any] = [1, 2, 4, 8].map(|bit| flags & bit != 0);
         // Any address: whatever else is said of addresses says nothing.
         if any {
-            return Ok((
-                rest,
-                Self {
-                    any,
-                    ..Self::default()
-                },
-            ));
+            return Ok((rest, Self::Any));
         }
-        let (rest, start_ipv4) = optional(rest, has_v4)?;
-        let (rest, start_ipv6) = optional(rest, has_v6)?;
-        let (rest, end_ipv4) = optional(rest, has_v4 && range)?;
-        let (rest, end_ipv6) = optional(rest, has_v6 && range)?;
-        Ok((
-            rest,
-            Self {
-                any,
-                start_ipv4,
-                start_ipv6,
-                end_ipv4,
-                end_ipv6,
-            },
-        ))
+        let (rest, first) = Addresses::parse(rest, has_v4, has_v6)?;
+        if !range {
+            return Ok((rest, Self::One(first)));
+        }
+        let (rest, last) = Addresses::parse(rest, has_v4, has_v6)?;
+        let range = AddressRange::between([first, last]);
+        range.map_or_else(refuse, |range| Ok((rest, Self::Range(range))))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        if self.any {
-            out.push(8);
-            return;
-        }
-        let range = self.end_ipv4.is_some() || self.end_ipv6.is_some();
-        out.push(
-            bit(self.start_ipv6.is_some(), 1) | bit(self.start_ipv4.is_some(), 2) | bit(range, 4),
-        );
-        emit_all(self.start_ipv4.iter(), out);
-        emit_all(self.start_ipv6.iter(), out);
-        if range {
-            let end_ipv4 = self.start_ipv4.map(|start| self.end_ipv4.unwrap_or(start));
-            let end_ipv6 = self.start_ipv6.map(|start| self.end_ipv6.unwrap_or(start));
-            emit_all(end_ipv4.iter(), out);
-            emit_all(end_ipv6.iter(), out);
+        match self {
+            Self::Any => out.push(8),
+            Self::One(addresses) => {
+                out.push(addresses.bits(2, 1));
+                addresses.emit(out);
+            }
+            Self::Range(range) => {
+                let [first, last] = range.ends();
+                out.push(first.bits(2, 1) | 4);
+                first.emit(out);
+                last.emit(out);
+            }
         }
     }
 }
@@ -172,14 +183,30 @@ impl Wire for IpMulticastAddress {
 impl fmt::Display for IpMulticastAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
-        if self.any {
-            list.name("any");
+        match self {
+            Self::Any => list.name("any"),
+            Self::One(addresses) => addresses.list(&mut list),
+            Self::Range(range) => {
+                let [first, last] = range.ends();
+                first.list(&mut list);
+                list.name("to");
+                last.list(&mut list);
+            }
         }
-        addresses(&mut list, self.start_ipv4, self.start_ipv6);
-        list.entries("to", self.end_ipv4.iter());
-        list.entries("to", self.end_ipv6.iter());
         list.finish()
     }
+}
+
+/// Where a performance measurement function is in an IP session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PmfIp {
+    /// Its addresses.
+    pub addresses: Addresses,
+    /// The UDP port for 3GPP access.
+    pub port_3gpp: u16,
+    /// The UDP port for non-3GPP access.
+    pub port_non_3gpp: u16,
 }
 
 layout! {
@@ -188,75 +215,67 @@ layout! {
 }
 
 /// PMF Address Information (TS 29.244, 8.2.159).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PmfAddressInformation {
-    /// The IPv4 address.
-    pub ipv4: Option<Ipv4Addr>,
-    /// The IPv6 address.
-    pub ipv6: Option<Ipv6Addr>,
-    /// The UDP port for 3GPP access; there if an address is.
-    pub port_3gpp: u16,
-    /// The UDP port for non-3GPP access; there if an address is.
-    pub port_non_3gpp: u16,
-    /// The MAC addresses.
-    pub mac_3gpp: Option<Mac>,
-    /// The MAC address for non-3GPP access; there if the other one is.
-    pub mac_non_3gpp: Option<Mac>,
+    /// For an IP session.
+    pub ip: Option<PmfIp>,
+    /// For an Ethernet session.
+    pub macs: Option<PmfMacs>,
 }
 
 impl Wire for PmfAddressInformation {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, flags) = u8::parse(input)?;
         let [has_v4, has_v6, has_mac] = [1, 2, 4].map(|bit| flags & bit != 0);
-        let (rest, ipv4) = optional(rest, has_v4)?;
-        let (rest, ipv6) = optional(rest, has_v6)?;
-        let (rest, port_3gpp) = optional::<u16>(rest, has_v4 || has_v6)?;
-        let (rest, port_non_3gpp) = optional::<u16>(rest, has_v4 || has_v6)?;
-        let (rest, macs) = optional::<PmfMacs>(rest, has_mac)?;
-        let value = Self {
-            ipv4,
-            ipv6,
-            port_3gpp: port_3gpp.unwrap_or(0),
-            port_non_3gpp: port_non_3gpp.unwrap_or(0),
-            mac_3gpp: macs.as_ref().map(|macs| macs.access_3gpp),
-            mac_non_3gpp: macs.as_ref().map(|macs| macs.access_non_3gpp),
+        let (rest, ip) = if has_v4 || has_v6 {
+            let (rest, addresses) = Addresses::parse(rest, has_v4, has_v6)?;
+            let (rest, port_3gpp) = u16::parse(rest)?;
+            let (rest, port_non_3gpp) = u16::parse(rest)?;
+            let ip = PmfIp {
+                addresses,
+                port_3gpp,
+                port_non_3gpp,
+            };
+            (rest, Some(ip))
+        } else {
+            (rest, None)
         };
-        Ok((rest, value))
+        let (rest, macs) = optional(rest, has_mac)?;
+        Ok((rest, Self { ip, macs }))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        let [has_v4, has_v6] = [self.ipv4.is_some(), self.ipv6.is_some()];
-        let has_mac = self.mac_3gpp.is_some() || self.mac_non_3gpp.is_some();
-        out.push(bit(has_v4, 1) | bit(has_v6, 2) | bit(has_mac, 4));
-        emit_all(self.ipv4.iter(), out);
-        emit_all(self.ipv6.iter(), out);
-        if has_v4 || has_v6 {
-            self.port_3gpp.emit(out);
-            self.port_non_3gpp.emit(out);
+        let families = self.ip.map_or(0, |ip| ip.addresses.bits(1, 2));
+        out.push(families | bit(self.macs.is_some(), 4));
+        if let Some(ip) = &self.ip {
+            ip.addresses.emit(out);
+            ip.port_3gpp.emit(out);
+            ip.port_non_3gpp.emit(out);
         }
-        if has_mac {
-            self.mac_3gpp.unwrap_or_default().emit(out);
-            self.mac_non_3gpp.unwrap_or_default().emit(out);
-        }
+        emit_all(self.macs.iter(), out);
     }
 }
 
 impl fmt::Display for PmfAddressInformation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
-        addresses(&mut list, self.ipv4, self.ipv6);
-        list.entry("port", &self.port_3gpp);
-        list.entry("non-3GPP port", &self.port_non_3gpp);
-        list.entries("MAC", self.mac_3gpp.iter());
-        list.entries("non-3GPP MAC", self.mac_non_3gpp.iter());
+        if let Some(ip) = &self.ip {
+            ip.addresses.list(&mut list);
+            list.entry("port", &ip.port_3gpp);
+            list.entry("non-3GPP port", &ip.port_non_3gpp);
+        }
+        if let Some(macs) = &self.macs {
+            list.entry("MAC", &macs.access_3gpp);
+            list.entry("non-3GPP MAC", &macs.access_non_3gpp);
+        }
         list.finish()
     }
 }
 
 #[cfg(feature = "generate")]
 mod generate {
-    use super::{CsidNode, FqCsid, IpMulticastAddress, PmfAddressInformation};
+    use super::{AddressRange, CsidNode, FqCsid, IpMulticastAddress, PmfAddressInformation, PmfIp};
     use crate::generate::{Generate, Source};
-    use crate::ie::Bits;
 
     impl Generate for FqCsid {
         fn generate(source: &mut Source<'_>) -> Self {
@@ -268,46 +287,44 @@ mod generate {
             Self {
                 node,
                 csids: Generate::generate(source),
-                node_type: Option::<Bits<4>>::generate(source).map(|bits| bits.0),
+                node_type: Generate::generate(source),
             }
+        }
+    }
+
+    impl Generate for AddressRange {
+        fn generate(source: &mut Source<'_>) -> Self {
+            let first = Generate::generate(source);
+            let last = Generate::generate(source);
+            Self::between([first, last]).unwrap_or(Self::Ipv4(Generate::generate(source)))
         }
     }
 
     impl Generate for IpMulticastAddress {
         fn generate(source: &mut Source<'_>) -> Self {
-            if bool::generate(source) {
-                return Self {
-                    any: true,
-                    ..Self::default()
-                };
+            match source.octet() % 3 {
+                0 => Self::Any,
+                1 => Self::One(Generate::generate(source)),
+                _ => Self::Range(Generate::generate(source)),
             }
-            let range = bool::generate(source);
-            let start_ipv4 = Generate::generate(source);
-            let start_ipv6 = Generate::generate(source);
+        }
+    }
+
+    impl Generate for PmfIp {
+        fn generate(source: &mut Source<'_>) -> Self {
             Self {
-                any: false,
-                start_ipv4,
-                start_ipv6,
-                end_ipv4: start_ipv4
-                    .filter(|_| range)
-                    .map(|_| Generate::generate(source)),
-                end_ipv6: start_ipv6
-                    .filter(|_| range)
-                    .map(|_| Generate::generate(source)),
+                addresses: Generate::generate(source),
+                port_3gpp: Generate::generate(source),
+                port_non_3gpp: Generate::generate(source),
             }
         }
     }
 
     impl Generate for PmfAddressInformation {
         fn generate(source: &mut Source<'_>) -> Self {
-            let mac_3gpp = Generate::generate(source);
             Self {
-                ipv4: Some(Generate::generate(source)),
-                ipv6: Generate::generate(source),
-                port_3gpp: Generate::generate(source),
-                port_non_3gpp: Generate::generate(source),
-                mac_3gpp,
-                mac_non_3gpp: mac_3gpp.map(|_| Generate::generate(source)),
+                ip: Generate::generate(source),
+                macs: Generate::generate(source),
             }
         }
     }

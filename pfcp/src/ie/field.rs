@@ -2,52 +2,95 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::error::Fault;
+use crate::error::{Fault, Illegal};
 use crate::wire::{Mac, Octets, Parsed, Short, Wire, emit_all, refuse};
 
-/// The lower `N` bits of an octet; the upper ones are spare.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Bits<const N: u32>(pub u8);
+/// Declares numbers of `N` bits, in as few octets as hold them; the upper bits are spare.
+macro_rules! narrow {
+    ($(#[$meta:meta])* $name:ident($repr:ty, $text:literal) as $format:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = $text)]
+        pub struct $name<const N: u32>($repr);
 
-impl<const N: u32> Bits<N> {
-    const MASK: u8 = ((1_u16 << N) - 1).to_be_bytes()[1];
+        impl<const N: u32> $name<N> {
+            /// The greatest.
+            pub const MAX: Self = Self(if N == 0 { 0 } else { <$repr>::MAX >> (<$repr>::BITS - N) });
+
+            /// The number, if `N` bits hold it.
+            pub const fn new(number: $repr) -> Option<Self> {
+                if number <= Self::MAX.0 { Some(Self(number)) } else { None }
+            }
+            /// The number in the lower `N` bits.
+            pub const fn of_lower(number: $repr) -> Self {
+                Self(number & Self::MAX.0)
+            }
+            /// Its number.
+            pub const fn get(self) -> $repr {
+                self.0
+            }
+        }
+
+        impl<const N: u32> TryFrom<$repr> for $name<N> {
+            type Error = Illegal;
+            fn try_from(number: $repr) -> Result<Self, Illegal> {
+                Self::new(number).ok_or(Illegal("a number of fewer bits"))
+            }
+        }
+
+        impl<const N: u32> fmt::Display for $name<N> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, $format, self.0)
+            }
+        }
+
+        #[cfg(feature = "generate")]
+        impl<const N: u32> crate::generate::Generate for $name<N> {
+            fn generate(source: &mut crate::generate::Source<'_>) -> Self {
+                Self::of_lower(crate::generate::Generate::generate(source))
+            }
+        }
+    };
 }
+
+narrow! {
+    /// A number of `N` bits in one octet.
+    Bits(u8, "u8") as "{}"
+}
+
+narrow! {
+    /// A number of `N` bits, up to 16.
+    Bits16(u16, "u16") as "{}"
+}
+
+narrow! {
+    /// A number of `N` bits, up to 24, in three octets.
+    Bits24(u32, "u32") as "{:#08x}"
+}
+
+/// A number of three octets.
+pub type U24 = Bits24<24>;
 
 impl<const N: u32> Wire for Bits<N> {
     #[inline]
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, octet) = u8::parse(input)?;
-        Ok((rest, Self(octet & Self::MASK)))
+        Ok((rest, Self::of_lower(octet)))
     }
     #[inline]
     fn emit(&self, out: &mut Vec<u8>) {
-        out.push(self.0 & Self::MASK);
+        out.push(self.0);
     }
 }
 
-impl<const N: u32> fmt::Display for Bits<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A number of three octets.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct U24(pub u32);
-
-impl Wire for U24 {
+impl<const N: u32> Wire for Bits24<N> {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, [a, b, c]) = <[u8; 3]>::parse(input)?;
-        Ok((rest, Self(u32::from_be_bytes([0, a, b, c]))))
+        Ok((rest, Self::of_lower(u32::from_be_bytes([0, a, b, c]))))
     }
     fn emit(&self, out: &mut Vec<u8>) {
         let [_, octets @ ..] = self.0.to_be_bytes();
@@ -55,9 +98,94 @@ impl Wire for U24 {
     }
 }
 
-impl fmt::Display for U24 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#08x}", self.0)
+/// A number from `LEAST` to `MOST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct Within<const LEAST: u8, const MOST: u8>(pub(super) u8);
+
+impl<const LEAST: u8, const MOST: u8> Within<LEAST, MOST> {
+    /// The number, if it is one of those.
+    pub const fn new(number: u8) -> Option<Self> {
+        if LEAST <= number && number <= MOST {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl<const LEAST: u8, const MOST: u8> Default for Within<LEAST, MOST> {
+    fn default() -> Self {
+        Self(LEAST)
+    }
+}
+
+impl<const LEAST: u8, const MOST: u8> TryFrom<u8> for Within<LEAST, MOST> {
+    type Error = Illegal;
+    fn try_from(number: u8) -> Result<Self, Illegal> {
+        Self::new(number).ok_or(Illegal("a number that has a meaning here"))
+    }
+}
+
+/// A list of `LEAST` to `MOST` values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<T>")]
+pub struct Several<T, const LEAST: usize, const MOST: usize>(Vec<T>);
+
+impl<T, const LEAST: usize, const MOST: usize> Several<T, LEAST, MOST> {
+    /// The values, if they are neither too few nor too many.
+    pub fn new(values: Vec<T>) -> Option<Self> {
+        (LEAST..=MOST)
+            .contains(&values.len())
+            .then_some(Self(values))
+    }
+}
+
+impl<T: Wire, const LEAST: usize, const MOST: usize> Several<T, LEAST, MOST> {
+    /// Reads so many values.
+    pub(super) fn parse(input: &[u8], count: usize) -> Parsed<'_, Self> {
+        // What the octets cannot hold is not reserved.
+        if count > input.len() {
+            return Err(nom::Err::Error(Fault::Length));
+        }
+        let mut values = Vec::with_capacity(count);
+        let mut rest = input;
+        for _ in 0..count {
+            let (after, value) = T::parse(rest)?;
+            values.push(value);
+            rest = after;
+        }
+        Self::new(values).map_or_else(refuse, |values| Ok((rest, values)))
+    }
+
+    /// Writes how many there are, as an octet.
+    pub(super) fn count(&self) -> u8 {
+        u8::try_from(self.0.len()).unwrap_or(u8::MAX)
+    }
+}
+
+impl<T: Default, const LEAST: usize, const MOST: usize> Default for Several<T, LEAST, MOST> {
+    fn default() -> Self {
+        Self(std::iter::repeat_with(T::default).take(LEAST).collect())
+    }
+}
+
+impl<T, const LEAST: usize, const MOST: usize> TryFrom<Vec<T>> for Several<T, LEAST, MOST> {
+    type Error = Illegal;
+    fn try_from(values: Vec<T>) -> Result<Self, Illegal> {
+        Self::new(values).ok_or(Illegal("another number of values"))
+    }
+}
+
+impl<T, const LEAST: usize, const MOST: usize> Deref for Several<T, LEAST, MOST> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
     }
 }
 
@@ -276,22 +404,23 @@ impl fmt::Display for TimerValue {
 /// A VLAN tag of which only the given parts are meant. The bits stand in another order than on
 /// the link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct VlanTag {
-    /// Priority code point, 3 bits.
-    pub pcp: Option<u8>,
+    /// Priority code point.
+    pub pcp: Option<Bits<3>>,
     /// Drop eligible indicator.
     pub dei: Option<bool>,
-    /// VLAN identifier, 12 bits.
-    pub vid: Option<u16>,
+    /// VLAN identifier.
+    pub vid: Option<Bits16<12>>,
 }
 
 impl Wire for VlanTag {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, [flags, high, low]) = <[u8; 3]>::parse(input)?;
         let tag = Self {
-            pcp: (flags & 1 != 0).then_some(high & 0x07),
+            pcp: (flags & 1 != 0).then_some(Bits::of_lower(high)),
             dei: (flags & 2 != 0).then_some(high & 0x08 != 0),
-            vid: (flags & 4 != 0).then(|| u16::from_be_bytes([high >> 4, low])),
+            vid: (flags & 4 != 0).then_some(Bits16::of_lower(u16::from_be_bytes([high >> 4, low]))),
         };
         Ok((rest, tag))
     }
@@ -299,9 +428,9 @@ impl Wire for VlanTag {
         let flags = u8::from(self.pcp.is_some())
             | u8::from(self.dei.is_some()) << 1
             | u8::from(self.vid.is_some()) << 2;
-        let [vid_high, vid_low] = self.vid.unwrap_or(0).to_be_bytes();
+        let [vid_high, vid_low] = self.vid.map_or(0, Bits16::get).to_be_bytes();
         let dei = u8::from(self.dei.unwrap_or(false)) << 3;
-        let high = vid_high << 4 | dei | self.pcp.unwrap_or(0) & 0x07;
+        let high = vid_high << 4 | dei | self.pcp.map_or(0, Bits::get);
         out.extend_from_slice(&[flags, high, vid_low]);
     }
 }
@@ -324,9 +453,10 @@ impl fmt::Display for VlanTag {
 
 /// MAC addresses behind one pair of VLAN tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MacList {
-    /// The addresses, up to 255.
-    pub addresses: Vec<Mac>,
+    /// The addresses.
+    pub addresses: Several<Mac, 0, 255>,
     /// The C-TAG of their frames.
     pub c_tag: Option<VlanTag>,
     /// The S-TAG of their frames.
@@ -335,18 +465,8 @@ pub struct MacList {
 
 impl Wire for MacList {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (mut rest, count) = u8::parse(input)?;
-        // What the octets cannot hold is not reserved.
-        let room = rest.len() / 6;
-        if usize::from(count) > room {
-            return Err(nom::Err::Error(Fault::Length));
-        }
-        let mut addresses = Vec::with_capacity(usize::from(count));
-        for _ in 0..count {
-            let (after, address) = Mac::parse(rest)?;
-            addresses.push(address);
-            rest = after;
-        }
+        let (rest, count) = u8::parse(input)?;
+        let (rest, addresses) = Several::parse(rest, count.into())?;
         let (rest, c_tag) = optional_tag(rest)?;
         let (rest, s_tag) = optional_tag(rest)?;
         Ok((
@@ -359,12 +479,8 @@ impl Wire for MacList {
         ))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        let count = u8::try_from(self.addresses.len()).unwrap_or(u8::MAX);
-        out.push(count);
-        self.addresses
-            .iter()
-            .take(usize::from(count))
-            .for_each(|address| address.emit(out));
+        out.push(self.addresses.count());
+        emit_all(self.addresses.iter(), out);
         for tag in [&self.c_tag, &self.s_tag] {
             out.push(if tag.is_some() { 3 } else { 0 });
             emit_all(tag.iter(), out);
@@ -378,10 +494,10 @@ fn optional_tag(input: &[u8]) -> Parsed<'_, Option<VlanTag>> {
         return Ok((input, None));
     }
     let (rest, octets) = Short::parse(input)?;
-    if octets.0.is_empty() {
+    if octets.is_empty() {
         return Ok((rest, None));
     }
-    match VlanTag::parse(&octets.0) {
+    match VlanTag::parse(&octets) {
         Ok((_, tag)) => Ok((rest, Some(tag))),
         Err(_) => Err(nom::Err::Error(Fault::Length)),
     }
@@ -398,24 +514,36 @@ impl fmt::Display for MacList {
 }
 
 /// A name as DNS labels, without the zero octet at the end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Labels(pub Octets);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Octets")]
+pub struct Labels(Octets);
 
 impl Labels {
-    /// Whether every label has 1 to 63 octets and all of them at most 255.
-    pub fn is_valid(&self) -> bool {
-        let mut rest: &[u8] = &self.0;
+    /// The octets, if every label has 1 to 63 of them and all together at most 255.
+    pub fn new(octets: Octets) -> Option<Self> {
+        let mut rest: &[u8] = &octets;
         while let Some((length, after)) = rest.split_first() {
-            let Some((_, after)) = after.split_at_checked(usize::from(*length)) else {
-                return false;
-            };
+            let (_, after) = after.split_at_checked(usize::from(*length))?;
             if *length > 63 || (*length == 0 && !after.is_empty()) {
-                return false;
+                return None;
             }
             rest = after;
         }
-        (2..=255).contains(&self.0.len())
+        (2..=255).contains(&octets.len()).then_some(Self(octets))
+    }
+}
+
+impl TryFrom<Octets> for Labels {
+    type Error = Illegal;
+    fn try_from(octets: Octets) -> Result<Self, Illegal> {
+        Self::new(octets).ok_or(Illegal("a name as DNS labels"))
+    }
+}
+
+impl Deref for Labels {
+    type Target = Octets;
+    fn deref(&self) -> &Octets {
+        &self.0
     }
 }
 
@@ -431,20 +559,29 @@ impl fmt::Display for Labels {
 #[cfg(feature = "generate")]
 mod generate {
     use super::{
-        Address, Address4, Bits, Bytes, Labels, MacList, TimerValue, TypedAddress, U24, VlanTag,
+        Address, Address4, Bytes, Labels, MacList, Several, TimerValue, TypedAddress, VlanTag,
+        Within,
     };
     use crate::generate::{Generate, Source};
     use crate::wire::Octets;
 
-    impl<const N: u32> Generate for Bits<N> {
+    impl<const LEAST: u8, const MOST: u8> Generate for Within<LEAST, MOST> {
         fn generate(source: &mut Source<'_>) -> Self {
-            Self(source.octet() & Self::MASK)
+            let many = u16::from(MOST - LEAST) + 1;
+            let [_, beyond] = (u16::from(source.octet()) % many).to_be_bytes();
+            Self(LEAST + beyond)
         }
     }
 
-    impl Generate for U24 {
+    impl<T: Generate, const LEAST: usize, const MOST: usize> Generate for Several<T, LEAST, MOST> {
         fn generate(source: &mut Source<'_>) -> Self {
-            Self(u32::generate(source) >> 8)
+            // Mostly few; sometimes as many as there may be.
+            let more = match source.octet() {
+                255 => MOST,
+                octet => usize::from(octet % 4),
+            };
+            let count = (LEAST + more).min(MOST);
+            Self((0..count).map(|_| T::generate(source)).collect())
         }
     }
 
@@ -485,9 +622,9 @@ mod generate {
     impl Generate for VlanTag {
         fn generate(source: &mut Source<'_>) -> Self {
             Self {
-                pcp: Option::<Bits<3>>::generate(source).map(|bits| bits.0),
+                pcp: Generate::generate(source),
                 dei: Generate::generate(source),
-                vid: Option::<u16>::generate(source).map(|vid| vid & 0x0fff),
+                vid: Generate::generate(source),
             }
         }
     }

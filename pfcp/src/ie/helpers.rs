@@ -15,7 +15,7 @@ impl GateStatus {
     pub const OPEN: Self = Self(0);
 
     /// Gates as given; `true` is open.
-    pub const fn new(uplink_open: bool, downlink_open: bool) -> Self {
+    pub const fn of(uplink_open: bool, downlink_open: bool) -> Self {
         let uplink = if uplink_open { 0 } else { 1 << 2 };
         Self(uplink | if downlink_open { 0 } else { 1 })
     }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use crate::group::*;
-use crate::wire::{Kbps, Long, Mac, Octets, Short};
+use crate::wire::{Check, Kbps, Long, Mac, Octets, Short};
 
 mod address;
 mod endpoint;
@@ -13,6 +13,8 @@ mod filter;
 mod helpers;
 mod packets;
 mod tunnel;
+mod ue;
+mod volume;
 
 pub use address::*;
 pub use endpoint::*;
@@ -21,6 +23,8 @@ pub use field::*;
 pub use filter::*;
 pub use packets::*;
 pub use tunnel::*;
+pub use ue::*;
+pub use volume::*;
 
 ies! {
     1   CreatePdr                = group ["7.5.2.2", "Create PDR"];
@@ -45,7 +49,7 @@ ies! {
     20  SourceInterface          = code(u8 & 0x0f { ACCESS = 0, CORE = 1, SGI_LAN = 2, CP_FUNCTION = 3, VN_INTERNAL = 4 } valid 0..=4) ["8.2.2", "Source Interface"];
     21  FTeid                    = custom ["8.2.3", "F-TEID"];
     22  NetworkInstance          = octets ["8.2.4", "Network Instance"];
-    23  SdfFilter                = custom ["8.2.5", "SDF Filter"];
+    23  SdfFilter                = checked(SdfConditions) ["8.2.5", "SDF Filter"];
     24  ApplicationId            = octets ["8.2.6", "Application ID"];
     25  GateStatus               = scalar(u8 & 0x0f) ["8.2.7", "Gate Status"];
     26  Mbr                      = layout(0 { uplink: Kbps, downlink: Kbps }) ["8.2.8", "MBR"];
@@ -53,10 +57,10 @@ ies! {
     28  QerCorrelationId         = scalar(u32) ["8.2.10", "QER Correlation ID"];
     29  Precedence               = scalar(u32) ["8.2.11", "Precedence"];
     30  TransportLevelMarking    = layout(0 { tos_traffic_class: u8, mask: u8 }) ["8.2.12", "Transport Level Marking"];
-    31  VolumeThreshold          = layout(1 { total: u64 = 1, uplink: u64 = 2, downlink: u64 = 3 }) ["8.2.13", "Volume Threshold"];
+    31  VolumeThreshold          = checked(Volumes) ["8.2.13", "Volume Threshold"];
     32  TimeThreshold            = scalar(u32) ["8.2.14", "Time Threshold"];
     33  MonitoringTime           = scalar(u32) ["8.2.15", "Monitoring Time"];
-    34  SubsequentVolumeThreshold = layout(1 { total: u64 = 1, uplink: u64 = 2, downlink: u64 = 3 }) ["8.2.16", "Subsequent Volume Threshold"];
+    34  SubsequentVolumeThreshold = checked(Volumes) ["8.2.16", "Subsequent Volume Threshold"];
     35  SubsequentTimeThreshold  = scalar(u32) ["8.2.17", "Subsequent Time Threshold"];
     36  InactivityDetectionTime  = scalar(u32) ["8.2.18", "Inactivity Detection Time"];
     37  ReportingTriggers        = flags(u32: 2..=3 { PERIO = 5:1, VOLTH = 5:2, TIMTH = 5:3, QUHTI = 5:4, START = 5:5, STOPT = 5:6, DROTH = 5:7, LIUSA = 5:8, VOLQU = 6:1, TIMQU = 6:2, ENVCL = 6:3, MACAR = 6:4, EVETH = 6:5, EVEQU = 6:6, IPMJL = 6:7, QUVTI = 6:8, REEMR = 7:1, UPINT = 7:2 }) ["8.2.19", "Reporting Triggers"];
@@ -88,14 +92,14 @@ ies! {
     63  UsageReportTrigger       = flags(u32: 2..=3 { PERIO = 5:1, VOLTH = 5:2, TIMTH = 5:3, QUHTI = 5:4, START = 5:5, STOPT = 5:6, DROTH = 5:7, IMMER = 5:8, VOLQU = 6:1, TIMQU = 6:2, LIUSA = 6:3, TERMR = 6:4, MONIT = 6:5, ENVCL = 6:6, MACAR = 6:7, EVETH = 6:8, EVEQU = 7:1, TEBUR = 7:2, IPMJL = 7:3, QUVTI = 7:4, EMRRE = 7:5, UPINT = 7:6 }) ["8.2.41", "Usage Report Trigger"];
     64  MeasurementPeriod        = scalar(u32) ["8.2.42", "Measurement Period"];
     65  FqCsid                   = custom ["8.2.43", "FQ-CSID"];
-    66  VolumeMeasurement        = layout(1 { total: u64 = 1, uplink: u64 = 2, downlink: u64 = 3, total_packets: u64 = 4, uplink_packets: u64 = 5, downlink_packets: u64 = 6 }) ["8.2.44", "Volume Measurement"];
+    66  VolumeMeasurement        = checked(MeasuredVolumes) ["8.2.44", "Volume Measurement"];
     67  DurationMeasurement      = scalar(u32) ["8.2.45", "Duration Measurement"];
     68  ApplicationDetectionInformation = group ["7.5.8.3", "Application Detection Information"];
     69  TimeOfFirstPacket        = scalar(u32) ["8.2.46", "Time of First Packet"];
     70  TimeOfLastPacket         = scalar(u32) ["8.2.47", "Time of Last Packet"];
     71  QuotaHoldingTime         = scalar(u32) ["8.2.48", "Quota Holding Time"];
     72  DroppedDlTrafficThreshold = layout(1 { packets: u64 = 1, octets: u64 = 2 }) ["8.2.49", "Dropped DL Traffic Threshold"];
-    73  VolumeQuota              = layout(1 { total: u64 = 1, uplink: u64 = 2, downlink: u64 = 3 }) ["8.2.50", "Volume Quota"];
+    73  VolumeQuota              = checked(Volumes) ["8.2.50", "Volume Quota"];
     74  TimeQuota                = scalar(u32) ["8.2.51", "Time Quota"];
     75  StartTime                = scalar(u32) ["8.2.52", "Start Time"];
     76  EndTime                  = scalar(u32) ["8.2.53", "End Time"];
@@ -106,7 +110,7 @@ ies! {
     81  UrrId                    = scalar(u32) ["8.2.54", "URR ID"];
     82  LinkedUrrId              = scalar(u32) ["8.2.55", "Linked URR ID"];
     83  DownlinkDataReport       = group ["7.5.8.2", "Downlink Data Report"];
-    84  OuterHeaderCreation      = custom ["8.2.56", "Outer Header Creation"];
+    84  OuterHeaderCreation      = checked(OuterHeaderParts; Copy) ["8.2.56", "Outer Header Creation"];
     85  CreateBar                = group ["7.5.2.6", "Create BAR"];
     86  UpdateBar                = group ["7.5.4.11", "Update BAR"];
     87  RemoveBar                = group ["7.5.4.12", "Remove BAR"];
@@ -115,8 +119,8 @@ ies! {
     90  UsageInformation         = flags(u8: 1..=1 { BEF = 5:1, AFT = 5:2, UAE = 5:3, UBE = 5:4 }) ["8.2.59", "Usage Information"];
     91  ApplicationInstanceId    = octets ["8.2.60", "Application Instance ID"];
     92  FlowInformation          = layout(0 { direction: Bits<3>, description: Long }) ["8.2.61", "Flow Information"];
-    93  UeIpAddress              = layout(1 { destination = 3, choose_ipv4 = 5, choose_ipv6 = 6, ipv4: Ipv4Addr = 2, ipv6: Ipv6Addr = 1, prefix_delegation_bits: u8 = 4, prefix_length: u8 = 7 } check is_consistent) ["8.2.62", "UE IP Address"];
-    94  PacketRate               = custom ["8.2.63", "Packet Rate"];
+    93  UeIpAddress              = custom ["8.2.62", "UE IP Address"];
+    94  PacketRate               = wrap(Rates) ["8.2.63", "Packet Rate"];
     95  OuterHeaderRemoval       = custom ["8.2.64", "Outer Header Removal"];
     96  RecoveryTimeStamp        = scalar(u32) ["8.2.65", "Recovery Time Stamp"];
     97  DlFlowLevelMarking       = layout(1 { tos_traffic_class: u16 = 1, service_class_indicator: u16 = 2 }) ["8.2.66", "DL Flow Level Marking"];
@@ -142,7 +146,7 @@ ies! {
     118 AggregatedUrrs           = group ["7.5.2.4", "Aggregated URRs"];
     119 Multiplier               = layout(0 { value_digits: i64, exponent: i32 }) ["8.2.84", "Multiplier"];
     120 AggregatedUrrId          = scalar(u32) ["8.2.85", "Aggregated URR ID"];
-    121 SubsequentVolumeQuota    = layout(1 { total: u64 = 1, uplink: u64 = 2, downlink: u64 = 3 }) ["8.2.86", "Subsequent Volume Quota"];
+    121 SubsequentVolumeQuota    = checked(Volumes) ["8.2.86", "Subsequent Volume Quota"];
     122 SubsequentTimeQuota      = scalar(u32) ["8.2.87", "Subsequent Time Quota"];
     123 Rqi                      = scalar(u8 & 0x01) ["8.2.88", "RQI"];
     124 Qfi                      = scalar(u8 & 0x3f) ["8.2.89", "QFI"];
@@ -214,7 +218,7 @@ ies! {
     190 LeaveIpMulticastInformation = alias(IpMulticastAddressingInfo) ["7.5.8.3", "Leave IP Multicast Information"];
     191 IpMulticastAddress       = custom ["8.2.137", "IP Multicast Address"];
     192 SourceIpAddress          = layout(1 { ipv4: Ipv4Addr = 2, ipv6: Ipv6Addr = 1, mask_length: u8 = 3 }) ["8.2.138", "Source IP Address"];
-    193 PacketRateStatus         = custom ["8.2.139", "Packet Rate Status"];
+    193 PacketRateStatus         = wrap(RatesLeft) ["8.2.139", "Packet Rate Status"];
     194 CreateBridgeRouterInfo   = flags(u8: 1..=1 { BII = 5:1, RII = 5:2 }) ["8.2.140", "Create Bridge/Router Info"];
     195 CreatedBridgeRouterInfo  = group ["7.5.3.6", "Created Bridge/Router Info"];
     196 PortNumber               = scalar(u32) ["8.2.141", "Port Number"];
@@ -313,7 +317,7 @@ ies! {
     290 SessionChangeInfo        = group ["7.4.7.1", "PFCP Session Change Info"];
     291 GroupId                  = octets ["8.2.198", "Group ID"];
     292 CpIpAddress              = layout(1 { ipv4: Ipv4Addr = 2, ipv6: Ipv6Addr = 1 }) ["8.2.199", "CP IP Address"];
-    293 IpAddressAndPortNumberReplacement = layout(2 { use_mapped_n6 = 7, destination_ipv4: Ipv4Addr = 1, destination_ipv6: Ipv6Addr = 2, destination_port: u16 = 3, source_ipv4: Ipv4Addr = 4, source_ipv6: Ipv6Addr = 5, source_port: u16 = 6 }) ["8.2.200", "IP Address and Port number Replacement"];
+    293 IpAddressAndPortNumberReplacement = checked(Replacement) ["8.2.200", "IP Address and Port number Replacement"];
     294 DnsQueryFilter           = wrap(Long) ["8.2.201", "DNS Query/Response Filter"];
     295 DirectReportingInformation = group ["7.5.2.9", "Direct Reporting Information"];
     296 EventNotificationUri     = octets ["8.2.202", "Event Notification URI"];
@@ -370,7 +374,7 @@ ies! {
     347 MtSdtControlInformation  = flags(u8: 1..=1 { RDSI = 5:1 }) ["8.2.239", "MT-SDT Control Information"];
     348 ReportingThresholds      = layout(1 { downlink_congestion: u16 = 1, uplink_congestion: u16 = 2, downlink_rate: Kbps = 3, uplink_rate: Kbps = 4 }) ["8.2.240", "Reporting Thresholds"];
     349 RtpHeaderExtensionAdditionalInformation = flags(u16: 2..=2 { FI = 5:1, PSSAI = 5:2, NPDSI = 5:3, FORMAT_SHORT = 6:1, FORMAT_LONG = 6:2, PSSA = 6:3, NPDS = 6:4 }) ["8.2.241", "RTP Header Extension Additional Information"];
-    350 MappedN6IpAddress        = layout(1 { choose_ipv4 = 1, ipv4: Ipv4Addr = 2 }) ["8.2.242", "Mapped N6 IP Address"];
+    350 MappedN6IpAddress        = custom ["8.2.242", "Mapped N6 IP Address"];
     351 N6RoutingInformation     = layout(1 { source_ipv4: Ipv4Addr = 1, source_ipv6: Ipv6Addr = 2, source_port: u16 = 3, destination_ipv4: Ipv4Addr = 4, destination_ipv6: Ipv6Addr = 5, destination_port: u16 = 6 }) ["8.2.243", "N6 Routing Information"];
     352 Uri                      = octets ["8.2.244", "URI"];
     353 UeLevelMeasurementsConfiguration = layout(0 { job_type: u8, measurement_types: Short, time_period: U24 }) ["8.2.245", "UE Level Measurements Configuration"];
@@ -424,8 +428,26 @@ ies! {
     402 BindingIndication        = octets ["8.2.281", "Binding Indication"];
 }
 
-/// An address is given or to be chosen, not both; a prefix has one length.
-fn is_consistent(ue: &UeIpAddress) -> bool {
-    let twice = ue.ipv4.is_some() && ue.choose_ipv4 || ue.ipv6.is_some() && ue.choose_ipv6;
-    !twice && (ue.prefix_delegation_bits.is_none() || ue.prefix_length.is_none())
+layout! {
+    /// What an [`IpAddressAndPortNumberReplacement`] puts into packets. The mapped N6 address comes
+    /// alone.
+    Replacement 2 {
+        use_mapped_n6 = 7, destination_ipv4: Ipv4Addr = 1, destination_ipv6: Ipv6Addr = 2,
+        destination_port: u16 = 3, source_ipv4: Ipv4Addr = 4, source_ipv6: Ipv6Addr = 5,
+        source_port: u16 = 6,
+    }
+}
+
+impl Check for Replacement {
+    const RULE: &'static str = "the mapped N6 address, or addresses and ports";
+
+    fn holds(&self) -> bool {
+        !self.use_mapped_n6 || *self == Self::least()
+    }
+    fn least() -> Self {
+        Self {
+            use_mapped_n6: true,
+            ..Self::default()
+        }
+    }
 }

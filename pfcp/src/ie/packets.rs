@@ -1,160 +1,26 @@
-//! Counts and rates of packets, and other layouts of a few octets.
+//! Layouts of a few octets that depend on their values.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Bits;
+use super::{Bits, Bits16, Several, Within};
 use crate::flags::{List, optional};
-use crate::wire::{Parsed, Wire, emit_all, refuse};
-
-layout! {
-    /// A number of packets per unit of time: 0 minute, 1 six minutes, 2 hour, 3 day, 4 week.
-    Rate 0 { unit: Bits<3>, packets: u16 }
-}
-
-/// Packet Rate (TS 29.244, 8.2.63).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PacketRate {
-    /// The maximum uplink rate.
-    pub uplink: Option<Rate>,
-    /// The maximum downlink rate.
-    pub downlink: Option<Rate>,
-    /// What may be sent beyond it; there if `uplink` is and one of the two additional rates is.
-    pub additional_uplink: Option<Rate>,
-    /// What may be sent beyond it, likewise.
-    pub additional_downlink: Option<Rate>,
-}
-
-impl Wire for PacketRate {
-    fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (rest, flags) = u8::parse(input)?;
-        let [has_uplink, has_downlink, additional] = [1, 2, 4].map(|bit| flags & bit != 0);
-        let (rest, uplink) = optional(rest, has_uplink)?;
-        let (rest, downlink) = optional(rest, has_downlink)?;
-        let (rest, additional_uplink) = optional(rest, has_uplink && additional)?;
-        let (rest, additional_downlink) = optional(rest, has_downlink && additional)?;
-        Ok((
-            rest,
-            Self {
-                uplink,
-                downlink,
-                additional_uplink,
-                additional_downlink,
-            },
-        ))
-    }
-    fn emit(&self, out: &mut Vec<u8>) {
-        let additional = self.additional_uplink.is_some() || self.additional_downlink.is_some();
-        let [has_uplink, has_downlink] = [self.uplink.is_some(), self.downlink.is_some()];
-        out.push(u8::from(has_uplink) | u8::from(has_downlink) << 1 | u8::from(additional) << 2);
-        emit_all(self.uplink.iter(), out);
-        emit_all(self.downlink.iter(), out);
-        if additional && has_uplink {
-            self.additional_uplink.clone().unwrap_or_default().emit(out);
-        }
-        if additional && has_downlink {
-            self.additional_downlink
-                .clone()
-                .unwrap_or_default()
-                .emit(out);
-        }
-    }
-}
-
-impl fmt::Display for PacketRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = List::new(f);
-        list.entries("uplink", self.uplink.iter());
-        list.entries("downlink", self.downlink.iter());
-        list.entries("additional uplink", self.additional_uplink.iter());
-        list.entries("additional downlink", self.additional_downlink.iter());
-        list.finish()
-    }
-}
-
-/// Packet Rate Status (TS 29.244, 8.2.139): how many packets may still be sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PacketRateStatus {
-    /// Uplink packets left.
-    pub uplink: Option<u16>,
-    /// Additional uplink packets left; there if `uplink` is and one of the two additional is.
-    pub additional_uplink: Option<u16>,
-    /// Downlink packets left.
-    pub downlink: Option<u16>,
-    /// Additional downlink packets left, likewise.
-    pub additional_downlink: Option<u16>,
-    /// Until when, as a 64-bit NTP time stamp; there if any number is.
-    pub validity_time: u64,
-}
-
-impl Wire for PacketRateStatus {
-    fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (rest, flags) = u8::parse(input)?;
-        let [has_uplink, has_downlink, additional] = [1, 2, 4].map(|bit| flags & bit != 0);
-        let (rest, uplink) = optional(rest, has_uplink)?;
-        let (rest, additional_uplink) = optional(rest, has_uplink && additional)?;
-        let (rest, downlink) = optional(rest, has_downlink)?;
-        let (rest, additional_downlink) = optional(rest, has_downlink && additional)?;
-        let (rest, validity_time) = optional::<u64>(rest, has_uplink || has_downlink)?;
-        let validity_time = validity_time.unwrap_or(0);
-        let status = Self {
-            uplink,
-            additional_uplink,
-            downlink,
-            additional_downlink,
-            validity_time,
-        };
-        Ok((rest, status))
-    }
-    fn emit(&self, out: &mut Vec<u8>) {
-        let additional = self.additional_uplink.is_some() || self.additional_downlink.is_some();
-        let [has_uplink, has_downlink] = [self.uplink.is_some(), self.downlink.is_some()];
-        out.push(u8::from(has_uplink) | u8::from(has_downlink) << 1 | u8::from(additional) << 2);
-        for (number, more) in [
-            (self.uplink, self.additional_uplink),
-            (self.downlink, self.additional_downlink),
-        ] {
-            if let Some(number) = number {
-                number.emit(out);
-                if additional {
-                    more.unwrap_or(0).emit(out);
-                }
-            }
-        }
-        if has_uplink || has_downlink {
-            self.validity_time.emit(out);
-        }
-    }
-}
-
-impl fmt::Display for PacketRateStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = List::new(f);
-        list.entries("uplink", self.uplink.iter());
-        list.entries("additional uplink", self.additional_uplink.iter());
-        list.entries("downlink", self.downlink.iter());
-        list.entries("additional downlink", self.additional_downlink.iter());
-        list.entry("until", &format_args!("{:#018x}", self.validity_time));
-        list.finish()
-    }
-}
+use crate::wire::{Parsed, Wire, emit_all};
 
 /// Additional Usage Reports Information (TS 29.244, 8.2.91).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AdditionalUsageReportsInformation {
     /// More reports follow, and it is not known how many (the AURI flag).
     Some,
-    /// This many follow, 15 bits.
-    Number(u16),
+    /// This many follow.
+    Number(Bits16<15>),
 }
 
 impl Default for AdditionalUsageReportsInformation {
     fn default() -> Self {
-        Self::Number(0)
+        Self::Number(Bits16::default())
     }
 }
 
@@ -163,17 +29,14 @@ impl Wire for AdditionalUsageReportsInformation {
         let (rest, value) = u16::parse(input)?;
         Ok((
             rest,
-            if value & 0x8000 == 0 {
-                Self::Number(value)
-            } else {
-                Self::Some
-            },
+            // With AURI set the number says nothing.
+            Bits16::new(value).map_or(Self::Some, Self::Number),
         ))
     }
     fn emit(&self, out: &mut Vec<u8>) {
         match self {
             Self::Some => 0x8000_u16,
-            Self::Number(number) => (*number).min(0x7fff),
+            Self::Number(number) => number.get(),
         }
         .emit(out);
     }
@@ -220,46 +83,60 @@ impl fmt::Display for DlBufferingSuggestedPacketCount {
     }
 }
 
-/// Reporting Suggestion Info (TS 29.244, 8.2.229).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ReportingSuggestionInfo {
-    /// How urgent: 0 delay tolerant, 1 not, 4 bits.
-    pub urgency: u8,
-    /// How long a report may wait, in seconds; only for urgency 0.
-    pub reporting_time: u32,
+/// Reporting Suggestion Info (TS 29.244, 8.2.229): how urgent a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReportingSuggestionInfo {
+    /// It may wait.
+    DelayTolerant {
+        /// How long, in seconds.
+        reporting_time_s: u32,
+    },
+    /// It may not: 1, or a value of a later release.
+    Urgent(Within<1, 15>),
+}
+
+impl Default for ReportingSuggestionInfo {
+    fn default() -> Self {
+        Self::Urgent(Within::default())
+    }
 }
 
 impl Wire for ReportingSuggestionInfo {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, urgency) = Bits::<4>::parse(input)?;
-        let (rest, time) = optional::<u32>(rest, urgency.0 == 0)?;
-        Ok((
-            rest,
-            Self {
-                urgency: urgency.0,
-                reporting_time: time.unwrap_or(0),
-            },
-        ))
+        if let Some(urgency) = Within::new(urgency.get()) {
+            return Ok((rest, Self::Urgent(urgency)));
+        }
+        let (rest, reporting_time_s) = u32::parse(rest)?;
+        Ok((rest, Self::DelayTolerant { reporting_time_s }))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        Bits::<4>(self.urgency).emit(out);
-        if self.urgency == 0 {
-            self.reporting_time.emit(out);
+        match self {
+            Self::DelayTolerant { reporting_time_s } => {
+                out.push(0);
+                reporting_time_s.emit(out);
+            }
+            Self::Urgent(urgency) => out.push(urgency.get()),
         }
     }
 }
 
 impl fmt::Display for ReportingSuggestionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "urgency {}, {} s", self.urgency, self.reporting_time)
+        match self {
+            Self::DelayTolerant { reporting_time_s } => {
+                write!(f, "delay tolerant, {reporting_time_s} s")
+            }
+            Self::Urgent(urgency) => write!(f, "urgency {}", urgency.get()),
+        }
     }
 }
 
 /// On-path N6 Connection Information (TS 29.244, 8.2.261).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OnPathN6ConnectionInformation {
-    /// The signalling method: 0 unspecified, 1 Connect-UDP, 3 bits.
-    pub signalling_method: u8,
+    /// The signalling method: 0 unspecified, 1 Connect-UDP.
+    pub signalling_method: Bits<3>,
     /// The IPv4 address of the other end.
     pub ipv4: Option<Ipv4Addr>,
     /// The IPv6 address of the other end.
@@ -278,7 +155,7 @@ impl Wire for OnPathN6ConnectionInformation {
         Ok((
             rest,
             Self {
-                signalling_method: flags & 0x07,
+                signalling_method: Bits::of_lower(flags),
                 ipv4,
                 ipv6,
                 port,
@@ -295,7 +172,7 @@ impl Wire for OnPathN6ConnectionInformation {
             .iter()
             .rev()
             .fold(0, |flags, there| flags << 1 | u8::from(*there));
-        out.push(flags << 3 | self.signalling_method & 0x07);
+        out.push(flags << 3 | self.signalling_method.get());
         emit_all(self.ipv4.iter(), out);
         emit_all(self.ipv6.iter(), out);
         emit_all(self.port.iter(), out);
@@ -315,32 +192,23 @@ impl fmt::Display for OnPathN6ConnectionInformation {
 
 /// DSCP to PPI Mapping Information (TS 29.244, 8.2.214): the DSCPs that get a paging policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DscpToPpiMappingInformation {
-    /// The paging policy indicator, 3 bits.
-    pub ppi: u8,
-    /// The DSCPs, 6 bits each.
-    pub dscps: Vec<u8>,
+    /// The paging policy indicator.
+    pub ppi: Bits<3>,
+    /// The DSCPs.
+    pub dscps: Several<Bits<6>, 1, 63>,
 }
 
 impl Wire for DscpToPpiMappingInformation {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        match input {
-            [ppi, dscps @ ..] if !dscps.is_empty() && dscps.len() < 64 => {
-                let dscps = dscps.iter().map(|dscp| dscp & 0x3f).collect();
-                Ok((
-                    &[],
-                    Self {
-                        ppi: ppi & 0x07,
-                        dscps,
-                    },
-                ))
-            }
-            _ => refuse(),
-        }
+        let (rest, ppi) = Bits::parse(input)?;
+        let (rest, dscps) = Several::parse(rest, rest.len())?;
+        Ok((rest, Self { ppi, dscps }))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        out.push(self.ppi & 0x07);
-        out.extend(self.dscps.iter().take(63).map(|dscp| dscp & 0x3f));
+        self.ppi.emit(out);
+        emit_all(self.dscps.iter(), out);
     }
 }
 
@@ -357,51 +225,14 @@ impl fmt::Display for DscpToPpiMappingInformation {
 mod generate {
     use super::{
         AdditionalUsageReportsInformation, DlBufferingSuggestedPacketCount,
-        DscpToPpiMappingInformation, OnPathN6ConnectionInformation, PacketRate, PacketRateStatus,
-        ReportingSuggestionInfo,
+        DscpToPpiMappingInformation, OnPathN6ConnectionInformation, ReportingSuggestionInfo,
     };
-    use crate::generate::{Generate, Source, some};
-    use crate::ie::Bits;
-
-    impl Generate for PacketRate {
-        fn generate(source: &mut Source<'_>) -> Self {
-            let additional = bool::generate(source);
-            let uplink = Generate::generate(source);
-            let downlink = Generate::generate(source);
-            Self {
-                additional_uplink: Option::as_ref(&uplink)
-                    .filter(|_| additional)
-                    .map(|_| Generate::generate(source)),
-                additional_downlink: Option::as_ref(&downlink)
-                    .filter(|_| additional)
-                    .map(|_| Generate::generate(source)),
-                uplink,
-                downlink,
-            }
-        }
-    }
-
-    impl Generate for PacketRateStatus {
-        fn generate(source: &mut Source<'_>) -> Self {
-            let additional = bool::generate(source);
-            Self {
-                uplink: Some(Generate::generate(source)),
-                additional_uplink: additional.then(|| Generate::generate(source)),
-                downlink: None,
-                additional_downlink: None,
-                validity_time: Generate::generate(source),
-            }
-        }
-    }
+    use crate::generate::{Generate, Source};
+    use crate::ie::Bits16;
 
     impl Generate for AdditionalUsageReportsInformation {
         fn generate(source: &mut Source<'_>) -> Self {
-            let number = u16::generate(source);
-            if number & 0x8000 == 0 {
-                Self::Number(number)
-            } else {
-                Self::Some
-            }
+            Bits16::new(u16::generate(source)).map_or(Self::Some, Self::Number)
         }
     }
 
@@ -413,15 +244,11 @@ mod generate {
 
     impl Generate for ReportingSuggestionInfo {
         fn generate(source: &mut Source<'_>) -> Self {
-            let urgency = Bits::<4>::generate(source).0;
-            let reporting_time = if urgency == 0 {
-                Generate::generate(source)
+            if bool::generate(source) {
+                Self::Urgent(Generate::generate(source))
             } else {
-                0
-            };
-            Self {
-                urgency,
-                reporting_time,
+                let reporting_time_s = Generate::generate(source);
+                Self::DelayTolerant { reporting_time_s }
             }
         }
     }
@@ -429,7 +256,7 @@ mod generate {
     impl Generate for OnPathN6ConnectionInformation {
         fn generate(source: &mut Source<'_>) -> Self {
             Self {
-                signalling_method: Bits::<3>::generate(source).0,
+                signalling_method: Generate::generate(source),
                 ipv4: Generate::generate(source),
                 ipv6: Generate::generate(source),
                 port: Generate::generate(source),
@@ -440,8 +267,8 @@ mod generate {
     impl Generate for DscpToPpiMappingInformation {
         fn generate(source: &mut Source<'_>) -> Self {
             Self {
-                ppi: Bits::<3>::generate(source).0,
-                dscps: some::<Bits<6>>(source).iter().map(|bits| bits.0).collect(),
+                ppi: Generate::generate(source),
+                dscps: Generate::generate(source),
             }
         }
     }

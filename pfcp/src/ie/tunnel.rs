@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use super::address::Addresses;
+use super::{OuterHeaderCreation, Within};
 use crate::flags::{List, optional};
-use crate::wire::{Parsed, Wire, emit_all, refuse};
+use crate::wire::{Check, Checked, Parsed, Wire, emit_all, refuse};
 
 /// The outer header that a packet gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,7 +40,7 @@ impl OuterHeader {
     }
 }
 
-/// Outer Header Creation (TS 29.244, 8.2.56).
+/// What an [`OuterHeaderCreation`] asks for: at least one of these in an IE.
 ///
 /// ```text
 /// octet 5    S-TAG | C-TAG | IPv6 | IPv4 | UDP/IPv6 | UDP/IPv4 | GTP-U/IPv6 | GTP-U/IPv4
@@ -48,7 +49,7 @@ impl OuterHeader {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct OuterHeaderCreation {
+pub struct OuterHeaderParts {
     /// The header; absent where only tags or indications are given.
     pub header: Option<OuterHeader>,
     /// The packet goes to N19.
@@ -64,19 +65,40 @@ pub struct OuterHeaderCreation {
 }
 
 impl OuterHeaderCreation {
-    /// A GTP-U tunnel.
-    pub const fn gtp_u(teid: u32, address: std::net::IpAddr) -> Self {
-        let addresses = Addresses::of(address);
-        Self {
-            header: Some(OuterHeader::GtpU { teid, addresses }),
+    /// A header, and nothing else.
+    pub const fn of(header: OuterHeader) -> Self {
+        Self(Checked::known(OuterHeaderParts {
+            header: Some(header),
             n19: false,
             n6: false,
             low_layer_ssm: false,
             c_tag: None,
             s_tag: None,
-        }
+        }))
     }
 
+    /// A GTP-U tunnel.
+    pub const fn gtp_u(teid: u32, address: std::net::IpAddr) -> Self {
+        let addresses = Addresses::of(address);
+        Self::of(OuterHeader::GtpU { teid, addresses })
+    }
+}
+
+impl Check for OuterHeaderParts {
+    const RULE: &'static str = "a header, a tag or an indication";
+
+    fn holds(&self) -> bool {
+        *self != Self::default()
+    }
+    fn least() -> Self {
+        Self {
+            n6: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl OuterHeaderParts {
     /// The description: octets 5 and 6.
     fn description(&self) -> [u8; 2] {
         let pair = |ipv4: bool, ipv6: bool| u8::from(ipv4) | u8::from(ipv6) << 1;
@@ -92,13 +114,13 @@ impl OuterHeaderCreation {
     }
 }
 
-impl Wire for OuterHeaderCreation {
+impl Wire for OuterHeaderParts {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, [first, second]) = <[u8; 2]>::parse(input)?;
         let second = second & 0x07;
         let [gtp_u, udp, ip] = [first & 0x03, first & 0x0c, first & 0x30].map(|bits| bits != 0);
-        // One kind of header at a time; and something has to be asked for.
-        if u8::from(gtp_u) + u8::from(udp) + u8::from(ip) > 1 || (first == 0 && second == 0) {
+        // One kind of header at a time.
+        if u8::from(gtp_u) + u8::from(udp) + u8::from(ip) > 1 {
             return refuse();
         }
         let (rest, teid) = optional::<u32>(rest, gtp_u)?;
@@ -145,7 +167,7 @@ impl Wire for OuterHeaderCreation {
     }
 }
 
-impl fmt::Display for OuterHeaderCreation {
+impl fmt::Display for OuterHeaderParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = List::new(f);
         match self.header {
@@ -179,7 +201,7 @@ impl fmt::Display for OuterHeaderCreation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OuterHeaderRemoval {
     /// What is taken off: one of the values named here.
-    pub description: u8,
+    pub description: Within<0, 8>,
     /// The PDU Session Container is deleted instead of kept for the next hop.
     pub delete_pdu_session_container: bool,
 }
@@ -206,7 +228,7 @@ impl OuterHeaderRemoval {
 
     const fn of(description: u8) -> Self {
         Self {
-            description,
+            description: Within(description),
             delete_pdu_session_container: false,
         }
     }
@@ -215,9 +237,9 @@ impl OuterHeaderRemoval {
 impl Wire for OuterHeaderRemoval {
     fn parse(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, description) = u8::parse(input)?;
-        if description > Self::VLAN_TAGS.description {
+        let Some(description) = Within::new(description) else {
             return refuse();
-        }
+        };
         let (behind, deletion) = optional::<u8>(rest, !rest.is_empty())?;
         let delete_pdu_session_container = deletion.is_some_and(|octet| octet & 1 != 0);
         // An octet that says nothing is not written.
@@ -235,7 +257,7 @@ impl Wire for OuterHeaderRemoval {
         ))
     }
     fn emit(&self, out: &mut Vec<u8>) {
-        out.push(self.description);
+        out.push(self.description.get());
         if self.delete_pdu_session_container {
             out.push(1);
         }
@@ -244,7 +266,7 @@ impl Wire for OuterHeaderRemoval {
 
 impl fmt::Display for OuterHeaderRemoval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.description {
+        f.write_str(match self.description.get() {
             0 => "GTP-U/UDP/IPv4",
             1 => "GTP-U/UDP/IPv6",
             2 => "UDP/IPv4",
@@ -267,10 +289,10 @@ impl fmt::Display for OuterHeaderRemoval {
 
 #[cfg(feature = "generate")]
 mod generate {
-    use super::{OuterHeader, OuterHeaderCreation, OuterHeaderRemoval};
+    use super::{OuterHeader, OuterHeaderParts, OuterHeaderRemoval};
     use crate::generate::{Generate, Source};
 
-    impl Generate for OuterHeaderCreation {
+    impl Generate for OuterHeaderParts {
         fn generate(source: &mut Source<'_>) -> Self {
             let addresses = Generate::generate(source);
             let header = match source.octet() % 4 {
@@ -287,7 +309,7 @@ mod generate {
             };
             Self {
                 header,
-                n19: header.is_none(),
+                n19: Generate::generate(source),
                 n6: Generate::generate(source),
                 low_layer_ssm: Generate::generate(source),
                 c_tag: Generate::generate(source),
@@ -299,7 +321,7 @@ mod generate {
     impl Generate for OuterHeaderRemoval {
         fn generate(source: &mut Source<'_>) -> Self {
             Self {
-                description: source.octet() % 9,
+                description: Generate::generate(source),
                 delete_pdu_session_container: Generate::generate(source),
             }
         }

@@ -4,7 +4,7 @@ use pfcp::{
     ApplyAction, CreateFar, CreatePdr, CreateUrr, DestinationInterface, FarId,
     ForwardingParameters, MeasurementInformation, MeasurementMethod, MeasurementPeriod,
     OuterHeaderRemoval, Pdi, PdnType, PdrId, Precedence, QerId, ReportingTriggers,
-    SessionEstablishmentRequest, SourceInterface, UrrId, VolumeThreshold,
+    SessionEstablishmentRequest, SourceInterface, UrrId, VolumeThreshold, Volumes,
 };
 
 use super::{DOWNLINK, SessionSpec, UPLINK, ambr, own_f_teid, qer, to_core, ue_ip};
@@ -64,7 +64,7 @@ pub(super) fn establish(spec: &SessionSpec, number: u32, body: &mut SessionEstab
             measurement_method: MeasurementMethod::VOLUM,
             reporting_triggers: ReportingTriggers::PERIO | ReportingTriggers::VOLTH,
             measurement_period: Some(MeasurementPeriod(10)),
-            volume_threshold: Some(VolumeThreshold {
+            volume_threshold: VolumeThreshold::new(Volumes {
                 uplink: Some(octets),
                 downlink: Some(octets),
                 ..Default::default()

@@ -16,7 +16,7 @@ use pfcp::{
     ApplyAction, CreateFar, CreateQer, CreateUrr, DestinationInterface, FSeid, FTeid, FarId,
     ForwardingParameters, GateStatus, Kbps, Mbr, MeasurementMethod, NetworkInstance, NodeId,
     Octets, OuterHeaderCreation, PdnType, PdrId, QerId, Qfi, ReportingTriggers,
-    SessionEstablishmentRequest, UeIpAddress, UpFunctionFeatures, UrrId, VolumeThreshold,
+    SessionEstablishmentRequest, UeIpAddress, UpFunctionFeatures, UrrId, VolumeThreshold, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -218,26 +218,29 @@ fn ue_ip(spec: &SessionSpec, destination: bool) -> UeIpAddress {
     let nothing = spec.ue_ipv4.is_none() && spec.ue_ipv6.is_none();
     UeIpAddress {
         destination,
-        choose_ipv4: nothing,
-        ipv4: spec.ue_ipv4,
-        ipv6: spec.ue_ipv6,
-        ..Default::default()
+        ipv4: if nothing {
+            Some(Wanted::Choose)
+        } else {
+            spec.ue_ipv4.map(Wanted::Given)
+        },
+        ipv6: spec.ue_ipv6.map(Wanted::Given),
+        prefix: None,
     }
 }
 
 fn ambr(spec: &SessionSpec) -> Mbr {
     Mbr {
-        uplink: Kbps(spec.ambr_uplink_kbps),
-        downlink: Kbps(spec.ambr_downlink_kbps),
+        uplink: Kbps::saturating(spec.ambr_uplink_kbps),
+        downlink: Kbps::saturating(spec.ambr_downlink_kbps),
     }
 }
 
 fn qer(id: u32, spec: &SessionSpec, maximum_bitrate: Option<Mbr>) -> CreateQer {
     CreateQer {
         qer_id: QerId(id),
-        gate_status: GateStatus(0),
+        gate_status: GateStatus::OPEN,
         maximum_bitrate,
-        qfi: Some(Qfi(spec.qfi)),
+        qfi: Qfi::new(spec.qfi),
         ..Default::default()
     }
 }
@@ -264,10 +267,7 @@ fn volume_urr(id: u32, total: u64) -> CreateUrr {
         urr_id: UrrId(id),
         measurement_method: MeasurementMethod::VOLUM,
         reporting_triggers: ReportingTriggers::VOLTH,
-        volume_threshold: Some(VolumeThreshold {
-            total: Some(total),
-            ..Default::default()
-        }),
+        volume_threshold: Some(VolumeThreshold::of_total(total)),
         ..Default::default()
     }
 }

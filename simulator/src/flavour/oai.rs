@@ -5,7 +5,7 @@ use pfcp::{
     ForwardingParameters, InterfaceType, MeasurementMethod, MeasurementPeriod, OuterHeaderRemoval,
     Pdi, PdrId, Precedence, Qfi, RemoveFar, RemovePdr, ReportingTriggers, SdfFilter,
     SessionEstablishmentRequest, SessionModificationRequest, SourceInterface, TimeThreshold,
-    UeIpAddress, UrrId, VolumeThreshold,
+    UeIpAddress, UrrId, VolumeThreshold, Volumes, Wanted,
 };
 
 use super::{DOWNLINK, SessionSpec, UPLINK, to_core, towards, ue_ip};
@@ -26,8 +26,10 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
         }),
         network_instance: Some(spec.flavour.network_instance(&spec.dnn)),
         ue_ip_addresses: vec![ue_ip(spec, false)],
-        sdf_filters: vec![SdfFilter::flow("permit out ip from any to assigned")],
-        qfis: vec![Qfi(spec.qfi)],
+        sdf_filters: SdfFilter::flow("permit out ip from any to assigned")
+            .into_iter()
+            .collect(),
+        qfis: Qfi::new(spec.qfi).into_iter().collect(),
         source_interface_type: Some(InterfaceType::N3),
         ..Default::default()
     };
@@ -52,7 +54,7 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
             measurement_method: MeasurementMethod::VOLUM | MeasurementMethod::DURAT,
             reporting_triggers: triggers,
             measurement_period: Some(MeasurementPeriod(10)),
-            volume_threshold: Some(VolumeThreshold {
+            volume_threshold: VolumeThreshold::new(Volumes {
                 downlink: Some(1000),
                 ..Default::default()
             }),
@@ -66,9 +68,9 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
 pub(super) fn activation(session: &Session, tunnel: Tunnel) -> SessionModificationRequest {
     let address = UeIpAddress {
         destination: true,
-        ipv4: session.ue_ipv4,
-        ipv6: session.ue_ipv6,
-        ..Default::default()
+        ipv4: session.ue_ipv4.map(Wanted::Given),
+        ipv6: session.ue_ipv6.map(Wanted::Given),
+        prefix: None,
     };
     let pdr = CreatePdr {
         pdr_id: PdrId(DOWNLINK),

@@ -30,7 +30,7 @@ pub(super) fn establish(
     body.apn_dnn = Some(ApnDnn(Octets::labels(&spec.dnn)));
     body.s_nssai = Some(SNssai {
         sst: 1,
-        sd: U24(0x00ff_ffff),
+        sd: U24::MAX,
     });
 }
 
@@ -70,9 +70,9 @@ fn pdrs(spec: &SessionSpec) -> Vec<CreatePdr> {
         local_f_teid: Some(choose(None)),
         ..Default::default()
     };
-    let uplink = n3(Vec::new(), vec![Qfi(spec.qfi)]);
+    let uplink = n3(Vec::new(), Qfi::new(spec.qfi).into_iter().collect());
     let solicitation = SdfFilter::flow("permit out 58 from ff02::2/128 to assigned");
-    let to_cp = n3(vec![solicitation], Vec::new());
+    let to_cp = n3(solicitation.into_iter().collect(), Vec::new());
     let (urr_ids, qer_ids) = (vec![UrrId(1)], vec![QerId(1)]);
     vec![
         CreatePdr {

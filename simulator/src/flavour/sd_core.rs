@@ -3,7 +3,7 @@
 use pfcp::{
     ApplyAction, CreateFar, CreatePdr, DestinationInterface, FTeid, FarId, NetworkInstance,
     OuterHeaderRemoval, Pdi, PdnType, PdrId, Precedence, QerId, SessionEstablishmentRequest,
-    SourceInterface, UeIpAddress, UpFunctionFeatures,
+    SourceInterface, UeIpAddress, UpFunctionFeatures, Wanted,
 };
 
 use super::{DOWNLINK, Sender, SessionSpec, UPLINK, ambr, qer, to_core};
@@ -18,8 +18,11 @@ pub(super) fn establish(
     // It asks the UPF for an address as soon as the UPF says that it can.
     let choose_ipv4 = sender.features.contains(UpFunctionFeatures::UEIP) || spec.ue_ipv4.is_none();
     let ue = UeIpAddress {
-        choose_ipv4,
-        ipv4: spec.ue_ipv4.filter(|_| !choose_ipv4),
+        ipv4: if choose_ipv4 {
+            Some(Wanted::Choose)
+        } else {
+            spec.ue_ipv4.map(Wanted::Given)
+        },
         ..Default::default()
     };
     let pdr = |id: u16, pdi: Pdi| CreatePdr {
@@ -38,7 +41,7 @@ pub(super) fn establish(
             choose_id: None,
         }),
         network_instance: instance(),
-        ue_ip_addresses: vec![ue.clone()],
+        ue_ip_addresses: vec![ue],
         ..Default::default()
     };
     let downlink = Pdi {

@@ -19,7 +19,7 @@ pub enum SmfError {
         procedure: Procedure,
     },
     /// The UPF refused.
-    #[error("{procedure}: cause {cause} ({}), offending IE {offending_ie:?}, {failed_rule:?}", cause.0)]
+    #[error("{procedure}: cause {cause} ({}), offending IE {offending_ie:?}, {failed_rule:?}", cause.get())]
     Refused {
         /// What.
         procedure: Procedure,

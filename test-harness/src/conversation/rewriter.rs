@@ -125,10 +125,7 @@ impl Rewriter {
                     .create_pdrs
                     .iter()
                     .flat_map(|pdr| &pdr.pdi.ue_ip_addresses);
-                let addresses = addresses
-                    .flat_map(|ue| [ue.ipv4.map(IpAddr::from), ue.ipv6.map(IpAddr::from)])
-                    .flatten()
-                    .collect();
+                let addresses = addresses.flat_map(pfcp::UeIpAddress::given).collect();
                 let cp_seid = body.cp_f_seid.seid;
                 let known = KnownSession {
                     cp_seid,

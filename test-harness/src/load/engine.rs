@@ -356,7 +356,7 @@ impl Run {
 /// Counts an answer, and notes what the session is now.
 fn settle(kind: Kind, request: &Request, answer: &Answer, seids: &mut [u64], out: &mut Outcome) {
     let cause = answer.cause.unwrap_or(0);
-    if cause != Cause::REQUEST_ACCEPTED.0 {
+    if cause != Cause::REQUEST_ACCEPTED.get() {
         *out.refused.entry(cause).or_default() += 1;
         return;
     }

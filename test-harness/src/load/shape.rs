@@ -10,7 +10,7 @@ use pfcp::{
     NetworkInstance, NodeId, Octets, OuterHeaderCreation, OuterHeaderRemoval, Pdi, PdrId,
     Precedence, QerId, Qfi, ReportingTriggers, SdfFilter, SessionDeletionRequest,
     SessionEstablishmentRequest, SessionModificationRequest, SourceInterface, TooLong, UeIpAddress,
-    UpdateFar, UpdateForwardingParameters, UrrId, VolumeThreshold,
+    UpdateFar, UpdateForwardingParameters, UrrId, VolumeThreshold, Wanted,
 };
 use serde::Serialize;
 
@@ -228,7 +228,7 @@ fn create_pdr(shape: &Shape, id: u16) -> CreatePdr {
     let is_uplink = id % 2 == 1;
     let ue = UeIpAddress {
         destination: !is_uplink,
-        ipv4: Some(UE),
+        ipv4: Some(Wanted::Given(UE)),
         ..Default::default()
     };
     let f_teid = shape.given_f_teids.map_or(
@@ -255,6 +255,7 @@ fn create_pdr(shape: &Shape, id: u16) -> CreatePdr {
             ue_ip_addresses: vec![ue],
             sdf_filters: (id > 2)
                 .then(|| SdfFilter::flow(&filter))
+                .flatten()
                 .into_iter()
                 .collect(),
             ..Default::default()
@@ -290,10 +291,10 @@ fn create_qer(id: u32) -> CreateQer {
         qer_id: QerId(id),
         gate_status: GateStatus::OPEN,
         maximum_bitrate: Some(Mbr {
-            uplink: Kbps(1_000_000),
-            downlink: Kbps(1_000_000),
+            uplink: Kbps::saturating(1_000_000),
+            downlink: Kbps::saturating(1_000_000),
         }),
-        qfi: Some(Qfi(9)),
+        qfi: Qfi::new(9),
         ..Default::default()
     }
 }
@@ -303,10 +304,7 @@ fn create_urr(id: u32) -> CreateUrr {
         urr_id: UrrId(id),
         measurement_method: MeasurementMethod::VOLUM,
         reporting_triggers: ReportingTriggers::VOLTH,
-        volume_threshold: Some(VolumeThreshold {
-            total: Some(1 << 30),
-            ..Default::default()
-        }),
+        volume_threshold: Some(VolumeThreshold::of_total(1 << 30)),
         ..Default::default()
     }
 }

@@ -61,8 +61,8 @@ impl Node {
     fn tell_downlink_data(&mut self, index: SessionIndex, notice: &Notice) {
         let dscp = self.config.paging_policy.then_some(notice.tos >> 2);
         let information = DownlinkDataServiceInformation {
-            qfi: notice.qfi.map(|qfi| pfcp::Qfi(qfi.get())),
-            paging_policy_indication: dscp.map(pfcp::Bits),
+            qfi: notice.qfi.and_then(|qfi| pfcp::Qfi::new(qfi.get())),
+            paging_policy_indication: dscp.and_then(pfcp::Bits::new),
             ..Default::default()
         };
         let says_something = information != DownlinkDataServiceInformation::default();

@@ -248,5 +248,5 @@ impl Details {
 
 /// The QFIs that can be matched.
 pub(super) fn qfis(ies: &[pfcp::Qfi]) -> Vec<Qfi> {
-    ies.iter().filter_map(|qfi| Qfi::new(qfi.0)).collect()
+    ies.iter().filter_map(|qfi| Qfi::new(qfi.get())).collect()
 }

@@ -171,6 +171,6 @@ fn sdf_filter(rule: FailedRuleId, ie: &pfcp::SdfFilter) -> Result<SdfFilter, Ref
             .as_ref()
             .map(|tos| (tos.value, tos.mask)),
         spi: ie.security_parameter_index,
-        flow_label: ie.flow_label,
+        flow_label: ie.flow_label.map(pfcp::Bits24::get),
     })
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
-use pfcp::{Cause, UeIpAddress, UeIpAddressPoolIdentity};
+use pfcp::{Cause, Prefix, UeIpAddress, UeIpAddressPoolIdentity};
 use session::InterfaceId;
 use session::rule::{UeAddress, ue_prefix};
 
@@ -56,13 +56,13 @@ impl Translator<'_> {
             let net = given.map(|address| IpNet::from(IpAddr::V4(address)));
             self.check_given(chooser, net)?;
             let ipv4 = match given {
-                None if ie.choose_ipv4 => ipv4(self.chosen(chooser, Choice::Ipv4)?),
+                None if ie.ipv4.is_some() => ipv4(self.chosen(chooser, Choice::Ipv4)?),
                 given => given,
             };
             let given = given_ipv6(ie).map_err(|Unusable| bad)?;
             self.check_given(chooser, given.map(IpNet::V6))?;
             let ipv6 = match given {
-                None if ie.choose_ipv6 => {
+                None if ie.ipv6.is_some() => {
                     let choice = choice_of_ipv6(ie).map_err(|Unusable| bad)?;
                     ipv6(self.chosen(chooser, choice)?)
                 }
@@ -76,7 +76,7 @@ impl Translator<'_> {
             }
             ue.ipv4 = ipv4.or(ue.ipv4);
             ue.ipv6 = ipv6.or(ue.ipv6);
-            if ie.choose_ipv4 || ie.choose_ipv6 {
+            if ie.is_choose() {
                 self.answer_address(chooser.owner, ie, (ipv4, ipv6));
             }
         }
@@ -145,18 +145,18 @@ impl Translator<'_> {
         ie: &UeIpAddress,
         (ipv4, ipv6): (Option<std::net::Ipv4Addr>, Option<Ipv6Net>),
     ) {
-        let length = ipv6.map(|net| net.prefix_len());
-        let said = |wish: Option<u8>, value: Option<u8>| wish.and(value);
+        let was_left = |wish: Option<bool>| wish == Some(true);
+        let ipv4 = ipv4.filter(|_| was_left(ie.ipv4.map(pfcp::Wanted::is_choose)));
+        let prefix = ie.prefix.zip(ipv6).map(|(asked, net)| match asked {
+            Prefix::Length(_) => Prefix::Length(net.prefix_len()),
+            Prefix::Delegation(_) => Prefix::Delegation(64_u8.saturating_sub(net.prefix_len())),
+        });
+        let ipv6 = ipv6.filter(|_| was_left(ie.ipv6.map(pfcp::Wanted::is_choose)));
         let answer = UeIpAddress {
-            ipv4: ipv4.filter(|_| ie.choose_ipv4),
-            ipv6: ipv6.filter(|_| ie.choose_ipv6).map(|net| net.addr()),
-            prefix_length: said(ie.prefix_length, length),
-            prefix_delegation_bits: said(
-                ie.prefix_delegation_bits,
-                length.map(|length| 64_u8.saturating_sub(length)),
-            ),
             destination: ie.destination,
-            ..Default::default()
+            ipv4: ipv4.map(pfcp::Wanted::Given),
+            ipv6: ipv6.map(|net| pfcp::Wanted::Given(net.addr())),
+            prefix,
         };
         self.created(owner).ue_ip_addresses.push(answer);
     }
@@ -234,42 +234,44 @@ const fn ipv6(net: IpNet) -> Option<Ipv6Net> {
 struct Unusable;
 
 fn given_ipv4(ie: &UeIpAddress) -> Result<Option<std::net::Ipv4Addr>, Unusable> {
-    let unusable = ie.ipv4.is_some_and(|address| {
+    let given = ie.given_ipv4();
+    let unusable = given.is_some_and(|address| {
         address.is_unspecified()
             || address.is_multicast()
             || address.is_loopback()
             || address.is_broadcast()
     });
-    if unusable { Err(Unusable) } else { Ok(ie.ipv4) }
+    if unusable { Err(Unusable) } else { Ok(given) }
 }
 
 fn given_ipv6(ie: &UeIpAddress) -> Result<Option<Ipv6Net>, Unusable> {
-    let Some(address) = ie.ipv6 else {
+    let Some(address) = ie.given_ipv6() else {
         return Ok(None);
     };
-    let prefix = ipv6_prefix(address, ie.prefix_length, ie.prefix_delegation_bits);
+    let prefix = ipv6_prefix(address, ie.prefix);
     prefix.map(Some).ok_or(Unusable)
 }
 
 /// "IPv6 default is a /64"; delegation bits make it shorter, a prefix length says it outright.
-fn ipv6_prefix(address: Ipv6Addr, length: Option<u8>, delegated: Option<u8>) -> Option<Ipv6Net> {
+fn ipv6_prefix(address: Ipv6Addr, prefix: Option<Prefix>) -> Option<Ipv6Net> {
     if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
         return None;
     }
-    match (length, delegated) {
-        (None, None) => Some(ue_prefix(address)),
-        (Some(length @ 1..=128), None) => Ipv6Net::new(address, length).ok().map(|net| net.trunc()),
-        (None, Some(bits @ 1..=63)) => Ipv6Net::new(address, 64 - bits).ok().map(|net| net.trunc()),
-        _ => None,
-    }
+    let length = match prefix {
+        None => return Some(ue_prefix(address)),
+        Some(Prefix::Length(length @ 1..=128)) => length,
+        Some(Prefix::Delegation(bits @ 1..=63)) => 64 - bits,
+        Some(_) => return None,
+    };
+    Ipv6Net::new(address, length).ok().map(|net| net.trunc())
 }
 
 /// The prefix that is to be chosen: a length of zero leaves it to us, as silence does.
 const fn choice_of_ipv6(ie: &UeIpAddress) -> Result<Choice, Unusable> {
-    match (ie.prefix_length, ie.prefix_delegation_bits) {
-        (None | Some(0), None) | (None, Some(0)) => Ok(Choice::Ipv6),
-        (Some(length @ 1..=128), None) => Ok(Choice::Prefix(length)),
-        (None, Some(bits @ 1..=63)) => Ok(Choice::Prefix(64 - bits)),
-        _ => Err(Unusable),
+    match ie.prefix {
+        None | Some(Prefix::Length(0) | Prefix::Delegation(0)) => Ok(Choice::Ipv6),
+        Some(Prefix::Length(length @ 1..=128)) => Ok(Choice::Prefix(length)),
+        Some(Prefix::Delegation(bits @ 1..=63)) => Ok(Choice::Prefix(64 - bits)),
+        Some(_) => Err(Unusable),
     }
 }

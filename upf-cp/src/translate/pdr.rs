@@ -339,7 +339,7 @@ fn source_interface(
 }
 
 fn removal(id: PdrId, ie: pfcp::OuterHeaderRemoval) -> Result<OuterHeaderRemoval, Refusal> {
-    Ok(match ie.description {
+    Ok(match ie.description.get() {
         0 => OuterHeaderRemoval::GtpUdpIpv4,
         1 => OuterHeaderRemoval::GtpUdpIpv6,
         6 => OuterHeaderRemoval::GtpUdpIp,

@@ -25,9 +25,6 @@ use crate::refusal::Refusal;
 /// "Bit 8 of the first octet: the rule is predefined in the UP function" (TS 29.244, 8.2.74).
 const PREDEFINED: u32 = 1 << 31;
 
-/// The largest bitrate that PFCP has, in kilobits per second.
-const KBPS_MAX: u64 = (1 << 40) - 1;
-
 /// A predefined rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
@@ -318,17 +315,16 @@ fn far(configured: &PredefinedFar) -> CreateFar {
 }
 
 fn qer(configured: &PredefinedQer) -> CreateQer {
-    let gate = |open: bool| u8::from(!open);
     let (uplink, downlink) = (configured.uplink_kbps, configured.downlink_kbps);
-    let rate = |kbps: Option<u64>| Kbps(kbps.unwrap_or(KBPS_MAX));
+    let rate = |kbps: Option<u64>| kbps.map_or(Kbps::MAX, Kbps::saturating);
     CreateQer {
         qer_id: id(configured.number).into(),
-        gate_status: GateStatus(gate(configured.uplink_open) << 2 | gate(configured.downlink_open)),
+        gate_status: GateStatus::of(configured.uplink_open, configured.downlink_open),
         maximum_bitrate: (uplink.is_some() || downlink.is_some()).then(|| pfcp::Mbr {
             uplink: rate(uplink),
             downlink: rate(downlink),
         }),
-        qfi: configured.qfi.map(pfcp::Qfi),
+        qfi: configured.qfi.and_then(pfcp::Qfi::new),
         ..Default::default()
     }
 }
@@ -341,15 +337,13 @@ fn urr(configured: &PredefinedUrr) -> CreateUrr {
     if configured.period_s.is_some() {
         reporting_triggers |= ReportingTriggers::PERIO;
     }
-    let threshold = |total| pfcp::VolumeThreshold {
-        total: Some(total),
-        ..Default::default()
-    };
     CreateUrr {
         urr_id: id(configured.number).into(),
         measurement_method: MeasurementMethod::VOLUM,
         reporting_triggers,
-        volume_threshold: configured.volume_threshold_octets.map(threshold),
+        volume_threshold: configured
+            .volume_threshold_octets
+            .map(pfcp::VolumeThreshold::of_total),
         measurement_period: configured.period_s.map(pfcp::MeasurementPeriod),
         ..Default::default()
     }

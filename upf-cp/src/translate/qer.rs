@@ -34,8 +34,8 @@ impl Translator<'_> {
                 .guaranteed_bitrate
                 .as_ref()
                 .map(|rate| rates(rate.uplink, rate.downlink)),
-            qfi: ie.qfi.and_then(|qfi| Qfi::new(qfi.0)),
-            rqi: ie.reflective_qos.is_some_and(|rqi| rqi.0 == 1),
+            qfi: ie.qfi.and_then(|qfi| Qfi::new(qfi.get())),
+            rqi: ie.reflective_qos.is_some_and(|rqi| rqi.get() == 1),
             ppi: None,
         });
         Ok(())
@@ -67,11 +67,11 @@ impl Translator<'_> {
         update(&ie.guaranteed_bitrate, &mut qer.gbr, |rate| {
             Some(rates(rate.uplink, rate.downlink))
         });
-        update(&ie.qfi, &mut qer.qfi, |qfi| Qfi::new(qfi.0));
+        update(&ie.qfi, &mut qer.qfi, |qfi| Qfi::new(qfi.get()));
         match &ie.reflective_qos {
             Update::Keep => {}
             Update::Remove => qer.rqi = false,
-            Update::Set(rqi) => qer.rqi = rqi.0 == 1,
+            Update::Set(rqi) => qer.rqi = rqi.get() == 1,
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ const fn gate(open: bool) -> Gate {
 
 const fn rates(uplink: pfcp::Kbps, downlink: pfcp::Kbps) -> BitRate {
     BitRate {
-        uplink_kbps: uplink.0,
-        downlink_kbps: downlink.0,
+        uplink_kbps: uplink.get(),
+        downlink_kbps: downlink.get(),
     }
 }

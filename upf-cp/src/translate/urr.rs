@@ -209,7 +209,7 @@ fn threshold(ie: &pfcp::VolumeThreshold) -> Octets {
     )
 }
 
-const fn quota(ie: &pfcp::VolumeQuota) -> Octets {
+fn quota(ie: &pfcp::VolumeQuota) -> Octets {
     Octets::new(ie.total, ie.uplink, ie.downlink)
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct UePools {
 impl Slice {
     /// The slice of a session. A Slice Differentiator of all ones is none (TS 23.003, 28.4.2).
     pub(crate) fn new(ie: &SNssai) -> Self {
-        let sd = ie.sd.0;
+        let sd = ie.sd.get();
         Self {
             sst: ie.sst,
             sd: (sd != SD_NONE).then_some(sd),
@@ -83,7 +83,7 @@ impl From<Slice> for SNssai {
     fn from(slice: Slice) -> Self {
         Self {
             sst: slice.sst,
-            sd: U24(slice.sd.unwrap_or(SD_NONE)),
+            sd: U24::of_lower(slice.sd.unwrap_or(SD_NONE)),
         }
     }
 }
@@ -153,8 +153,7 @@ impl UePools {
                 && named
                 && (slices.is_empty() || sliced)
                 && (wanted.identities.is_empty()
-                    || asked
-                        .any(|asked| identity.is_some_and(|own| asked.0.0.as_str() == Some(own))))
+                    || asked.any(|asked| identity.is_some_and(|own| asked.0.as_str() == Some(own))))
                 && pool.serves(wanted.ipv6_length)
         };
         let mut reason = Nothing::NoPool;
@@ -211,9 +210,7 @@ impl UePools {
             let identity = pool.config.identity.as_ref()?;
             let network = &pool.config.network;
             Some(UeIpAddressPoolInformation {
-                pool_identities: vec![UeIpAddressPoolIdentity(Long(Octets::from(
-                    identity.as_bytes(),
-                )))],
+                pool_identities: vec![UeIpAddressPoolIdentity(Long::new(identity.as_str())?)],
                 s_nssais: pool
                     .config
                     .slices

@@ -13,7 +13,7 @@ fn establish(world: &mut World, request: &SessionEstablishmentRequest) -> (u8, O
     let pfcp::Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), request) else {
         panic!()
     };
-    (answer.cause.0, answer.offending_ie.map(|ie| ie.0))
+    (answer.cause.get(), answer.offending_ie.map(|ie| ie.0))
 }
 
 /// Refused with that cause and Offending IE, and nothing has changed.
@@ -51,15 +51,17 @@ fn rules_that_a_pdr_lists_twice_count_once() {
         urr_ids: Update::Set(vec![UrrId(1), UrrId(1)]),
         ..Default::default()
     });
-    assert_eq!(world.modify(seid, &update).cause.0, 1);
+    assert_eq!(world.modify(seid, &update).cause.get(), 1);
     assert_eq!(counts(&world), (1, 1));
 }
 
 fn named(id: u32, text: &str) -> SdfFilter {
-    SdfFilter {
+    SdfFilter::new(pfcp::SdfConditions {
+        flow_description: pfcp::FlowDescription::new(text),
         filter_id: Some(id),
-        ..SdfFilter::flow(text)
-    }
+        ..Default::default()
+    })
+    .unwrap()
 }
 
 /// An SDF Filter ID is one filter of the session: which of two is meant, nobody knows.
@@ -89,7 +91,7 @@ fn a_filter_that_is_defined_twice_is_one_filter() {
         }),
         ..Default::default()
     });
-    assert_eq!(world.modify(seid, &update).cause.0, 1);
+    assert_eq!(world.modify(seid, &update).cause.get(), 1);
     let rules = world.rules(seid);
     let protocols = rules.pdrs.iter().filter(|pdr| pdr.id.0 <= 2);
     let protocols = protocols.map(|pdr| pdr.pdi.sdf_filters[0].flow.as_ref().unwrap().protocol);
@@ -121,7 +123,7 @@ fn a_pdr_may_leave_an_endpoint_with_the_message_that_removes_it() {
             ..Default::default()
         })
     };
-    assert_eq!(world.modify(seid, &leave).cause.0, 1);
+    assert_eq!(world.modify(seid, &leave).cause.get(), 1);
     let rules = world.rules(seid);
     let mut ids: Vec<u16> = rules.pdrs.iter().map(|pdr| pdr.id.0).collect();
     ids.sort_unstable();
@@ -185,8 +187,8 @@ fn a_ue_has_one_address_of_each_family() {
     // A prefix of no length is none.
     let mut request = open5gs(9);
     request.create_pdrs[0].pdi.ue_ip_addresses = vec![UeIpAddress {
-        ipv6: Some("2001:db8::1".parse().unwrap()),
-        prefix_length: Some(0),
+        ipv6: Some(pfcp::Wanted::Given("2001:db8::1".parse().unwrap())),
+        prefix: Some(pfcp::Prefix::Length(0)),
         ..Default::default()
     }];
     refused(&mut world, &request, 69, 93);
@@ -199,12 +201,12 @@ fn qfis_never_widen_a_pdr() {
     let mut world = World::associated();
     for (n, qfi, matched) in [(9, 0x41, 1), (10, 0xc9, 9), (11, 0, 0)] {
         let mut request = open5gs(n);
-        request.create_pdrs[1].pdi.qfis = vec![pfcp::Qfi(qfi)];
+        request.create_pdrs[1].pdi.qfis = vec![pfcp::Qfi::new(qfi).unwrap()];
         let pfcp::Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request)
         else {
             panic!()
         };
-        if answer.cause.0 == 1 {
+        if answer.cause.get() == 1 {
             let rules = world.rules(answer.up_f_seid.unwrap().seid);
             let pdr = rules.pdrs.iter().find(|pdr| pdr.id.0 == 2).unwrap();
             let qfis: Vec<u8> = pdr.pdi.qfis.iter().map(|qfi| qfi.get()).collect();
@@ -229,7 +231,7 @@ fn an_f_teid_of_the_sessions_own_is_shared_by_whoever_says_it() {
         create_pdrs: vec![pdr(20, 1, 2, own)],
         ..Default::default()
     };
-    assert_eq!(world.modify(seid, &more).cause.0, 1);
+    assert_eq!(world.modify(seid, &more).cause.get(), 1);
     let remove = |ids: &[u16]| SessionModificationRequest {
         remove_pdrs: ids
             .iter()
@@ -240,9 +242,9 @@ fn an_f_teid_of_the_sessions_own_is_shared_by_whoever_says_it() {
             .collect(),
         ..Default::default()
     };
-    assert_eq!(world.modify(seid, &remove(&[2, 4])).cause.0, 1);
+    assert_eq!(world.modify(seid, &remove(&[2, 4])).cause.get(), 1);
     assert!(world.readers[0].snapshot().tunnel(tunnel).is_some());
-    assert_eq!(world.modify(seid, &remove(&[20])).cause.0, 1);
+    assert_eq!(world.modify(seid, &remove(&[20])).cause.get(), 1);
     assert!(world.readers[0].snapshot().tunnel(tunnel).is_none());
     assert_eq!(world.node.publisher().sessions(), free);
 }
@@ -277,7 +279,7 @@ fn an_emptied_session_can_be_filled_again() {
         }),
         ..Default::default()
     };
-    assert_eq!(world.modify(seid, &empty).cause.0, 1);
+    assert_eq!(world.modify(seid, &empty).cause.get(), 1);
     assert!(world.rules(seid).pdrs.is_empty());
     // Its address is free for others meanwhile, but not for two.
     let again = open5gs(9);
@@ -295,10 +297,10 @@ fn an_emptied_session_can_be_filled_again() {
     };
     let (thief, _) = world.establish(&other);
     let answer = world.modify(seid, &fill);
-    assert_eq!(answer.cause.0, 73);
+    assert_eq!(answer.cause.get(), 73);
     assert_eq!(answer.offending_ie, Some(OffendingIe(93)));
     assert_eq!(answer.failed_rule_id, Some(FailedRuleId::Pdr(1.into())));
     world.delete(thief);
-    assert_eq!(world.modify(seid, &fill).cause.0, 1);
-    assert_eq!(world.delete(seid).cause.0, 1);
+    assert_eq!(world.modify(seid, &fill).cause.get(), 1);
+    assert_eq!(world.delete(seid).cause.get(), 1);
 }

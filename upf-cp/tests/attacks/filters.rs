@@ -68,7 +68,12 @@ fn c18_flow_descriptions_are_understood_whole_or_refused() {
     let mut world = World::associated();
     for text in texts {
         let mut request = open5gs(9);
-        request.create_pdrs[1].pdi.sdf_filters = vec![SdfFilter::flow(text)];
+        let pdi = &mut request.create_pdrs[1].pdi;
+        match SdfFilter::flow(text) {
+            Some(filter) => pdi.sdf_filters = vec![filter],
+            // What a filter cannot be made of can be sent all the same.
+            None => pdi.unknown.push(raw_filter(text)),
+        }
         let answer = world.ask_from(smf(), Some(0), &request);
         let (cause, offending) = cause_of(&answer);
         assert!(
@@ -115,7 +120,7 @@ fn c18_accepted_flow_descriptions_keep_their_meaning() {
     for text in sound {
         let (mut world, _) = with_victim();
         let mut request = open5gs(10);
-        request.create_pdrs[1].pdi.sdf_filters = vec![SdfFilter::flow(text)];
+        request.create_pdrs[1].pdi.sdf_filters = vec![SdfFilter::flow(text).unwrap()];
         let (seid, _) = world.establish(&request);
         let rules = world.rules(seid);
         let pdr = rules.pdrs.iter().find(|pdr| pdr.id.0 == 2).unwrap();
@@ -124,5 +129,15 @@ fn c18_accepted_flow_descriptions_keep_their_meaning() {
         };
         let flow = session::sdf::FlowDescription::parse(text).unwrap();
         assert_eq!(filter.flow.as_ref(), Some(&flow), "{text}");
+    }
+}
+
+/// A filter of this flow description, as octets.
+fn raw_filter(text: &str) -> pfcp::Unknown {
+    let [high, low] = u16::try_from(text.len()).unwrap().to_be_bytes();
+    let value = [&[1, 0, high, low], text.as_bytes()].concat();
+    pfcp::Unknown {
+        r#type: 23,
+        value: value.as_slice().into(),
     }
 }

@@ -27,7 +27,7 @@ fn a04_a_tail_does_not_spoil_the_request_that_it_hangs_on() {
     let answers = world.octets(smf(), &[&good[..], &[0; 5]].concat());
     assert_eq!(cause_of(&answers[0]).0, 68);
     let answers = world.octets(smf(), &good);
-    assert_eq!(cause_of(&answers[0]).0, Cause::REQUEST_ACCEPTED.0);
+    assert_eq!(cause_of(&answers[0]).0, Cause::REQUEST_ACCEPTED.get());
 }
 
 fn cases() -> Vec<Case> {

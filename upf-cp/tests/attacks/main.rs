@@ -144,15 +144,15 @@ pub(crate) use Must::{Accept, Refuse, Silence};
 pub(crate) fn cause_of(answer: &Decoded) -> (u8, Option<u16>) {
     let offending = |ie: &Option<pfcp::OffendingIe>| ie.map(|ie| ie.0);
     match &answer.message {
-        Message::SessionEstablishmentResponse(a) => (a.cause.0, offending(&a.offending_ie)),
-        Message::SessionModificationResponse(a) => (a.cause.0, offending(&a.offending_ie)),
-        Message::SessionDeletionResponse(a) => (a.cause.0, offending(&a.offending_ie)),
-        Message::PfdManagementResponse(a) => (a.cause.0, offending(&a.offending_ie)),
-        Message::SessionSetDeletionResponse(a) => (a.cause.0, offending(&a.offending_ie)),
-        Message::SessionSetModificationResponse(a) => (a.cause.0, offending(&a.offending_ie)),
-        Message::AssociationSetupResponse(a) => (a.cause.0, unlisted(&a.unknown)),
-        Message::AssociationUpdateResponse(a) => (a.cause.0, unlisted(&a.unknown)),
-        Message::AssociationReleaseResponse(a) => (a.cause.0, unlisted(&a.unknown)),
+        Message::SessionEstablishmentResponse(a) => (a.cause.get(), offending(&a.offending_ie)),
+        Message::SessionModificationResponse(a) => (a.cause.get(), offending(&a.offending_ie)),
+        Message::SessionDeletionResponse(a) => (a.cause.get(), offending(&a.offending_ie)),
+        Message::PfdManagementResponse(a) => (a.cause.get(), offending(&a.offending_ie)),
+        Message::SessionSetDeletionResponse(a) => (a.cause.get(), offending(&a.offending_ie)),
+        Message::SessionSetModificationResponse(a) => (a.cause.get(), offending(&a.offending_ie)),
+        Message::AssociationSetupResponse(a) => (a.cause.get(), unlisted(&a.unknown)),
+        Message::AssociationUpdateResponse(a) => (a.cause.get(), unlisted(&a.unknown)),
+        Message::AssociationReleaseResponse(a) => (a.cause.get(), unlisted(&a.unknown)),
         other => panic!("{other}"),
     }
 }

@@ -54,7 +54,7 @@ fn change(tree: &mut Tree, dice: &mut Dice) {
             let r#type = dice.roll(360) as u16;
             let ie = pfcp::AnyIe::generate_type(r#type, &mut pfcp::generate::Source::new(&source));
             let mut octets = vec![];
-            ie.encode(&mut octets);
+            ie.encode(&mut octets).unwrap();
             siblings.insert(*place, Ie::leaf(r#type, octets.get(4..).unwrap_or(&[])));
         }
         _ => match &mut siblings[*place].body {

@@ -108,7 +108,7 @@ fn messages(page: &mut String, faults: &mut Vec<String>) {
 fn causes(page: &mut String, faults: &mut Vec<String>, code: &str) {
     *page += "\n## Causes\n\n| cause | name | given | shown by |\n|---|---|---|---|\n";
     for cause in 1..=92_u8 {
-        let name = pfcp::Cause(cause).to_string();
+        let name = pfcp::Cause::new(cause).unwrap().to_string();
         if name.parse::<u8>().is_ok() {
             continue;
         }

@@ -76,7 +76,7 @@ fn value(r#type: u16, seed: u64) -> Vec<u8> {
     let source: Vec<u8> = (0..256).map(|_| dice.roll(256) as u8).collect();
     let ie = AnyIe::generate_type(r#type, &mut pfcp::generate::Source::new(&source));
     let mut octets = vec![];
-    ie.encode(&mut octets);
+    ie.encode(&mut octets).unwrap();
     octets.split_off(4.min(octets.len()))
 }
 

@@ -1,16 +1,16 @@
 //! Changes to sessions as no real SMF sends them: from small ids, so that many of them contradict
 //! what is there. The model says which.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use pfcp::{
     ApplyAction, CreateBar, CreateFar, CreatePdr, CreateQer, CreateUrr, DestinationInterface,
-    FTeid, FarId, ForwardingParameters, GateStatus, Kbps, Mbr, MeasurementMethod, NetworkInstance,
-    OuterHeaderCreation, OuterHeaderRemoval, Pdi, PdrId, PfcpSmReqFlags, Precedence, QerId, Qfi,
-    QueryUrr, RemoveBar, RemoveFar, RemovePdr, RemoveQer, RemoveUrr, ReportingTriggers, SdfFilter,
-    SessionEstablishmentRequest, SessionModificationRequest, SourceInterface, UeIpAddress, Update,
-    UpdateBar, UpdateFar, UpdateForwardingParameters, UpdatePdr, UpdateQer, UpdateUrr, UrrId,
-    VolumeThreshold,
+    FTeid, FarId, FlowDescription, ForwardingParameters, GateStatus, Kbps, Mbr, MeasurementMethod,
+    NetworkInstance, OuterHeaderCreation, OuterHeaderRemoval, Pdi, PdrId, PfcpSmReqFlags,
+    Precedence, QerId, Qfi, QueryUrr, RemoveBar, RemoveFar, RemovePdr, RemoveQer, RemoveUrr,
+    ReportingTriggers, SdfConditions, SdfFilter, SessionEstablishmentRequest,
+    SessionModificationRequest, SourceInterface, UeIpAddress, Update, UpdateBar, UpdateFar,
+    UpdateForwardingParameters, UpdatePdr, UpdateQer, UpdateUrr, UrrId, VolumeThreshold,
 };
 
 use crate::model::Content;
@@ -82,7 +82,10 @@ fn add(request: &mut SessionModificationRequest, content: &Content, dice: &mut D
 }
 
 fn flow(dice: &mut Dice) -> SdfFilter {
-    let mut filter = SdfFilter::flow(dice.pick(&FLOWS).copied().unwrap_or_default());
+    let mut filter = SdfConditions {
+        flow_description: FlowDescription::new(dice.pick(&FLOWS).copied().unwrap_or_default()),
+        ..Default::default()
+    };
     if dice.percent(50) {
         filter.filter_id = Some(1 + dice.roll(3));
         if dice.percent(40) {
@@ -90,7 +93,7 @@ fn flow(dice: &mut Dice) -> SdfFilter {
             filter.flow_description = None;
         }
     }
-    filter
+    SdfFilter::new(filter).unwrap()
 }
 
 fn f_teid(dice: &mut Dice) -> FTeid {
@@ -133,16 +136,14 @@ fn pdi(dice: &mut Dice) -> Pdi {
     }
     if dice.percent(15) {
         // Another UE's, maybe.
-        let ipv4 = Some(Ipv4Addr::new(10, 45, 0, dice.roll(8) as u8));
         let address = UeIpAddress {
             destination: from_core,
-            ipv4,
-            ..Default::default()
+            ..UeIpAddress::source([10, 45, 0, dice.roll(8) as u8].into())
         };
         pdi.ue_ip_addresses = vec![address];
     }
     if dice.percent(40) {
-        pdi.qfis = vec![Qfi(1 + dice.roll(5) as u8)];
+        pdi.qfis = vec![Qfi::new(1 + dice.roll(5) as u8).unwrap()];
     }
     if dice.percent(40) {
         pdi.sdf_filters = (0..=dice.roll(2)).map(|_| flow(dice)).collect();
@@ -266,8 +267,8 @@ fn update_far(far_id: FarId, dice: &mut Dice) -> UpdateFar {
 
 fn rate(dice: &mut Dice) -> Mbr {
     Mbr {
-        uplink: Kbps(dice.roll(10_000).into()),
-        downlink: Kbps(dice.roll(10_000).into()),
+        uplink: Kbps::saturating(dice.roll(10_000).into()),
+        downlink: Kbps::saturating(dice.roll(10_000).into()),
     }
 }
 
@@ -280,16 +281,18 @@ fn add_qer(request: &mut SessionModificationRequest, content: &Content, dice: &m
         }),
         1 => request.create_qers.push(CreateQer {
             qer_id: QerId(fresh(dice, content.qers.keys().copied())),
-            gate_status: GateStatus::new(dice.percent(80), dice.percent(80)),
+            gate_status: GateStatus::of(dice.percent(80), dice.percent(80)),
             maximum_bitrate: dice.percent(60).then(|| rate(dice)),
-            qfi: dice.percent(60).then_some(Qfi(1 + dice.roll(5) as u8)),
+            qfi: dice
+                .percent(60)
+                .then_some(Qfi::new(1 + dice.roll(5) as u8).unwrap()),
             ..Default::default()
         }),
         _ => request.update_qers.push(UpdateQer {
             qer_id: known,
             gate_status: dice
                 .percent(40)
-                .then_some(GateStatus::new(true, dice.percent(50))),
+                .then_some(GateStatus::of(true, dice.percent(50))),
             maximum_bitrate: match dice.roll(3) {
                 0 => Update::Keep,
                 1 => Update::Remove,
@@ -302,10 +305,7 @@ fn add_qer(request: &mut SessionModificationRequest, content: &Content, dice: &m
 
 fn add_urr(request: &mut SessionModificationRequest, content: &Content, dice: &mut Dice) {
     let known = UrrId(id(dice, content.urrs.iter().copied()));
-    let threshold = VolumeThreshold {
-        total: Some(1 + u64::from(dice.roll(10_000))),
-        ..Default::default()
-    };
+    let threshold = VolumeThreshold::of_total(1 + u64::from(dice.roll(10_000)));
     match dice.roll(4) {
         0 => request.remove_urrs.push(RemoveUrr {
             urr_id: known,

@@ -249,9 +249,9 @@ impl Model {
             if let Some(gates) = ie.gate_status {
                 qer.open = (gates.uplink_open(), gates.downlink_open());
             }
-            let rate = |rate: &pfcp::Mbr| (rate.uplink.0, rate.downlink.0);
+            let rate = |rate: &pfcp::Mbr| (rate.uplink.get(), rate.downlink.get());
             set(&ie.maximum_bitrate, &mut qer.mbr, rate);
-            set(&ie.qfi, &mut qer.qfi, |qfi| qfi.0);
+            set(&ie.qfi, &mut qer.qfi, |qfi| qfi.get());
         }
         if let Some(ie) = &request.update_bar {
             let id = ie.bar_id.0;
@@ -340,16 +340,16 @@ impl Model {
         let whole = ie.local_f_teid.is_some() || !ue.is_empty() || ie.network_instance.is_some();
         let kept = old.filter(|_| !whole);
         let mut pdr = Pdr {
-            source: ie.source_interface.0,
+            source: ie.source_interface.get(),
             teid: match &ie.local_f_teid {
                 Some(f_teid) => Some(self.teid(id, f_teid, created)?),
                 // What comes from elsewhere than the core comes in the tunnel it has.
                 None => old
-                    .filter(|_| !whole || !matches!(ie.source_interface.0, 1 | 2))
+                    .filter(|_| !whole || !matches!(ie.source_interface.get(), 1 | 2))
                     .and_then(|old| old.teid),
             },
             ue,
-            qfis: ie.qfis.iter().map(|qfi| qfi.0).collect(),
+            qfis: ie.qfis.iter().map(|qfi| qfi.get()).collect(),
             ..Default::default()
         };
         for ie in &ie.sdf_filters {
@@ -452,7 +452,8 @@ impl Model {
 
 /// SGi-LAN is as core.
 fn is_core(source: u8) -> bool {
-    [SourceInterface::CORE, SourceInterface::SGI_LAN].contains(&SourceInterface(source))
+    [SourceInterface::CORE, SourceInterface::SGI_LAN]
+        .contains(&SourceInterface::new(source).unwrap())
 }
 
 fn set<T, U>(ie: &Update<T>, slot: &mut Option<U>, value: impl Fn(&T) -> U) {
@@ -480,8 +481,14 @@ fn says(ie: &pfcp::SdfFilter) -> Option<SdfFilter> {
 }
 
 pub fn addresses(ie: &Pdi) -> BTreeSet<IpNet> {
-    let v4 = ie.ue_ip_addresses.iter().filter_map(|ue| ue.ipv4);
-    let v6 = ie.ue_ip_addresses.iter().filter_map(|ue| ue.ipv6);
+    let v4 = ie
+        .ue_ip_addresses
+        .iter()
+        .filter_map(pfcp::UeIpAddress::given_ipv4);
+    let v6 = ie
+        .ue_ip_addresses
+        .iter()
+        .filter_map(pfcp::UeIpAddress::given_ipv6);
     let v6 = v6.map(|address| IpNet::new(address.into(), 64).unwrap().trunc());
     v4.map(|address| IpNet::from(IpAddr::V4(address)))
         .chain(v6)
@@ -509,7 +516,7 @@ fn tunnel(ie: &pfcp::OuterHeaderCreation) -> Result<(u32, IpAddr), Fault> {
 fn far(ie: &CreateFar) -> Result<Far, Fault> {
     let to = ie.forwarding_parameters.as_ref().map(|to| {
         let creation = to.outer_header_creation.as_ref().map(tunnel).transpose();
-        creation.map(|creation| (to.destination_interface.0, creation))
+        creation.map(|creation| (to.destination_interface.get(), creation))
     });
     Ok(Far {
         action: action(ie.apply_action)?,
@@ -523,7 +530,9 @@ fn update_far(far: &mut Far, ie: &UpdateFar) -> Result<(), Fault> {
         far.action = action(ie)?;
     }
     if let Some(to) = &ie.update_forwarding_parameters {
-        let destination = to.destination_interface.map(|code| code.0);
+        let destination = to
+            .destination_interface
+            .map(pfcp::DestinationInterface::get);
         let (old, mut creation) = far
             .to
             .map_or((None, None), |(to, tunnel)| (Some(to), tunnel));
@@ -545,8 +554,8 @@ fn qer(ie: &CreateQer) -> Qer {
         mbr: ie
             .maximum_bitrate
             .as_ref()
-            .map(|rate| (rate.uplink.0, rate.downlink.0)),
-        qfi: ie.qfi.map(|qfi| qfi.0),
+            .map(|rate| (rate.uplink.get(), rate.downlink.get())),
+        qfi: ie.qfi.map(pfcp::Qfi::get),
     }
 }
 
@@ -639,7 +648,7 @@ impl Pdr {
         let filters = pdr.pdi.sdf_filters.iter().cloned().map(Box::new);
         Self {
             precedence: pdr.precedence.0,
-            source: source.0,
+            source: source.get(),
             teid: pdr.pdi.local_f_teid.map(|tunnel| tunnel.teid.0),
             ue: v4.into_iter().chain(ue.ipv6.map(IpNet::V6)).collect(),
             qfis: pdr.pdi.qfis.iter().map(|qfi| qfi.get()).collect(),
@@ -669,7 +678,7 @@ impl Far {
             };
             let creation = to.outer_header_creation;
             (
-                destination.0,
+                destination.get(),
                 creation.map(|creation| (creation.teid.0, creation.peer)),
             )
         });

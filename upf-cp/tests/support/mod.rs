@@ -387,7 +387,7 @@ pub fn cause(answer: &Message) -> Option<u8> {
         Message::SessionReportResponse(a) => a.cause,
         _ => return None,
     };
-    Some(cause.0)
+    Some(cause.get())
 }
 
 // ===== recordings =====
@@ -481,8 +481,7 @@ pub fn ue(n: u8) -> Ipv4Addr {
 pub fn ue_ip(address: Ipv4Addr, destination: bool) -> UeIpAddress {
     UeIpAddress {
         destination,
-        ipv4: Some(address),
-        ..Default::default()
+        ..UeIpAddress::source(address.into())
     }
 }
 
@@ -511,7 +510,7 @@ pub fn uplink_pdi() -> Pdi {
         source_interface: SourceInterface::ACCESS,
         local_f_teid: Some(choose(Some(5))),
         network_instance: Some(labels("internet")),
-        qfis: vec![pfcp::Qfi(1)],
+        qfis: vec![pfcp::Qfi::new(1).unwrap()],
         ..Default::default()
     }
 }
@@ -549,10 +548,10 @@ pub fn qer(id: u32) -> CreateQer {
         qer_id: id.into(),
         gate_status: GateStatus::OPEN,
         maximum_bitrate: Some(pfcp::Mbr {
-            uplink: pfcp::Kbps(8000),
-            downlink: pfcp::Kbps(8000),
+            uplink: pfcp::Kbps::saturating(8000),
+            downlink: pfcp::Kbps::saturating(8000),
         }),
-        qfi: Some(pfcp::Qfi(1)),
+        qfi: Some(pfcp::Qfi::new(1).unwrap()),
         ..Default::default()
     }
 }
@@ -570,7 +569,7 @@ pub fn urr(id: u32, triggers: pfcp::ReportingTriggers) -> CreateUrr {
 pub fn open5gs(n: u8) -> SessionEstablishmentRequest {
     let access = |choose_id, filter: Option<&str>| Pdi {
         local_f_teid: Some(choose(choose_id)),
-        sdf_filters: filter.into_iter().map(SdfFilter::flow).collect(),
+        sdf_filters: filter.into_iter().filter_map(SdfFilter::flow).collect(),
         network_instance: Some(labels("internet")),
         ..Default::default()
     };
@@ -610,10 +609,7 @@ pub fn open5gs(n: u8) -> SessionEstablishmentRequest {
             ),
         ],
         create_urrs: vec![CreateUrr {
-            volume_threshold: Some(pfcp::VolumeThreshold {
-                total: Some(104_857_600),
-                ..Default::default()
-            }),
+            volume_threshold: Some(pfcp::VolumeThreshold::of_total(104_857_600)),
             ..urr(1, pfcp::ReportingTriggers::VOLTH)
         }],
         create_qers: vec![qer(1)],

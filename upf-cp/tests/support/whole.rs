@@ -24,8 +24,8 @@ pub fn requests(victim: u64) -> Vec<(Tree, u64)> {
     };
     let csid = pfcp::FqCsid {
         node: pfcp::CsidNode::Ipv4(SMF.parse().unwrap()),
-        csids: vec![7],
-        node_type: Some(2),
+        csids: pfcp::Several::new(vec![7]).unwrap(),
+        node_type: pfcp::Bits::new(2),
     };
     let delete_set = pfcp::SessionSetDeletionRequest {
         node_id: ip(SMF).into(),
@@ -72,7 +72,7 @@ pub fn requests(victim: u64) -> Vec<(Tree, u64)> {
 pub fn pfds() -> pfcp::PfdManagementRequest {
     let text = "permit out 17 from 192.0.2.0/24 443 to assigned";
     let contents = pfcp::PfdContents {
-        flow_description: Some(pfcp::wire::Long(text.into())),
+        flow_description: pfcp::wire::Long::new(text),
         ..Default::default()
     };
     let context = pfcp::PfdContext {
@@ -104,15 +104,20 @@ pub fn endpoint(id: u8) -> pfcp::CreateTrafficEndpoint {
 /// An establishment that has all that is carried out.
 pub fn whole_establishment() -> SessionEstablishmentRequest {
     let mut request = open5gs(11);
-    request.create_pdrs[1].pdi.sdf_filters = vec![SdfFilter {
-        flow_description: Some("permit out 17 from 10.0.0.0/8 53 to assigned".into()),
-        tos_traffic_class: Some(pfcp::TosTrafficClass {
-            value: 0x20,
-            mask: 0xfc,
-        }),
-        filter_id: Some(7),
-        ..Default::default()
-    }];
+    request.create_pdrs[1].pdi.sdf_filters = vec![
+        SdfFilter::new(pfcp::SdfConditions {
+            flow_description: pfcp::FlowDescription::new(
+                "permit out 17 from 10.0.0.0/8 53 to assigned",
+            ),
+            tos_traffic_class: Some(pfcp::TosTrafficClass {
+                value: 0x20,
+                mask: 0xfc,
+            }),
+            filter_id: Some(7),
+            ..Default::default()
+        })
+        .unwrap(),
+    ];
     request.create_pdrs[0].pdi.framed_routes = vec![pfcp::FramedRoute("10.46.7.0/24".into())];
     request.create_traffic_endpoints = vec![endpoint(1)];
     let at_endpoint = Pdi {
@@ -126,10 +131,7 @@ pub fn whole_establishment() -> SessionEstablishmentRequest {
     let urr = &mut request.create_urrs[0];
     urr.measurement_period = Some(pfcp::MeasurementPeriod(60));
     urr.time_threshold = Some(pfcp::TimeThreshold(60));
-    urr.volume_quota = Some(pfcp::VolumeQuota {
-        total: Some(1 << 40),
-        ..Default::default()
-    });
+    urr.volume_quota = Some(pfcp::VolumeQuota::of_total(1 << 40));
     request
         .create_bar
         .as_mut()
@@ -146,7 +148,7 @@ fn update_pdr() -> pfcp::UpdatePdr {
         activate_predefined_rules: vec![pfcp::ActivatePredefinedRules("gold".into())],
         deactivate_predefined_rules: vec![pfcp::DeactivatePredefinedRules("silver".into())],
         pdi: Some(Pdi {
-            sdf_filters: vec![SdfFilter::flow("permit out 58 from any to assigned")],
+            sdf_filters: vec![SdfFilter::flow("permit out 58 from any to assigned").unwrap()],
             ..Default::default()
         }),
         ..Default::default()
