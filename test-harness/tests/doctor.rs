@@ -23,7 +23,7 @@ ports:
   - { name: ran, device: af_packet:eth1, mtu: 1600 }
   - { name: core, device: tap:upf0 }
 interfaces:
-  - { name: n3, role: n3, port: ran, addresses: [10.10.3.7/24] }
+  - { name: n3, role: n3, port: ran, addresses: [10.10.3.7/24], routes: [{ to: 172.16.0.0/24, via: 10.10.3.1 }, { to: 172.16.1.0/24, via: 10.10.3.99 }] }
   - { name: n6, role: n6, port: core, kernel: { addresses: [10.45.0.1/16] } }
 networks:
   - { name: internet, interface: n6, ue_pools: [10.45.0.0/16] }
@@ -122,6 +122,7 @@ fn a_host_is_mended_by_what_the_doctor_says() {
     for smf in ["10.10.4.1/32", "10.10.4.2/32"] {
         host.address("lo", smf).unwrap();
     }
+    peer.address("eth0", "10.10.3.1/24").unwrap();
     let smf = host.udp("10.10.4.1:8805").unwrap();
     let smf = std::thread::spawn(move || answer_heartbeats(&smf));
     let (mended, well) = doctor(&host, file);
@@ -133,6 +134,12 @@ fn a_host_is_mended_by_what_the_doctor_says() {
     );
     assert_eq!(level(&mended, "links.state", "eth1 is up"), "good");
     assert_eq!(level(&mended, "links.joined", "does not join"), "good");
+    // Asked on the wire, by an interface without an address.
+    assert_eq!(level(&mended, "n6.gateway", "10.10.3.1 answers"), "good");
+    assert_eq!(
+        level(&mended, "n6.gateway", "10.10.3.99 answered no ARP"),
+        "warning"
+    );
     assert_eq!(smf.join().unwrap(), 1);
     let problems = mended
         .iter()

@@ -582,7 +582,7 @@ fn pools_that_others_have_and_hosts_that_do_not_forward() {
         one(&report, "n6.gateway"),
         Level::Warning,
         "10.10.3.1 answered no ARP",
-        "arping",
+        "tcpdump -eni eth1 arp",
     );
     let report = machine.examine(
         &Probes::default(),

@@ -67,6 +67,7 @@ pub(crate) fn image(binary: Option<&str>) -> Result<()> {
         cargo(&["build", "--package", "upf"])?;
         target_directory().join("debug/upf")
     };
+    dockerfile()?;
     let root = std::path::absolute(target_directory().join("image/rootfs"))?;
     if root.exists() {
         std::fs::remove_dir_all(&root).with_context(|| root.display().to_string())?;
@@ -88,6 +89,22 @@ pub(crate) fn image(binary: Option<&str>) -> Result<()> {
     println!(
         "image: {} is whole, and packets cross it without privileges",
         root.display()
+    );
+    Ok(())
+}
+
+/// The Dockerfile installs what `setup` does, and assembles by the same script.
+fn dockerfile() -> Result<()> {
+    let text = std::fs::read_to_string("deploy/image/Dockerfile")?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let missing: Vec<_> = setup::BUILD
+        .iter()
+        .filter(|name| !words.contains(name))
+        .collect();
+    ensure!(missing.is_empty(), "the Dockerfile installs no {missing:?}");
+    ensure!(
+        words.contains(&"deploy/image/rootfs.sh"),
+        "the Dockerfile has a script of its own"
     );
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 /// To build: DPDK, and what bindgen and the linker need.
-const BUILD: &[&str] = &[
+pub(crate) const BUILD: &[&str] = &[
     "gcc",
     "libc6-dev",
     "pkg-config",
@@ -33,6 +33,7 @@ const DRIVERS: &[&str] = &[
 const TEST: &[&str] = &[
     "iproute2",
     "iputils-ping",
+    "iputils-arping",
     "iperf3",
     "ethtool",
     "tshark",

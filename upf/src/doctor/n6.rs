@@ -30,7 +30,7 @@ pub(super) fn examine(
             None => {}
         }
     }
-    gateways(facts, config, findings);
+    gateways(facts, probes, config, findings);
 }
 
 /// An address or a route of the kernel's own in the middle of a pool.
@@ -206,7 +206,7 @@ fn return_route(network: &Network, interface: &Interface, findings: &mut Vec<Fin
     }
 }
 
-fn gateways(facts: &Facts, config: &Config, findings: &mut Vec<Finding>) {
+fn gateways(facts: &Facts, probes: &Probes, config: &Config, findings: &mut Vec<Finding>) {
     const ID: &str = "n6.gateway";
     for interface in &config.interfaces {
         let port = config.port(&interface.port).map(|port| &port.device);
@@ -217,19 +217,26 @@ fn gateways(facts: &Facts, config: &Config, findings: &mut Vec<Finding>) {
         };
         for route in &interface.routes {
             let via = route.via;
-            if facts.known_neighbours.contains(&via) {
+            let asked = probes.gateways.iter().find(|(gateway, _)| *gateway == via);
+            let known = facts.known_neighbours.contains(&via);
+            let silent = facts.silent_neighbours.contains(&via);
+            let answers = asked.map_or(known, |(_, answered)| *answered);
+            if answers {
                 let what = format!("{}: gateway {via} answers", interface.name);
                 findings.push(Finding::good(ID, Area::N6, what));
-            } else if facts.silent_neighbours.contains(&via) {
+            } else if silent || asked.is_some() {
                 let what = format!("{}: gateway {via} answered no ARP", interface.name);
                 let finding = Finding::warning(ID, Area::N6, what)
                     .why("what is routed by it is held, then dropped")
-                    .remedy(format!("arping -c 3 -I {link} {via}"));
+                    .remedy(format!(
+                        "look for it on the wire: tcpdump -eni {link} arp; then at the cable, the VLAN, \
+                         and interfaces.N.routes"
+                    ));
                 findings.push(finding);
             } else {
                 let what = format!("{}: nothing is known of gateway {via}", interface.name);
                 let finding = Finding::note(ID, Area::N6, what);
-                findings.push(finding.remedy(format!("arping -c 3 -I {link} {via}")));
+                findings.push(finding.remedy(format!("arping -D -c 3 -I {link} {via}")));
             }
         }
     }

@@ -27,6 +27,8 @@ pub struct Probes {
     /// Interfaces of ports whose driver or kernel joins packets before they are received, and the
     /// features that do it.
     pub joins_packets: Vec<(String, Vec<&'static str>)>,
+    /// Gateways that were asked for their Ethernet address, and whether they answered.
+    pub gateways: Vec<(IpAddr, bool)>,
     /// Whether there is a rule for source NAT; `None` if that cannot be seen.
     pub masquerades: Option<bool>,
 }
@@ -70,6 +72,7 @@ impl Probes {
         if let Some(config) = config {
             probes.masquerades = masquerades();
             probes.joins_packets = joins_packets(config);
+            probes.gateways = gateways(config);
             probes.ask(config);
         }
         probes
@@ -171,6 +174,41 @@ fn addresses() -> Vec<Addressed> {
                 link: interface.interface_name,
                 address,
             })
+        })
+        .collect()
+}
+
+/// How many gateways are asked, a second each at most.
+const GATEWAYS_MAX: usize = 4;
+
+/// Asks the IPv4 gateways behind interfaces of the kernel, as if for an address of our own
+/// (RFC 5227): that needs no address, and changes no neighbour's table.
+fn gateways(config: &Config) -> Vec<(IpAddr, bool)> {
+    let routes = config.interfaces.iter().flat_map(|interface| {
+        let device = config.port(&interface.port).map(|port| &port.device);
+        let link = match device {
+            Some(Device::AfPacket(link) | Device::AfXdp(link)) if interface.vlan.is_none() => {
+                Some(link.as_str())
+            }
+            _ => None,
+        };
+        let routes = interface.routes.iter();
+        routes.filter_map(move |route| Some((link?, route.via)))
+    });
+    let asked = routes.filter(|(_, via)| via.is_ipv4()).take(GATEWAYS_MAX);
+    asked
+        .filter_map(|(link, via)| {
+            let mut command = Command::new("arping");
+            let command = command.args(["-D", "-q", "-c", "1", "-w", "1", "-I", link]);
+            let output = command
+                .arg(via.to_string())
+                .stdin(Stdio::null())
+                .output()
+                .ok()?;
+            // Somebody who has the address is what duplicate detection calls a failure; what it
+            // could not do, it complains about.
+            let answered = output.status.code()? == 1;
+            output.stderr.is_empty().then_some((via, answered))
         })
         .collect()
 }
