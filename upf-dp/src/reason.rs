@@ -104,7 +104,7 @@ reasons! {
     MartianDestination = "martian_destination", "a broken UE or an attack", "look at the UE";
     /// Multicast of a UE, which is not forwarded.
     UserMulticast = "user_multicast", "service discovery of UEs", "none";
-    /// An IPv4 source route.
+    /// A source route, of IPv4 or (type 0) of IPv6.
     SourceRoute = "source_route", "an attack", "look at the sender";
     /// The hop limit has run out.
     HopLimit = "hop_limit", "traceroute, or a loop of routes", "look for a loop when it grows fast";

@@ -9,6 +9,8 @@
     reason = "tests: small numbers, long tables"
 )]
 
+mod classes;
+
 use std::net::Ipv4Addr;
 
 use session::Teid;
@@ -441,6 +443,24 @@ fn every_case_comes_to_what_it_must() {
         .into_iter()
         .chain(group_e(session.teid, session.ue))
         .chain(group_f(session.ue));
+    hold(&mut bed, cases);
+}
+
+/// All frames of the catalogue, each with its port, for the first session of a test bed.
+pub(crate) fn frames() -> Vec<(u16, Vec<u8>)> {
+    let mut bed = Testbed::new(1, 8);
+    let session = bed.install(0, |_| {});
+    let cases = group_d(session.teid, session.ue)
+        .into_iter()
+        .chain(group_e(session.teid, session.ue))
+        .chain(group_f(session.ue))
+        .chain(classes::all())
+        .chain(classes::not_for_us(&session));
+    cases.map(|case| (case.port, case.frame)).collect()
+}
+
+/// Each case by itself, on a UPF that has time for all.
+fn hold(bed: &mut Testbed, cases: impl IntoIterator<Item = Case>) {
     for Case {
         name,
         port,
@@ -450,7 +470,7 @@ fn every_case_comes_to_what_it_must() {
     {
         // Limits on what is answered are not the matter here.
         bed.pass_ms(10_000);
-        let (before, consumed) = (bed.drops(), consumed(&bed));
+        let (before, consumed) = (bed.drops(), consumed(bed));
         let sent = bed.one(port, &frame);
         let reasons: Vec<_> = bed
             .drops()
@@ -462,7 +482,7 @@ fn every_case_comes_to_what_it_must() {
             (Some((_, frame)), []) => Pass(frame.len()),
             (None, [reason]) => Drop(*reason),
             (Some(_), [reason]) => Told(*reason),
-            (None, []) if consumed_since(&bed, consumed) == 1 => Consume,
+            (None, []) if consumed_since(bed, consumed) == 1 => Consume,
             other => panic!("{name}: {other:?}"),
         };
         assert_eq!(got, must, "{name}");
@@ -524,8 +544,16 @@ fn echo_is_answered_up_to_a_rate() {
         assert_eq!(sent[34..38], [8, 0x68, 8, 0x68]);
     }
     let sent = bed.receive(0, &vec![echo(&[]); 3000]).len();
-    assert_eq!(sent, 996);
-    assert_eq!(bed.dropped(Reason::SlowPathRate), 3000 - 996);
+    // A tenth of a thousand for one peer, and four have gone before.
+    assert_eq!(sent, 96);
+    assert_eq!(bed.dropped(Reason::SlowPathRate), 3000 - 96);
+    // The others are answered all the same.
+    let other = datagram_v4(
+        PEER_UPF,
+        N3_ADDRESS,
+        &[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 7, 0, 0],
+    );
+    assert!(bed.one(0, &n3(&other)).is_some());
 }
 
 /// D12: whose container it is decides whether its QFI counts, and the first one does.

@@ -1,6 +1,6 @@
 //! Classify: the first PDR that matches, and whether such a packet may exist at all.
 
-use session::inner::Inner;
+use session::inner::{EXTENSION_HEADERS_MAX, Inner};
 use session::plan::{Act, Arrival, Entrance};
 
 use super::meta::{Fate, Meta, Punt};
@@ -145,6 +145,9 @@ fn check_v6(own: &OwnAddresses, inner: Inner<'_>, core: bool, routed: bool) -> R
     if own.has_v6(destination) {
         return Err(Reason::ToOwnAddress);
     }
+    if header[6] < 64 && EXTENSIONS >> header[6] & 1 == 1 {
+        check_extensions(inner)?;
+    }
     if !routed {
         return Ok(());
     }
@@ -167,6 +170,35 @@ fn check_v6(own: &OwnAddresses, inner: Inner<'_>, core: bool, routed: bool) -> R
 #[inline]
 const fn is_martian_v6(address: u128) -> bool {
     address <= 1 || address >> 32 == 0xffff || address >> 118 == 0xfe80 >> 6
+}
+
+/// Hop-by-hop options, routing header and destination options, as bits by their numbers.
+const EXTENSIONS: u64 = 1 | 1 << 43 | 1 << 60;
+
+/// What extension headers may not say: more than a packet's length can (RFC 2675), and a source
+/// route (type 0, RFC 5095).
+#[cold]
+fn check_extensions(inner: Inner<'_>) -> Result<(), Reason> {
+    let octets = inner.octets().get(..usize::from(inner.length()));
+    let octets = octets.unwrap_or_default();
+    // A jumbogram: its length is in an option.
+    if octets.len() == 40 {
+        return Err(Reason::UserPacket);
+    }
+    let (mut kind, mut at) = (octets.get(6).copied().unwrap_or(59), 40);
+    for _ in 0..EXTENSION_HEADERS_MAX {
+        let Some([next, units, routing]) = wire::array(octets, at) else {
+            break;
+        };
+        match (kind, routing) {
+            (43, 0) => return Err(Reason::SourceRoute),
+            (0 | 43 | 60, _) => {}
+            _ => break,
+        }
+        kind = next;
+        at += (usize::from(units) + 1) * 8;
+    }
+    Ok(())
 }
 
 /// Loose or strict source route among the IPv4 options (RFC 791, 3.1).

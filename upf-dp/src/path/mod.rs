@@ -6,7 +6,7 @@
 //! The order is that of [`Path::run`].
 
 #[cfg(test)]
-mod catalogue;
+pub(crate) mod catalogue;
 mod classify;
 mod count;
 mod hold;

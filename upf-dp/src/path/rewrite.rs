@@ -193,6 +193,10 @@ impl Exits<'_> {
     fn unusual(&mut self, target: Target, vrf: InterfaceId, to: IpAddr) -> Result<NextHopId, Way> {
         match target {
             Target::Via(next_hop) => Ok(next_hop),
+            // All hosts of the network at once (RFC 2644).
+            Target::OnLink if self.is_directed_broadcast(vrf, to) => {
+                Err(Way::None(Reason::MartianDestination))
+            }
             Target::OnLink => self.on_link(vrf, to).map_err(Way::None),
             Target::Ue => Err(Way::Back),
             Target::Forbidden => Err(Way::None(Reason::UeToUe)),
@@ -207,6 +211,15 @@ impl Exits<'_> {
         } else {
             Fate::Await(next_hop)
         }
+    }
+
+    fn is_directed_broadcast(&self, vrf: InterfaceId, to: IpAddr) -> bool {
+        let link = self.links.interface(vrf);
+        let mut nets = link.iter().flat_map(|link| &link.addresses);
+        nets.any(|net| {
+            let has_one = net.addr().is_ipv4() && net.prefix_len() < 31;
+            has_one && (net.broadcast() == to || net.network() == to)
+        })
     }
 
     /// The destination is the neighbour. UEs can make up any number of these, so naming new ones

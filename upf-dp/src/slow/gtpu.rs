@@ -53,9 +53,14 @@ impl<P: Packet> Path<P> {
         let Ok(header) = Header::parse(datagram) else {
             return BROKEN;
         };
-        // Answers to our own requests have bounds of their own: others' floods do not drown them.
-        let is_answer = header.message_type() == MessageType::ECHO_RESPONSE;
-        if !is_answer && !self.slow.signalling.take(turn.now) {
+        // Floods of one kind, or of one peer's requests, do not drown the rest.
+        let may_pass = match header.message_type() {
+            // It has a bound of its own.
+            MessageType::ECHO_RESPONSE => true,
+            MessageType::ECHO_REQUEST => self.slow.echo_requests.take(way.source, turn.now),
+            _ => self.slow.signalling.take(turn.now),
+        };
+        if !may_pass {
             return TOO_MANY;
         }
         match header.message_type() {

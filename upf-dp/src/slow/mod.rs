@@ -50,7 +50,7 @@ pub struct Rates {
     pub neighbour_pps: u32,
     /// ICMP and ICMPv6 echo.
     pub icmp_pps: u32,
-    /// GTP-U echo and other signalling.
+    /// GTP-U echo, a tenth of it for one peer, and as much of other signalling.
     pub echo_pps: u32,
     /// Error Indications and notifications of extension headers, to all peers.
     pub error_indication_pps: u32,
@@ -97,6 +97,9 @@ const BROKEN: Outcome = Outcome::drop(Reason::SlowPathBroken);
 const UNANSWERED: Outcome = Outcome::drop(Reason::SlowPathUnanswered);
 const TOO_MANY: Outcome = Outcome::drop(Reason::SlowPathRate);
 
+/// One peer's Echo Requests never use up more than this part of what is answered.
+const ECHO_SHARES: u32 = 10;
+
 /// How many Echo Responses are passed on in a second: of all peers, and of one.
 const ECHO_RESPONSES_PPS: u32 = 4000;
 const ECHO_RESPONSES_PER_PEER_PPS: u32 = 10;
@@ -107,6 +110,7 @@ pub(crate) struct SlowPath {
     neighbour: Limiter,
     icmp: Limiter,
     signalling: Limiter,
+    echo_requests: PeerLimiter,
     errors: PeerLimiter,
     echoes: PeerLimiter,
     notices: PeerLimiter,
@@ -121,6 +125,11 @@ impl SlowPath {
             neighbour: Limiter::new(rates.neighbour_pps, hz),
             icmp: Limiter::new(rates.icmp_pps, hz),
             signalling: Limiter::new(rates.echo_pps, hz),
+            echo_requests: PeerLimiter::new(
+                rates.echo_pps,
+                rates.echo_pps.div_ceil(ECHO_SHARES),
+                hz,
+            ),
             errors: PeerLimiter::new(
                 rates.error_indication_pps,
                 rates.error_indication_per_peer_pps,
