@@ -86,5 +86,8 @@ file:
 - `UPF_PFCP__ADDRESS=10.10.4.7`, two underscores for each dot: `UPF_PORTS__0__DEVICE`. Outside of
   lists one underscore will do where it is unambiguous: `UPF_PFCP_ADDRESS`.
 
+`upf config schema > upf.schema.json` writes the JSON Schema. Editors complete and check by it when the
+file begins with `# yaml-language-server: $schema=upf.schema.json`.
+
 In the tables `N` is the index in a list, from 0. An empty value or `~` is the same as none.
 ";

@@ -24,6 +24,9 @@ newest() {
     apt-cache pkgnames "$1" | grep -E "^$1-?[0-9]+\$" | sort -V | tail -n 1
 }
 
+# A machine that never asked what there is.
+[ -n "$(newest librte-mempool-ring)" ] || apt-get -qq update
+
 packages="busybox-static ibverbs-providers"
 for driver in $drivers; do
     package=$(newest "librte-net-$driver")

@@ -83,20 +83,21 @@ fn refused(error: &anyhow::Error) -> Vec<Finding> {
 }
 
 fn print(report: &Report, arguments: &Arguments) -> Result<()> {
-    let mut shown = report.clone();
-    if arguments.quiet {
-        shown
-            .findings
-            .retain(|finding| finding.level >= Level::Warning);
-    }
+    let least = if arguments.quiet {
+        Level::Warning
+    } else {
+        Level::Good
+    };
     if arguments.json {
+        let findings = report.findings.iter();
+        let shown: Vec<&Finding> = findings.filter(|finding| finding.level >= least).collect();
         let json = serde_json::json!({
             "well": report.is_well(),
-            "findings": shown.findings,
+            "findings": shown,
         });
         println!("{}", serde_json::to_string_pretty(&json)?);
-    } else if !arguments.quiet || !shown.findings.is_empty() {
-        print!("{shown}");
+    } else {
+        println!("{}", report.render(least));
     }
     Ok(())
 }

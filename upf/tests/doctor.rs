@@ -633,6 +633,11 @@ fn exit_codes_tell_well_from_ill_from_asked_wrongly() {
     );
     assert!(out.contains("mend: ip link set eth1 mtu 1600"), "{out}");
     assert!(!out.contains("\n  ok"), "{out}");
+    let sum = out.lines().last().unwrap();
+    assert!(
+        sum.starts_with("1 problems, 0 warnings") && !sum.ends_with(" 0 in order"),
+        "{sum}"
+    );
 
     std::fs::write(&file, KERNEL.replace("role: n3", "role: n7")).unwrap();
     let (code, out) = upf(&["doctor", "--root", root, path(&file)]);

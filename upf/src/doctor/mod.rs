@@ -182,31 +182,43 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// For people: the findings of that level and worse, and the sum of all.
+    pub fn render(&self, least: Level) -> String {
+        let mut lines = Vec::new();
         let mut area = None;
-        for finding in &self.findings {
+        for finding in self
+            .findings
+            .iter()
+            .filter(|finding| finding.level >= least)
+        {
             if area != Some(finding.area) {
                 area = Some(finding.area);
-                writeln!(f, "{}", finding.area.title())?;
+                lines.push(finding.area.title().to_owned());
             }
-            writeln!(f, "  {:<8} {}", finding.level, finding.what)?;
+            lines.push(format!("  {:<8} {}", finding.level, finding.what));
             if !finding.why.is_empty() {
-                writeln!(f, "           why:  {}", finding.why)?;
+                lines.push(format!("           why:  {}", finding.why));
             }
             if let Some(remedy) = &finding.remedy {
                 let remedy = remedy.replace('\n', "\n                 ");
-                writeln!(f, "           mend: {remedy}")?;
+                lines.push(format!("           mend: {remedy}"));
             }
         }
-        writeln!(
-            f,
-            "\n{} problems, {} warnings, {} notes; {} in order",
+        lines.push(format!(
+            "{} problems, {} warnings, {} notes; {} in order",
             self.count(Level::Problem),
             self.count(Level::Warning),
             self.count(Level::Note),
             self.count(Level::Good),
-        )
+        ));
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(Level::Good))
     }
 }
 
