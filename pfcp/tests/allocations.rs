@@ -30,6 +30,38 @@ const TIMES: u32 = 25;
 /// Two lists of numbers and none of anything else.
 const DELETION: (&str, u32) = ("report", 2);
 
+/// PFDs: the lists of applications, contexts and contents; and in the contents those of flow
+/// descriptions, URLs and domain names, each of many that stand in place.
+const PFDS: (&str, u32) = ("pfds", 3 + 3);
+
+fn pfds() -> PfdManagementRequest {
+    let short = |text: &str| wire::Long::new(text).unwrap();
+    let names =
+        |many: usize| -> Vec<wire::Long> { (0..many).map(|_| short("a.example")).collect() };
+    let domain = || DomainNameAndProtocol {
+        domain_name: short("a.example"),
+        protocol: short("tls"),
+    };
+    let contents = PfdContents {
+        additional_flow_descriptions: Some(Listed(names(40))),
+        additional_urls: Some(Listed(names(70))),
+        additional_domain_names: Some(Listed((0..30).map(|_| domain()).collect())),
+        ..Default::default()
+    };
+    let context = PfdContext {
+        pfd_contents: vec![contents],
+        ..Default::default()
+    };
+    PfdManagementRequest {
+        applications: vec![ApplicationIdsPfds {
+            application_id: ApplicationId("video".into()),
+            pfd_contexts: vec![context],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
 fn message(name: &str) -> Vec<u8> {
     let open5gs = || {
         let lines = include_str!("golden/messages.txt").lines();
@@ -58,6 +90,11 @@ fn message(name: &str) -> Vec<u8> {
                 }
             }
             with_body(&octets[..16], &body)
+        }
+        "pfds" => {
+            let mut octets = Vec::new();
+            encode(&Header::node(2), &pfds(), &mut octets).unwrap();
+            octets
         }
         "report" => {
             let report = SessionReportRequest {
@@ -116,7 +153,7 @@ fn each_list_is_one_block() {
     if !is_here("valgrind", "Allocations were NOT counted.") {
         return;
     }
-    for (name, expected) in [OPEN5GS, LARGE, DELETION] {
+    for (name, expected) in [OPEN5GS, LARGE, DELETION, PFDS] {
         const MORE: u32 = 40;
         let more = blocks(name, 1 + MORE) - blocks(name, 1);
         // What else the process allocates may differ by a few blocks from run to run.

@@ -201,7 +201,12 @@ fn qfis_never_widen_a_pdr() {
     let mut world = World::associated();
     for (n, qfi, matched) in [(9, 0x41, 1), (10, 0xc9, 9), (11, 0, 0)] {
         let mut request = open5gs(n);
-        request.create_pdrs[1].pdi.qfis = vec![pfcp::Qfi::new(qfi).unwrap()];
+        let pdi = &mut request.create_pdrs[1].pdi;
+        pdi.qfis.clear();
+        pdi.unknown.push(pfcp::Unknown {
+            r#type: 124,
+            value: [qfi].as_slice().into(),
+        });
         let pfcp::Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request)
         else {
             panic!()
