@@ -315,6 +315,36 @@ fn devices_that_are_not_ready() {
 }
 
 #[test]
+fn a_device_that_belongs_to_root() {
+    use std::os::unix::fs::MetadataExt as _;
+    let machine = Machine::new("vfio-owner");
+    machine.function("0000:03:02.0", "vfio-pci");
+    let node = machine.0.join("dev/vfio/7");
+    let owner = std::fs::metadata(&node).unwrap().uid();
+    let as_user = |user: u32| {
+        let status = format!(
+            "Uid:\t{user}\t{user}\t{user}\t{user}\nGid:\t{user}\t{user}\t{user}\t{user}\n\
+             CapEff:\t0000000000000000\nCpus_allowed_list:\t0-3\n"
+        );
+        machine.file("proc/self/status", &status);
+        machine.examine(&Probes::default(), VIRTUAL_FUNCTION)
+    };
+    let report = as_user(owner);
+    assert_eq!(
+        one(&report, "devices.vfio_group").level,
+        Level::Good,
+        "{report}"
+    );
+    let report = as_user(owner + 65_532);
+    told(
+        one(&report, "devices.vfio_group"),
+        Level::Problem,
+        "not ours to open",
+        "chown upf /dev/vfio/7",
+    );
+}
+
+#[test]
 fn an_iommu_that_is_off() {
     let machine = Machine::new("iommu");
     machine.function("0000:03:02.0", "vfio-pci");

@@ -195,11 +195,25 @@ fn group(facts: &Facts, port: &Port, device: &PciDevice, findings: &mut Vec<Find
     let Some(group) = &device.group else {
         return;
     };
-    let node = if facts.vfio_nodes.contains(group)
-        || facts.vfio_nodes.contains(&format!("noiommu-{group}"))
-    {
-        let what = format!("port {}: /dev/vfio/{group} is there", port.name);
-        Finding::good(ID, Area::Devices, what)
+    let names = [group.clone(), format!("noiommu-{group}")];
+    let there = facts
+        .vfio_nodes
+        .iter()
+        .find(|(name, _)| names.contains(name));
+    let node = if let Some((name, may)) = there {
+        let what = format!("port {}: /dev/vfio/{name} is there", port.name);
+        if *may {
+            Finding::good(ID, Area::Devices, what)
+        } else {
+            let what = format!("{what}, and not ours to open");
+            Finding::problem(ID, Area::Devices, what)
+                .why("VFIO's files belong to root, and the port does not open without this one")
+                .remedy(format!(
+                    "chown upf /dev/vfio/{name} (to last, a udev rule: SUBSYSTEM==\"vfio\", \
+                     OWNER=\"upf\"); in Kubernetes runAsUser: 0, or containerd with \
+                     device_ownership_from_security_context = true"
+                ))
+        }
     } else {
         let what = format!("port {}: there is no /dev/vfio/{group}", port.name);
         Finding::problem(ID, Area::Devices, what)

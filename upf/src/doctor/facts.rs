@@ -1,6 +1,7 @@
 //! What the files of a machine say: `/sys`, `/proc` and `/dev`, below any root.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::net::{self, Route};
@@ -21,8 +22,8 @@ pub struct Facts {
     pub iommu_groups: usize,
     /// Whether VFIO may be used without an IOMMU.
     pub vfio_without_iommu: bool,
-    /// Names in `/dev/vfio`.
-    pub vfio_nodes: Vec<String>,
+    /// Names in `/dev/vfio`, and whether this process may open them.
+    pub vfio_nodes: Vec<(String, bool)>,
     /// PCI devices that are network controllers, or bound to a driver for user space.
     pub pci: Vec<PciDevice>,
     /// The kernel's interfaces.
@@ -84,6 +85,8 @@ pub struct Cpus {
 pub struct Process {
     /// Effective capabilities, a bit each.
     pub capabilities: u64,
+    /// Effective user and group, where they are known.
+    pub identity: Option<(u32, u32)>,
     /// Octets that may be locked in memory; `None` for no limit.
     pub locked_memory: Option<u64>,
 }
@@ -132,6 +135,13 @@ impl Facts {
         let files = Files(root.to_owned());
         let status = files.text("proc/self/status").unwrap_or_default();
         let cpuinfo = files.text("proc/cpuinfo").unwrap_or_default();
+        let process = Process {
+            capabilities: field(&status, "CapEff:")
+                .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                .unwrap_or_default(),
+            identity: effective(&status, "Uid:").zip(effective(&status, "Gid:")),
+            locked_memory: locked_memory(&files.text("proc/self/limits").unwrap_or_default()),
+        };
         let (known_neighbours, silent_neighbours) = net::neighbours(&files);
         Self {
             hugepages: hugepages(&files),
@@ -139,17 +149,19 @@ impl Facts {
                 .text("sys/kernel/mm/transparent_hugepage/enabled")
                 .and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0.to_owned())),
             cpus: processors(&files, &status),
-            process: Process {
-                capabilities: field(&status, "CapEff:")
-                    .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-                    .unwrap_or_default(),
-                locked_memory: locked_memory(&files.text("proc/self/limits").unwrap_or_default()),
-            },
+            process,
             iommu_groups: files.names("sys/kernel/iommu_groups").len(),
             vfio_without_iommu: files
                 .text("sys/module/vfio/parameters/enable_unsafe_noiommu_mode")
                 .is_some_and(|text| matches!(text.as_str(), "Y" | "1")),
-            vfio_nodes: files.names("dev/vfio"),
+            vfio_nodes: files
+                .names("dev/vfio")
+                .into_iter()
+                .map(|name| {
+                    let may = files.may_open(&format!("dev/vfio/{name}"), process);
+                    (name, may)
+                })
+                .collect(),
             pci: pci(&files),
             links: links(&files),
             tun: files.exists("dev/net/tun"),
@@ -210,6 +222,24 @@ impl Files {
         names
     }
 
+    /// Whether a process may read and write a file, by owner, group and mode.
+    fn may_open(&self, path: &str, process: Process) -> bool {
+        const DAC_OVERRIDE: u64 = 1 << 1;
+        let Some((user, group)) = process.identity else {
+            return true;
+        };
+        fs::metadata(self.0.join(path)).is_ok_and(|file| {
+            let needed = if file.uid() == user {
+                0o600
+            } else if file.gid() == group {
+                0o060
+            } else {
+                0o006
+            };
+            process.capabilities & DAC_OVERRIDE != 0 || file.mode() & needed == needed
+        })
+    }
+
     fn exists(&self, path: &str) -> bool {
         self.0.join(path).exists()
     }
@@ -224,6 +254,11 @@ impl Files {
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().trim_start_matches(':').trim())
+}
+
+/// The second of the identities in a line of `/proc/self/status`: the effective one.
+fn effective(status: &str, name: &str) -> Option<u32> {
+    field(status, name)?.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn switch(files: &Files, path: &str) -> Option<bool> {
