@@ -3,4 +3,4 @@
 
 mod pfcp_check;
 
-libfuzzer_sys::fuzz_target!(|datagram: &[u8]| pfcp_check::check(datagram));
+libfuzzer_sys::fuzz_target!(|datagram: &[u8]| pfcp_check::datagram(datagram));

@@ -81,9 +81,47 @@ impl fmt::Debug for Path {
     }
 }
 
+/// The name of an IE type, and its number.
+struct Named(u16);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = crate::catalogue::entry(self.0);
+        let name = entry.map_or("unknown IE", |entry| entry.name);
+        write!(f, "{name} ({})", self.0)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length => f.write_str("ends too early, or claims more octets than there are"),
+            Self::Value => f.write_str("has a value that is reserved or ruled out"),
+            Self::Missing(r#type) => write!(f, "lacks the mandatory {}", Named(*r#type)),
+            Self::ConditionalMissing(r#type) => {
+                write!(f, "lacks {}, whose condition holds", Named(*r#type))
+            }
+        }
+    }
+}
+
+/// The way to the fault from outside, by name: `Create PDR (1) > PDI (2): has a value …`.
+impl fmt::Display for IeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, r#type) in self.path.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { " > " }, Named(r#type))?;
+        }
+        let colon = if self.path.innermost().is_some() {
+            ": "
+        } else {
+            ""
+        };
+        write!(f, "{colon}{}", self.fault)
+    }
+}
+
 /// Why the IEs of a message were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{fault:?} in IE {path:?}")]
 pub struct IeError {
     /// What is wrong.
     pub fault: Fault,
@@ -135,7 +173,7 @@ impl From<nom::Err<Fault>> for IeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Nothing to answer: drop it.
-    #[error("to be discarded: {0:?}")]
+    #[error("{0}")]
     Discard(Discard),
     /// Answer with a Version Not Supported Response of this sequence number.
     #[error("version {version} is not supported")]
@@ -146,7 +184,7 @@ pub enum DecodeError {
         sequence: Sequence,
     },
     /// The header is sound, the rest is not. If it is a request: answer with a cause.
-    #[error("message type {message_type}: {error}")]
+    #[error("{}: {error}", crate::message::Message::name_of(*message_type))]
     Message {
         /// The message type.
         message_type: u8,
@@ -158,15 +196,19 @@ pub enum DecodeError {
 }
 
 /// Why a datagram is discarded without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Discard {
     /// Too short for a header.
+    #[error("too short for a header of 8 octets, or of 16 with a SEID")]
     Short,
     /// No such message type.
+    #[error("no message has type {0}")]
     MessageType(u8),
     /// A response of another version: to answer it might never end.
+    #[error("a response of version {0}")]
     Version(u8),
     /// The S flag is not the one of this message type.
+    #[error("{}: its header is of the other form (S flag)", crate::message::Message::name_of(*.0))]
     SeidFlag(u8),
 }
 

@@ -178,6 +178,11 @@ fn errors_name_the_way() {
     assert_eq!(error.cause(), Cause::INVALID_LENGTH);
     assert_eq!(error.offending_ie(), Some(21));
     assert!(Message::is_request_type(message_type));
+    assert_eq!(
+        decode(&octets).unwrap_err().to_string(),
+        "Session Establishment Request: Create PDR (1) > PDI (2) > F-TEID (21): ends too early, or \
+         claims more octets than there are"
+    );
 }
 
 /// Types of message and of IE stand in ascending order, once each; rows name types that exist.

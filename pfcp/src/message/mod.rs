@@ -98,6 +98,10 @@ macro_rules! messages {
             pub(crate) const fn form(message_type: u8) -> Option<bool> {
                 match message_type { $($no => Some(messages!(@session $form)),)* _ => None }
             }
+            /// The name of this message type in the specification.
+            pub const fn name_of(message_type: u8) -> &'static str {
+                match message_type { $($no => $text,)* _ => "unknown message" }
+            }
             /// Whether this message type is that of a request.
             pub const fn is_request_type(message_type: u8) -> bool {
                 match message_type { $($no => messages!(@request $($response)?),)* _ => false }
