@@ -331,7 +331,7 @@ sections! {
     /// Bounds on everything that a peer could let grow.
     pub struct Limits {
         /// PFCP sessions.
-        sessions: u32 = "65536" in 1..=16_777_216;
+        sessions: u32 = "65536" in 1..=16_000_000;
         /// Associated SMFs.
         peers: u32 = "64" in 1..=4096;
         /// Packet detection rules of one session.

@@ -41,5 +41,5 @@ pub use id::{
 pub use ledger::Ledger;
 pub use plan::{CompileError, Context, Plan};
 pub use rule::{Bar, Far, Pdi, Pdr, Qer, Rules, Urr};
-pub use tables::{Epoch, Key, PublishError, Publisher, Reader, Sizes, Snapshot, Tables};
+pub use tables::{Epoch, Key, KeyChange, PublishError, Publisher, Reader, Sizes, Snapshot, Tables};
 pub use usage::Usage;

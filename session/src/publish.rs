@@ -1,23 +1,29 @@
 //! RCU-style publication of plans, and the only `unsafe` code of this crate.
 //!
-//! Readers (workers) dereference plans without lock or count. The writer swaps a pointer, and
-//! frees what was there once every reader has passed a *quiescent point*, a moment at which it
-//! holds no reference (quiescent-state-based reclamation). The rule that makes it sound: a `&Plan`
-//! is only ever given out with the lifetime of a [`Guard`], a guard borrows its [`Slot`] mutably,
-//! and the slot announces quiescence only when no guard exists.
+//! Readers (workers) dereference plans without lock or count. The tables' entries hold the number of
+//! the place where a plan lies, so that a packet comes from its key to its plan without a pointer in
+//! between. The writer puts a new plan in another place, changes the entries, and clears the old
+//! place once every reader has passed a *quiescent point*, a moment at which it holds no reference
+//! (quiescent-state-based reclamation). The rules that make it sound: a `&Plan` is only ever given
+//! out with the lifetime of a [`Guard`], a guard borrows its [`Slot`] mutably, the slot announces
+//! quiescence only when no guard exists; a number is read from an entry under the guard that it is
+//! used with; and a place that an entry still leads to is never cleared.
 #![allow(
     unsafe_code,
     reason = "the one place where readers and the writer share plans"
 )]
 
+use std::cell::UnsafeCell;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use zerocopy::{FromZeros, KnownLayout};
 
+use crate::id::{SessionIndex, index};
 use crate::plan::Plan;
+use crate::zeroed::zeroed;
 
 /// What a slot shows while its reader is not reading at all.
 const OFFLINE: u64 = u64::MAX;
@@ -123,44 +129,196 @@ impl Drop for Slot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guard<'a>(PhantomData<&'a mut Slot>);
 
-/// One published plan, or none.
-#[derive(Debug, Default, FromZeros, KnownLayout)]
-pub(crate) struct Cell(AtomicPtr<Plan>);
+/// Room for one plan.
+type Room = UnsafeCell<MaybeUninit<Plan>>;
 
-/// A plan that is no longer published, but may still be read until its epoch is past.
+/// All plans, each in a place of its own, and which one is in force for each session.
+pub(crate) struct Plans {
+    rooms: Box<[Room]>,
+    /// The number of a session's place; 0 is none.
+    current: Box<[AtomicU32]>,
+    /// Places that were out of force when their publisher went.
+    left: Mutex<Vec<Filled>>,
+}
+
+// SAFETY: What is in a room is written by whoever holds its only `Vacant`, before any reader has
+// its number, and is not changed until all readers are done with it.
+unsafe impl Sync for Plans {}
+// SAFETY: Plans are shared between threads in any case.
+unsafe impl Send for Plans {}
+
+/// The places that hold no plan. There is one of these for [`Plans`], the writer's.
 #[derive(Debug)]
-pub(crate) struct Unpublished(AtomicPtr<Plan>);
+pub(crate) struct Vacancies {
+    /// The lowest number that was never used.
+    fresh: u32,
+    free: Vec<Vacant>,
+    places: u32,
+}
 
-impl Cell {
-    /// Reads what is published.
+/// A place without a plan.
+#[derive(Debug)]
+pub(crate) struct Vacant(u32);
+
+/// A place with a plan. It is to be cleared when its plan is out of force, and no reader can still
+/// be looking at it.
+#[derive(Debug)]
+pub(crate) struct Filled(u32);
+
+impl Vacancies {
+    /// A place; `None` when all are taken.
+    pub(crate) fn take(&mut self) -> Option<Vacant> {
+        // What was used last is likeliest to be in the cache.
+        self.free.pop().or_else(|| {
+            let fresh = self.fresh;
+            (fresh < self.places).then(|| {
+                self.fresh += 1;
+                Vacant(fresh)
+            })
+        })
+    }
+
+    /// Takes a place back.
+    pub(crate) fn give(&mut self, vacant: Vacant) {
+        self.free.push(vacant);
+    }
+}
+
+impl Filled {
+    /// What entries of the tables hold of it; never 0.
+    pub(crate) const fn number(&self) -> u32 {
+        self.0
+    }
+}
+
+impl Plans {
+    /// Room for the plans of so many sessions and for so many that are out of force.
+    pub(crate) fn new(sessions: u32, spare: u32) -> (Self, Vacancies) {
+        let places = sessions.saturating_add(spare).saturating_add(1);
+        let rooms = Box::<[Room]>::new_zeroed_slice(index(places));
+        let plans = Self {
+            // SAFETY: A room may hold anything.
+            rooms: unsafe { rooms.assume_init() },
+            current: zeroed(index(sessions) + 1),
+            left: Mutex::default(),
+        };
+        let vacancies = Vacancies {
+            fresh: 1,
+            free: Vec::new(),
+            places,
+        };
+        (plans, vacancies)
+    }
+
+    fn room(&self, number: u32) -> Option<*mut Plan> {
+        self.rooms.get(index(number)).map(|room| room.get().cast())
+    }
+
+    /// The plan in the place of that number, which was read from an entry under this guard.
     #[inline]
-    pub(crate) fn read<'a>(&self, _: Guard<'a>) -> Option<&'a Plan> {
-        // SAFETY: The pointer came from `Box::into_raw` in `swap`; what it points to is freed only
-        // after every slot has announced quiescence, which this one does not before `'a` ends.
-        unsafe { self.0.load(Acquire).as_ref() }
+    pub(crate) fn read<'a>(&'a self, number: u32, _: Guard<'a>) -> Option<&'a Plan> {
+        let plan = self.room(number)?;
+        // SAFETY: An entry of the tables holds the number of a filled place, which is cleared only
+        // after every slot has announced quiescence since the entry was changed, and this one does
+        // not before `'a` ends.
+        Some(unsafe { &*plan })
     }
 
-    /// Publishes `plan` (or nothing) in place of what was there. For the one writer.
-    pub(crate) fn swap(&self, plan: Option<Box<Plan>>) -> Option<Unpublished> {
-        let new = plan.map_or(std::ptr::null_mut(), Box::into_raw);
-        let old = self.0.swap(new, AcqRel);
-        (!old.is_null()).then(|| Unpublished(AtomicPtr::new(old)))
+    /// The plan that is in force for a session.
+    #[inline]
+    pub(crate) fn of<'a>(&'a self, session: SessionIndex, guard: Guard<'a>) -> Option<&'a Plan> {
+        match self.current.get(index(session.0))?.load(Acquire) {
+            0 => None,
+            number => self.read(number, guard),
+        }
+    }
+
+    /// Whose plan is in the place of that number. For the one writer.
+    pub(crate) fn session_of(&self, number: u32) -> Option<SessionIndex> {
+        let plan = self.room(number)?;
+        // SAFETY: The writer has not cleared what it still has an entry for.
+        let plan = unsafe { &*plan };
+        Some(plan.session)
+    }
+
+    /// Puts a plan into a place. For the one writer.
+    pub(crate) fn fill(&self, Vacant(number): Vacant, plan: Plan) -> Filled {
+        if let Some(room) = self.room(number) {
+            // SAFETY: Nobody has the number of a vacant place.
+            unsafe { room.write(plan) };
+        }
+        Filled(number)
+    }
+
+    /// Puts a plan (or none) in force for a session, in place of the one that was. For the one
+    /// writer.
+    pub(crate) fn swap(&self, session: SessionIndex, plan: Option<Filled>) -> Option<Filled> {
+        let number = plan.map_or(0, |Filled(number)| number);
+        let current = self.current.get(index(session.0))?;
+        match current.swap(number, AcqRel) {
+            0 => None,
+            old => Some(Filled(old)),
+        }
+    }
+
+    /// One entry more, or one less, leads to the place of that number. For the one writer.
+    pub(crate) fn count_entry(&self, number: u32, more: bool) {
+        let Some(plan) = self.room(number) else {
+            return;
+        };
+        // SAFETY: A place that an entry leads to, or that is about to have one, has a plan.
+        let entries = unsafe { &(*plan).entries_here };
+        let count = entries.load(Relaxed);
+        let count = if more {
+            count + 1
+        } else {
+            count.saturating_sub(1)
+        };
+        entries.store(count, Relaxed);
+    }
+
+    /// Drops a plan that no reader can still be looking at. For the one writer. `None` when there
+    /// are entries that still lead to it: their session forgot them, and the place is lost.
+    pub(crate) fn clear(&self, Filled(number): Filled) -> Option<Vacant> {
+        let plan = self.room(number)?;
+        // SAFETY: A filled place has a plan.
+        let entries = unsafe { &(*plan).entries_here };
+        if entries.load(Relaxed) > 0 {
+            return None;
+        }
+        // SAFETY: The writer clears it only when its epoch is past, so no reader holds a reference;
+        // and none will find it, since no entry leads to it.
+        unsafe { plan.drop_in_place() };
+        Some(Vacant(number))
+    }
+
+    /// Keeps places that are out of force, but may still be looked at, until all plans go.
+    pub(crate) fn leave(&self, places: impl Iterator<Item = Filled>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.extend(places);
     }
 }
 
-impl Drop for Cell {
+impl Drop for Plans {
     fn drop(&mut self) {
-        // Readers hold the tables, and with them this cell, by `Arc`: none is left.
-        drop(self.swap(None));
+        // Readers hold the tables, and with them these plans, by `Arc`: none is left.
+        let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let left = std::mem::take(left).into_iter();
+        let current = self.current.iter().map(|number| number.load(Relaxed));
+        let filled = left.map(|Filled(number)| number).chain(current);
+        let filled = filled.filter(|number| *number != 0);
+        for plan in filled.filter_map(|number| self.room(number)) {
+            // SAFETY: A filled place has a plan, and each is here once.
+            unsafe { plan.drop_in_place() };
+        }
     }
 }
 
-impl Drop for Unpublished {
-    fn drop(&mut self) {
-        let plan = *self.0.get_mut();
-        // SAFETY: From `Box::into_raw` in `swap`, which gave it to this value alone; the writer
-        // drops this value only when its epoch is past, so no reader holds a reference.
-        drop(unsafe { Box::from_raw(plan) });
+impl std::fmt::Debug for Plans {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plans")
+            .field("places", &self.rooms.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -201,9 +201,29 @@ impl<const W: usize, const S: usize> Table<W, S> {
         Err(InsertError::Full)
     }
 
-    /// Removes a key; its slot is to be given to [`free`](Self::free) after a grace period. For the
+    /// Gives a key that is there another value. The value before; 0 when it is not there. For the
     /// one writer.
-    pub(crate) fn remove(&self, key: &[u64; W]) -> Option<Freed> {
+    pub(crate) fn replace(&self, key: &[u64; W], value: u32) -> u32 {
+        let home = index(self.home(key));
+        for step in 0..PROBE_MAX {
+            let bucket = self.bucket(home + step);
+            let slot = bucket.slot_of(key);
+            if let Some(there) = slot.and_then(|slot| bucket.values.get(index(slot))) {
+                // One writer: a load and a store, no locked instruction.
+                let was = there.load(Relaxed);
+                there.store(value, Release);
+                return was;
+            }
+            if !bucket.has_spilled() {
+                break;
+            }
+        }
+        EMPTY
+    }
+
+    /// Removes a key, and tells its value; its slot is to be given to [`free`](Self::free) after a grace period. For the
+    /// one writer.
+    pub(crate) fn remove(&self, key: &[u64; W]) -> Option<(Freed, u32)> {
         let home = index(self.home(key));
         for step in 0..PROBE_MAX {
             let at = (home + step) & (self.buckets.len() - 1);
@@ -211,13 +231,16 @@ impl<const W: usize, const S: usize> Table<W, S> {
             if let Some(slot) = bucket.slot_of(key) {
                 // Rests before it is empty: it is never to be seen as free.
                 bucket.state.fetch_or(1 << (SPILLED_BITS + slot), Release);
+                let mut was = EMPTY;
                 if let Some(value) = bucket.values.get(index(slot)) {
+                    was = value.load(Relaxed);
                     value.store(EMPTY, Release);
                 }
                 for passed in 0..step {
                     self.bucket(home + passed).state.fetch_sub(1, Release);
                 }
-                return Some(Freed { bucket: at, slot });
+                let freed = Freed { bucket: at, slot };
+                return Some((freed, was));
             }
             if !bucket.has_spilled() {
                 return None;
@@ -264,11 +287,15 @@ mod tests {
             if state & (1 << 20) == 0 && model.len() < 2000 {
                 let inserted = table.insert(&[key], round + 1);
                 assert_eq!(inserted.is_ok(), !model.contains_key(&key));
-                model.entry(key).or_insert(round + 1);
+                if inserted.is_err() {
+                    assert_eq!(table.replace(&[key], round + 1), model[&key]);
+                }
+                model.insert(key, round + 1);
             } else {
                 let freed = table.remove(&[key]);
-                assert_eq!(freed.is_some(), model.remove(&key).is_some());
-                if let Some(freed) = freed {
+                let was = freed.map(|(_, value)| value);
+                assert_eq!(was, model.remove(&key));
+                if let Some((freed, _)) = freed {
                     table.free(freed);
                 }
             }
@@ -297,7 +324,7 @@ mod tests {
     fn a_removed_slot_waits_for_its_grace_period() {
         let table = Table::<1, 5>::new(1, 0);
         table.insert(&[1], 1).unwrap();
-        let freed = table.remove(&[1]).unwrap();
+        let (freed, _) = table.remove(&[1]).unwrap();
         assert_eq!(table.get(&[1]), None);
         table.insert(&[2], 2).unwrap();
         table.free(freed);

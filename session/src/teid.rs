@@ -110,11 +110,13 @@ impl ChosenTeids {
         NonZeroU32::new(handle).filter(|_| entry >> 32 == u64::from(teid.0))
     }
 
-    /// Points a TEID at a handle; 0 withdraws it. For the one writer.
-    pub(crate) fn set(&self, teid: Teid, handle: u32) {
+    /// Points a TEID at a handle; 0 withdraws it. The handle before, 0 for none. For the one writer.
+    pub(crate) fn set(&self, teid: Teid, handle: u32) -> u32 {
+        let was = self.get(teid).map_or(0, NonZeroU32::get);
         if let Some(entry) = self.entries.get(index(self.position(teid))) {
             entry.store(u64::from(teid.0) << 32 | u64::from(handle), Release);
         }
+        was
     }
 
     /// The worker that owns the session of a chosen TEID, without touching the table.

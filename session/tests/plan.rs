@@ -322,8 +322,8 @@ proptest! {
                 Err(CompileError::NoKey(_)) => continue,
                 Err(other) => panic!("{other}"),
             };
-            layout.retain(|(key, _)| !compiled.remove.contains(key));
-            layout.extend(compiled.add.iter().map(|new| (new.key, new.entry.0)));
+            layout.retain(|(key, _)| !compiled.keys.remove.contains(key));
+            layout.extend(compiled.keys.add.iter().map(|new| (new.key, new.entry.0)));
             let mut keys = compiled.installed.keys();
             let mut held: Vec<Key> = layout.iter().map(|(key, _)| *key).collect();
             keys.sort_by_key(|key| format!("{key:?}"));
@@ -467,7 +467,7 @@ fn meters_and_counters_go_on_through_a_modification() {
         .unwrap();
     let volume = second.installed.usage(UrrId(1)).unwrap().volume();
     assert_eq!((volume.downlink_octets, volume.downlink_packets), (100, 1));
-    assert!(second.add.is_empty() && second.remove.is_empty());
+    assert!(second.keys.add.is_empty() && second.keys.remove.is_empty());
 }
 
 #[test]
@@ -559,5 +559,5 @@ fn a_tunnel_that_no_pdr_uses_stays_if_it_is_held() {
         .installed
         .compile(rules, &context(), |_| true)
         .unwrap();
-    assert_eq!(second.remove.as_slice(), [Key::Tunnel(tunnel(5))]);
+    assert_eq!(second.keys.remove.as_slice(), [Key::Tunnel(tunnel(5))]);
 }

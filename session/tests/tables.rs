@@ -15,8 +15,8 @@ use session::plan::{Context, Installed};
 use session::rule::{Action, Far, LocalFTeid, Pdi, Pdr, Rules, UeAddress, ue_prefix};
 use session::tables::NewKey;
 use session::{
-    FarId, InterfaceId, Key, PdrId, Plan, PublishError, Publisher, Reader, Seid, SessionIndex,
-    Sizes, Tables, Teid, WorkerId,
+    FarId, InterfaceId, Key, KeyChange, PdrId, Plan, PublishError, Publisher, Reader, Seid,
+    SessionIndex, Sizes, Tables, Teid, WorkerId,
 };
 
 const N3: InterfaceId = InterfaceId(0);
@@ -29,6 +29,26 @@ fn tables(sessions: u32, workers: u8) -> (Publisher, Vec<Reader>) {
         workers,
         seed: 42,
     })
+}
+
+/// Keys that come and keys that go.
+fn change(add: &[NewKey], remove: &[Key]) -> KeyChange {
+    KeyChange {
+        add: add.into(),
+        remove: remove.into(),
+        ..KeyChange::default()
+    }
+}
+
+fn context(session: SessionIndex) -> Context {
+    Context {
+        session,
+        owner: WorkerId(0),
+        hz: 1,
+        burst_ms: 0,
+        buffer_packets: 1,
+        ..Context::default()
+    }
 }
 
 fn compile(
@@ -80,18 +100,14 @@ fn compile(
         fars: vec![far],
         ..Rules::default()
     };
-    let context = Context {
-        session,
-        owner: WorkerId(0),
-        hz: 1,
-        burst_ms: 0,
-        buffer_packets: 1,
-        ..Context::default()
-    };
     let compiled = Installed::default()
-        .compile(rules, &context, |_| chosen)
+        .compile(rules, &context(session), |_| chosen)
         .unwrap();
-    (compiled.installed, compiled.plan, compiled.add.to_vec())
+    (
+        compiled.installed,
+        compiled.plan,
+        compiled.keys.add.to_vec(),
+    )
 }
 
 #[test]
@@ -102,7 +118,9 @@ fn a_session_is_found_by_all_its_keys_until_it_is_withdrawn() {
     let ue = Ipv4Addr::new(10, 45, 0, 2);
     let (installed, plan, add) = compile(session, teid, ue, true);
     assert_eq!(add.len(), 3);
-    publisher.publish(session, plan, &add, &[]).unwrap();
+    publisher
+        .publish(session, plan, &change(&add, &[]))
+        .unwrap();
     let tunnel = LocalFTeid {
         teid,
         interface: N3,
@@ -111,8 +129,7 @@ fn a_session_is_found_by_all_its_keys_until_it_is_withdrawn() {
         let snapshot = readers[0].snapshot();
         let handle = snapshot.tunnel(tunnel).unwrap();
         assert_eq!(handle.session(), session);
-        let plan = snapshot.plan(handle).unwrap();
-        let entrance = plan.entrance(handle.entry()).unwrap();
+        let entrance = handle.entrance().unwrap();
         assert_eq!(entrance.interface(), Some(N3));
         assert_eq!(snapshot.ipv4(VRF, ue).unwrap().session(), session);
         let address = Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 0x4d);
@@ -142,11 +159,13 @@ fn a_taken_key_changes_nothing() {
     let ue = Ipv4Addr::new(10, 45, 0, 2);
     let (victim, _) = publisher.reserve().unwrap();
     let (_, plan, add) = compile(victim, Teid(7), ue, false);
-    publisher.publish(victim, plan, &add, &[]).unwrap();
+    publisher.publish(victim, plan, &change(&add, &[])).unwrap();
     let (thief, _) = publisher.reserve().unwrap();
     for (teid, address) in [(Teid(7), Ipv4Addr::new(10, 45, 0, 3)), (Teid(8), ue)] {
         let (_, plan, add) = compile(thief, teid, address, false);
-        let error = publisher.publish(thief, plan, &add, &[]).unwrap_err();
+        let error = publisher
+            .publish(thief, plan, &change(&add, &[]))
+            .unwrap_err();
         assert!(matches!(error, PublishError::Taken(_)), "{error}");
         let snapshot = readers[0].snapshot();
         let owner = snapshot
@@ -184,7 +203,9 @@ fn what_the_upf_chooses_and_what_smfs_give_never_meet() {
         });
         add.push(NewKey { key, ..add[0] });
     }
-    publisher.publish(session, plan, &add, &[]).unwrap();
+    publisher
+        .publish(session, plan, &change(&add, &[]))
+        .unwrap();
     for _ in 0..1000 {
         let chosen = publisher.choose_teid(worker).unwrap();
         assert!(!foreseen.contains(&chosen));
@@ -243,9 +264,7 @@ fn readers_never_see_a_torn_or_foreign_plan() {
                             let Some(handle) = snapshot.ipv4(VRF, ue_of(n)) else {
                                 continue;
                             };
-                            let Some(plan) = snapshot.plan(handle) else {
-                                continue;
-                            };
+                            let plan = handle.plan();
                             let [.., low] = plan.seid.0.to_be_bytes();
                             assert_eq!(u32::from(low), n, "the plan of another key");
                             assert_eq!(plan.steps().count(), 2);
@@ -262,12 +281,22 @@ fn readers_never_see_a_torn_or_foreign_plan() {
             }
             let n = (round * 7 + round / 32) % 32;
             let slot = &mut live[usize::try_from(n).unwrap()];
-            if let Some((session, installed)) = slot.take() {
+            if let (0, Some((session, installed))) = (round % 3, &mut *slot) {
+                let rules = installed.rules.clone();
+                let compiled = installed.compile(rules, &context(*session), |_| true);
+                let compiled = compiled.unwrap();
+                assert_eq!(compiled.keys.keep.len(), 3);
+                let (plan, keys) = (compiled.plan, compiled.keys);
+                publisher.publish(*session, plan, &keys).unwrap();
+                *installed = compiled.installed;
+            } else if let Some((session, installed)) = slot.take() {
                 publisher.withdraw(session, &installed.keys());
             } else if let Some((session, worker)) = publisher.reserve() {
                 let teid = publisher.choose_teid(worker).unwrap();
                 let (installed, plan, add) = compile(session, teid, ue_of(n), true);
-                publisher.publish(session, plan, &add, &[]).unwrap();
+                publisher
+                    .publish(session, plan, &change(&add, &[]))
+                    .unwrap();
                 *slot = Some((session, installed));
             }
         }
@@ -291,7 +320,9 @@ fn what_many_sessions_leave_goes_by_and_by_and_is_there_when_it_is_needed() {
         let teid = publisher.choose_teid(worker).unwrap();
         let ue = Ipv4Addr::from_bits(0x0a2d_0000 + n);
         let (installed, plan, add) = compile(session, teid, ue, true);
-        publisher.publish(session, plan, &add, &[]).unwrap();
+        publisher
+            .publish(session, plan, &change(&add, &[]))
+            .unwrap();
         (session, installed)
     };
     let live: Vec<_> = (0..SESSIONS)
@@ -319,6 +350,39 @@ fn what_many_sessions_leave_goes_by_and_by_and_is_there_when_it_is_needed() {
     }
     while publisher.reclaim() {}
     assert_eq!(publisher.retired(), 0);
+}
+
+#[test]
+fn a_worker_that_stands_still_holds_changes_up_and_breaks_nothing() {
+    let (mut publisher, mut readers) = tables(1, 1);
+    let (session, _) = publisher.reserve().unwrap();
+    let (installed, plan, add) = compile(session, Teid(7), Ipv4Addr::new(10, 45, 0, 2), false);
+    publisher
+        .publish(session, plan, &change(&add, &[]))
+        .unwrap();
+    let keep = KeyChange {
+        keep: add.iter().map(|new| (new.key, new.entry)).collect(),
+        ..KeyChange::default()
+    };
+    let modify = |publisher: &mut Publisher| {
+        let again = installed.compile(installed.rules.clone(), &context(session), |_| false);
+        publisher.publish(session, again.unwrap().plan, &keep)
+    };
+    let tunnel = LocalFTeid {
+        teid: Teid(7),
+        interface: N3,
+    };
+    let snapshot = readers[0].snapshot();
+    let handle = snapshot.tunnel(tunnel).unwrap();
+    let refused = (0..1 << 16).find_map(|_| modify(&mut publisher).err());
+    assert_eq!(refused, Some(PublishError::Busy));
+    // What the worker has looked up is what it was, and its key leads to the newest.
+    assert_eq!(handle.plan().steps().count(), 2);
+    assert_ne!(snapshot.tunnel(tunnel), Some(handle));
+    readers[0].snapshot();
+    modify(&mut publisher).unwrap();
+    let found = readers[0].snapshot().tunnel(tunnel).unwrap();
+    assert_eq!(found.session(), session);
 }
 
 /// Networks behind UEs, and addresses in and around them.
@@ -365,7 +429,7 @@ fn the_longest_network_behind_a_ue_is_found() {
         let there: Vec<&str> = there.map(|(_, route)| *route).collect();
         let add: Vec<NewKey> = there.iter().map(|net| route(VRF, net)).collect();
         publisher
-            .publish(session, plan_of(session), &add, &[])
+            .publish(session, plan_of(session), &change(&add, &[]))
             .unwrap();
         let snapshot = readers[0].snapshot();
         for address in AROUND {
@@ -381,7 +445,7 @@ fn the_longest_network_behind_a_ue_is_found() {
         }
         let remove: Vec<Key> = add.iter().map(|new| new.key).collect();
         publisher
-            .publish(session, plan_of(session), &[], &remove)
+            .publish(session, plan_of(session), &change(&[], &remove))
             .unwrap();
         readers[0].snapshot();
         publisher.reclaim();
@@ -399,34 +463,38 @@ fn networks_of_two_sessions_do_not_overlap() {
                 (first.parse().unwrap(), second.parse().unwrap());
             let overlap = a.contains(&b) || b.contains(&a);
             let (mine, theirs) = (route(VRF, first), route(VRF, second));
-            publisher.publish(one, plan_of(one), &[mine], &[]).unwrap();
-            let published = publisher.publish(two, plan_of(two), &[theirs], &[]);
+            publisher
+                .publish(one, plan_of(one), &change(&[mine], &[]))
+                .unwrap();
+            let published = publisher.publish(two, plan_of(two), &change(&[theirs], &[]));
             if overlap {
                 assert_eq!(published.unwrap_err(), PublishError::Taken(theirs.key));
             } else {
                 published.unwrap();
                 publisher
-                    .publish(two, plan_of(two), &[], &[theirs.key])
+                    .publish(two, plan_of(two), &change(&[], &[theirs.key]))
                     .unwrap();
             }
             // Another VRF is another world; a session's own may nest.
             let elsewhere = route(N3, second);
             publisher
-                .publish(two, plan_of(two), &[elsewhere], &[])
+                .publish(two, plan_of(two), &change(&[elsewhere], &[]))
                 .unwrap();
             publisher
-                .publish(two, plan_of(two), &[], &[elsewhere.key])
+                .publish(two, plan_of(two), &change(&[], &[elsewhere.key]))
                 .unwrap();
             if first != second {
-                publisher
-                    .publish(one, plan_of(one), &[theirs], &[])
-                    .unwrap();
-                publisher
-                    .publish(one, plan_of(one), &[], &[theirs.key])
-                    .unwrap();
+                let keep = [(mine.key, mine.entry)];
+                for (add, remove) in [(&[theirs][..], &[][..]), (&[], &[theirs.key])] {
+                    let keys = KeyChange {
+                        keep: keep.into_iter().collect(),
+                        ..change(add, remove)
+                    };
+                    publisher.publish(one, plan_of(one), &keys).unwrap();
+                }
             }
             publisher
-                .publish(one, plan_of(one), &[], &[mine.key])
+                .publish(one, plan_of(one), &change(&[], &[mine.key]))
                 .unwrap();
             readers[0].snapshot();
             publisher.reclaim();
@@ -441,11 +509,11 @@ fn a_ue_of_its_own_is_found_before_a_network_around_it() {
     let (host, _) = publisher.reserve().unwrap();
     let add = [route(VRF, "10.45.0.0/16"), route(VRF, "::/8")];
     publisher
-        .publish(router, plan_of(router), &add, &[])
+        .publish(router, plan_of(router), &change(&add, &[]))
         .unwrap();
     let ue = Ipv4Addr::new(10, 45, 0, 2);
     let (_, plan, keys) = compile(host, Teid(7), ue, false);
-    publisher.publish(host, plan, &keys, &[]).unwrap();
+    publisher.publish(host, plan, &change(&keys, &[])).unwrap();
     let snapshot = readers[0].snapshot();
     assert_eq!(snapshot.ipv4(VRF, ue).unwrap().session(), host);
     let other = Ipv4Addr::new(10, 45, 0, 3);

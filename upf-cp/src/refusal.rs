@@ -2,8 +2,8 @@
 
 use pfcp::wire::Ie;
 use pfcp::{Cause, FailedRuleId};
+use session::Key;
 use session::plan::CompileError;
-use session::{Key, PublishError};
 
 use crate::counters::Limit;
 
@@ -109,17 +109,8 @@ impl Refusal {
         }
     }
 
-    /// What the tables object to. `restoring`: the SMF re-establishes a session (RESTI).
-    pub(crate) fn publish(
-        error: PublishError,
-        rule: Option<FailedRuleId>,
-        restoring: bool,
-    ) -> Self {
-        let (key, cause) = match error {
-            PublishError::Taken(key) if restoring => (key, Cause::RESTORATION_FAILURE),
-            PublishError::Taken(key) => (key, Cause::RULE_CREATION_MODIFICATION_FAILURE),
-            PublishError::Full(key) => (key, Cause::NO_RESOURCES_AVAILABLE),
-        };
+    /// The tables object to a key, which that rule needs.
+    pub(crate) fn key(cause: Cause, key: Key, rule: Option<FailedRuleId>) -> Self {
         let offending = match key {
             Key::Tunnel(_) => <pfcp::FTeid as Ie>::TYPE,
             Key::Ipv4(..) | Key::Ipv6(..) => <pfcp::UeIpAddress as Ie>::TYPE,

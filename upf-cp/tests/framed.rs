@@ -46,7 +46,7 @@ fn owner(world: &mut World, address: &str) -> Option<Seid> {
         IpAddr::V4(address) => snapshot.ipv4(N6, address),
         IpAddr::V6(address) => snapshot.ipv6(N6, address),
     };
-    Some(snapshot.plan(handle?)?.seid)
+    Some(handle?.plan().seid)
 }
 
 fn packet(source: &str, destination: &str) -> Vec<u8> {
@@ -94,7 +94,6 @@ fn packets_are_matched_and_checked_by_address_or_route() {
     let tunnel = uplink.pdi.local_f_teid.unwrap();
     let snapshot = world.readers[0].snapshot();
     let up = snapshot.tunnel(tunnel).unwrap();
-    let plan = snapshot.plan(up).unwrap();
     let down = snapshot.ipv4(N6, ue(9)).unwrap();
     for (address, mine) in [
         ("10.45.0.9", true),
@@ -107,7 +106,7 @@ fn packets_are_matched_and_checked_by_address_or_route() {
             qfi: session::Qfi::new(1),
         };
         // The uplink PDR names no UE address: whatever comes is checked, and then dropped.
-        let entrance = plan.entrance(up.entry()).unwrap();
+        let entrance = up.entrance().unwrap();
         let step = entrance.classify(&arrival);
         let step = step.unwrap();
         assert_eq!((step.pdr.0, step.check_source), (2, true));
@@ -117,7 +116,7 @@ fn packets_are_matched_and_checked_by_address_or_route() {
             inner: Inner::parse(&octets).unwrap(),
             qfi: None,
         };
-        let step = plan.entrance(down.entry()).unwrap().classify(&arrival);
+        let step = down.entrance().unwrap().classify(&arrival);
         assert_eq!(step.map(|step| step.pdr.0), mine.then_some(1), "{address}");
     }
 }

@@ -282,7 +282,7 @@ fn teids_that_came_back_are_not_given_to_others() {
     }
     let snapshot = world.readers[0].snapshot();
     for tunnel in before {
-        let plan = snapshot.plan(snapshot.tunnel(tunnel).unwrap()).unwrap();
+        let plan = snapshot.tunnel(tunnel).unwrap().plan();
         assert_eq!(plan.seid, Seid(seid));
     }
 }
@@ -314,12 +314,11 @@ fn downlink(world: &mut World, packet: &[u8], to: &str) -> Option<(u16, u32, Act
         IpAddr::V4(address) => snapshot.ipv4(N6, address),
         IpAddr::V6(address) => snapshot.ipv6(N6, address),
     }?;
-    let plan = snapshot.plan(handle)?;
     let arrival = Arrival {
         inner: Inner::parse(packet).unwrap(),
         qfi: None,
     };
-    let step = plan.entrance(handle.entry())?.classify(&arrival)?;
+    let step = handle.entrance()?.classify(&arrival)?;
     Some((step.pdr.0, step.far.0, step.act))
 }
 
@@ -329,12 +328,11 @@ fn tunnelled(world: &mut World, seid: u64, through: u16, packet: &[u8], qfi: u8)
     let pdr = rules.pdrs.iter().find(|pdr| pdr.id.0 == through).unwrap();
     let snapshot = world.readers[0].snapshot();
     let handle = snapshot.tunnel(pdr.pdi.local_f_teid.unwrap()).unwrap();
-    let plan = snapshot.plan(handle).unwrap();
     let arrival = Arrival {
         inner: Inner::parse(packet).unwrap(),
         qfi: Qfi::new(qfi),
     };
-    let step = plan.entrance(handle.entry()).unwrap().classify(&arrival)?;
+    let step = handle.entrance().unwrap().classify(&arrival)?;
     Some(step.pdr.0)
 }
 

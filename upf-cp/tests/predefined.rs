@@ -126,12 +126,11 @@ fn downlink(world: &mut World, from: &str, port: u16) -> (u16, u32, Option<u8>) 
     packet.extend([0x10, 0, 0, 8, 0, 0]);
     let snapshot = world.readers[0].snapshot();
     let handle = snapshot.ipv4(N6, ue(9)).unwrap();
-    let plan = snapshot.plan(handle).unwrap();
     let arrival = Arrival {
         inner: Inner::parse(&packet).unwrap(),
         qfi: None,
     };
-    let entrance = plan.entrance(handle.entry()).unwrap();
+    let entrance = handle.entrance().unwrap();
     let step = entrance.classify(&arrival);
     let step = step.unwrap();
     (step.pdr.0, step.far.0, step.qfi.map(session::Qfi::get))

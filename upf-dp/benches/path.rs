@@ -326,7 +326,7 @@ fn install(publisher: &mut Publisher, number: u32, gnb: NextHopId, case: &Case) 
         .compile(rules, &context, |_| true)
         .unwrap();
     publisher
-        .publish(session, compiled.plan, &compiled.add, &[])
+        .publish(session, compiled.plan, &compiled.keys)
         .unwrap();
     // What only the control side keeps is not part of what is measured.
     drop(compiled.installed);

@@ -414,7 +414,7 @@ fn install(
             .compile(usual_rules(teid, ue, tunnel), &context, |_| true)
             .unwrap();
         publisher
-            .publish(session, compiled.plan, &compiled.add, &[])
+            .publish(session, compiled.plan, &compiled.keys)
             .unwrap();
         teid
     };

@@ -86,8 +86,6 @@ reasons! {
     UnknownTeid = "unknown_teid", "the session is gone, the peer has not heard; or guessing", "compare the peer's sessions with the SMF's";
     /// No session has this UE address in the data network.
     UnknownUe = "unknown_ue", "the UE has left, or a scan from the data network", "none, unless a UE complains";
-    /// The session has just gone.
-    SessionGone = "session_gone", "packets under way while a session ended", "none";
 
     // ----- classify -----
     /// What the tunnel carries is not a whole IP packet.

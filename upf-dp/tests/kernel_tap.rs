@@ -137,7 +137,7 @@ fn in_a_namespace() {
         .compile(rules, &context, |_| true)
         .unwrap();
     publisher
-        .publish(index, compiled.plan, &compiled.add, &[])
+        .publish(index, compiled.plan, &compiled.keys)
         .unwrap();
     let (end, _control) = queues(16);
     let config = DataPathConfig {

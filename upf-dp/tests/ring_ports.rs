@@ -212,12 +212,7 @@ impl Upf {
             .unwrap();
         let publisher = &mut self.publisher;
         publisher
-            .publish(
-                session.index,
-                compiled.plan,
-                &compiled.add,
-                &compiled.remove,
-            )
+            .publish(session.index, compiled.plan, &compiled.keys)
             .unwrap();
         session.installed = compiled.installed;
     }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use smallvec::SmallVec;
 
@@ -21,7 +22,7 @@ use crate::rule::{
     Pdr, Qer, Rules, SourceInterface, UeAddress,
 };
 use crate::sdf::value_and_mask;
-use crate::tables::{EntryId, Key, NewKey};
+use crate::tables::{EntryId, Key, KeyChange, NewKey};
 use crate::usage::Usage;
 
 /// The most PDRs a session may have.
@@ -61,18 +62,16 @@ type Meters = SmallVec<[(QerId, Arc<Ledger>); 1]>;
 /// Where the counters of URRs are.
 type Usages = SmallVec<[(UrrId, Arc<Ledger>); 1]>;
 
-/// The outcome of a compilation: hand `plan`, `add` and `remove` to the publisher and, when that
-/// succeeds, keep `installed`.
+/// The outcome of a compilation: hand `plan` and `keys` to the publisher and, when that succeeds,
+/// keep `installed`.
 #[derive(Debug)]
 pub struct Compiled {
     /// For the control side.
     pub installed: Installed,
     /// For the packet path.
     pub plan: Plan,
-    /// Keys that the session has not had.
-    pub add: SmallVec<[NewKey; 4]>,
-    /// Keys that it has no longer.
-    pub remove: Keys,
+    /// What the session is to be found by.
+    pub keys: KeyChange,
 }
 
 impl Installed {
@@ -102,25 +101,21 @@ impl Installed {
         };
         let plan = installed.plan(context)?;
         let (old, new) = (&self.layout, &installed.layout);
-        let add = new
-            .numbered()
-            .filter(|numbered| !old.has(numbered))
-            .map(|(key, entry)| NewKey {
-                key,
-                entry,
-                chosen: matches!(&key, Key::Tunnel(tunnel) if is_chosen(tunnel)),
-            })
-            .collect();
-        let remove = old
-            .numbered()
-            .filter(|numbered| !new.has(numbered))
-            .map(|(key, _)| key)
-            .collect();
+        let mut keys = KeyChange::default();
+        for (key, entry) in new.numbered() {
+            if old.has(&(key, entry)) {
+                keys.keep.push((key, entry));
+            } else {
+                let chosen = matches!(&key, Key::Tunnel(tunnel) if is_chosen(tunnel));
+                keys.add.push(NewKey { key, entry, chosen });
+            }
+        }
+        let gone = old.numbered().filter(|numbered| !new.has(numbered));
+        keys.remove = gone.map(|(key, _)| key).collect();
         Ok(Compiled {
             installed,
             plan,
-            add,
-            remove,
+            keys,
         })
     }
 
@@ -213,6 +208,7 @@ impl Installed {
             session: context.session,
             steps,
             buffer_packets: self.buffer_packets(context),
+            entries_here: AtomicU32::new(0),
             ue_v4,
             ue_v6,
             ue_v6_mask,

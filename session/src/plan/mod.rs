@@ -25,6 +25,7 @@ use step::Door;
 pub use step::{Act, Step};
 
 use std::net::Ipv6Addr;
+use std::sync::atomic::AtomicU32;
 
 use ipnet::Ipv6Net;
 
@@ -44,6 +45,8 @@ pub struct Plan {
     pub session: SessionIndex,
     /// The most packets that it may hold while buffering.
     pub buffer_packets: u16,
+    /// How many entries of the tables lead here; the publisher's.
+    pub(crate) entries_here: AtomicU32,
     /// The UE's IPv4 address; 0 for none.
     ue_v4: u32,
     /// The first entrances; those that are not there have no PDR.
@@ -196,15 +199,15 @@ impl Plan {
 
     /// Asks one PDR of an entrance after the other, those alone that a sieve leaves where there is
     /// one. The place of the one that matches.
-    #[inline(never)]
-    fn search(&self, entry: Entry, arrival: Arrival<'_>) -> Option<usize> {
+    #[inline]
+    fn search(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<usize> {
         let first = usize::from(entry.first);
         let matchers = self
             .matchers
             .get(first..)?
             .get(..usize::from(entry.count))?;
         let transport = arrival.inner.transport();
-        let asked = |matcher: &Matcher| self.matches(matcher, &arrival, transport);
+        let asked = |matcher: &Matcher| self.matches(matcher, arrival, transport);
         let Some(sieve) = usize::from(entry.sieve).checked_sub(1) else {
             return matchers.iter().position(asked);
         };
@@ -384,7 +387,7 @@ impl<'a> Entrance<'a> {
     #[inline(never)]
     fn search(self, arrival: Arrival<'_>) -> Option<&'a Step> {
         let entry = self.plan.entry(self.first.door.number)?;
-        let place = self.plan.search(*entry, arrival)?;
+        let place = self.plan.search(*entry, &arrival)?;
         self.step(*entry, place)
     }
 

@@ -5,22 +5,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::id::{InterfaceId, SessionIndex, Teid, WorkerId, index};
-use crate::plan::Plan;
-use crate::publish::{Cell, Guard, Qsbr, Slot, Unpublished, prefetch};
+use crate::plan::{Entrance, Plan};
+use crate::publish::{Guard, Plans, Qsbr, Slot};
 use crate::rule::LocalFTeid;
 use crate::table::{InsertError, Table};
 use crate::teid::{CHOSEN_MAX, ChosenTeids};
-use crate::zeroed::zeroed;
 
 mod lengths;
 mod publisher;
 
-pub use publisher::{NewKey, Publisher};
+pub use publisher::{KeyChange, NewKey, Publisher};
 
 pub use crate::publish::Epoch;
 
@@ -29,7 +28,7 @@ use lengths::Lengths;
 /// How much the tables hold; fixed at start.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Sessions, at most 2²⁴ − 2.
+    /// Sessions, at most [`SESSIONS_MAX`].
     pub sessions: u32,
     /// Local F-TEIDs, of the UPF's choice and of SMFs' choice each.
     pub tunnels: u32,
@@ -45,7 +44,17 @@ const ROUTES_MIN: u32 = 1 << 10;
 const ROUTES_MAX: u32 = 1 << 16;
 
 /// The most sessions that [`Sizes`] may ask for.
-pub const SESSIONS_MAX: u32 = (1 << 24) - 2;
+pub const SESSIONS_MAX: u32 = (1 << 24) - 2 - SPARE_PLANS_MIN;
+
+/// Places for plans that are out of force, but may still be looked at: many more than change
+/// between two quiescent points of a worker.
+const SPARE_PLANS_MIN: u32 = 1 << 15;
+
+/// One in eight, as far as a number of 24 bits reaches. What is never used of it takes no memory.
+fn spare_plans(sessions: u32) -> u32 {
+    let most = (1 << 24) - 2 - sessions;
+    (sessions / 8).max(SPARE_PLANS_MIN).min(most)
+}
 
 /// The number of an entrance of a session: 0 is the core side (UE addresses), the others are its
 /// tunnels, in the order of [`Layout`](crate::plan::Layout).
@@ -53,24 +62,47 @@ pub const SESSIONS_MAX: u32 = (1 << 24) - 2;
 pub struct EntryId(pub u8);
 
 /// Where a packet's key leads: a session and the entrance it came in by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handle(NonZeroU32);
+#[derive(Clone, Copy, Debug)]
+pub struct Handle<'a> {
+    plan: &'a Plan,
+    entry: EntryId,
+}
 
-impl Handle {
-    /// A handle as the tables hold it; never 0, since no session has that index.
-    fn word(session: SessionIndex, entry: EntryId) -> u32 {
-        session.0 << 8 | u32::from(entry.0)
+impl PartialEq for Handle<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.plan, other.plan) && self.entry == other.entry
+    }
+}
+
+impl<'a> Handle<'a> {
+    /// A handle as the tables hold it; never 0, since no plan has that number.
+    fn word(plan: u32, entry: EntryId) -> u32 {
+        plan << 8 | u32::from(entry.0)
+    }
+    /// The session's rules.
+    #[inline]
+    pub const fn plan(self) -> &'a Plan {
+        self.plan
     }
     /// The session.
     #[inline]
     pub const fn session(self) -> SessionIndex {
-        SessionIndex(self.0.get() >> 8)
+        self.plan.session
     }
-    /// The entrance.
+    /// The number of the entrance.
     #[inline]
     pub const fn entry(self) -> EntryId {
-        let [.., entry] = self.0.get().to_be_bytes();
-        EntryId(entry)
+        self.entry
+    }
+    /// The entrance, if it has a PDR.
+    #[inline]
+    pub fn entrance(self) -> Option<Entrance<'a>> {
+        self.plan.entrance(self.entry)
+    }
+    /// Starts loading what a packet will likely read of the session.
+    #[inline]
+    pub fn prefetch(self) {
+        self.plan.prefetch_lines(self.entry);
     }
 }
 
@@ -105,6 +137,9 @@ pub enum PublishError {
     /// A table is full.
     #[error("no room for {0:?}")]
     Full(Key),
+    /// There is no place for another plan before a worker has let go of old ones.
+    #[error("too many changes are under way")]
+    Busy,
 }
 
 /// Everything that packets look up. Shared; readers take no lock.
@@ -120,10 +155,8 @@ pub struct Tables {
     routes: Table<3, 2>,
     /// Which lengths of those are in use.
     route_lengths: Lengths,
-    plans: Box<[Cell]>,
+    plans: Plans,
     qsbr: Arc<Qsbr>,
-    /// Plans whose publisher ended before their epoch did; they go with the tables.
-    graveyard: Mutex<Vec<Unpublished>>,
 }
 
 impl Tables {
@@ -140,6 +173,7 @@ impl Tables {
         let teid_key = [key(), key(), key()];
         let chosen = ChosenTeids::new(sizes.tunnels.min(CHOSEN_MAX), sizes.workers, teid_key);
         let qsbr = Arc::new(Qsbr::new(usize::from(sizes.workers)));
+        let (plans, vacancies) = Plans::new(sessions, spare_plans(sessions));
         let tables = Arc::new(Self {
             given: Table::new(index(sizes.tunnels), next()),
             ipv4: Table::new(index(sessions), next()),
@@ -147,9 +181,8 @@ impl Tables {
             ipv6_lengths: Lengths::default(),
             routes: Table::new(index(sessions.clamp(ROUTES_MIN, ROUTES_MAX)), next()),
             route_lengths: Lengths::default(),
-            plans: zeroed(index(sessions) + 1),
+            plans,
             qsbr: Arc::clone(&qsbr),
-            graveyard: Mutex::default(),
             chosen,
         });
         let readers = Slot::all(&qsbr)
@@ -158,7 +191,7 @@ impl Tables {
                 slot,
             })
             .collect();
-        let publisher = Publisher::new(tables, sizes.workers, sessions);
+        let publisher = Publisher::new(tables, vacancies, sizes.workers, sessions);
         (publisher, readers)
     }
 
@@ -287,17 +320,26 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Second pass: the session that a local F-TEID belongs to. The caller has to compare the
-    /// interface with that of the plan's entry, see [`Plan::entry`].
+    /// interface with that of the [`Entrance`].
     #[inline]
-    pub fn tunnel_at(&self, place: Place, tunnel: LocalFTeid) -> Option<Handle> {
+    pub fn tunnel_at(&self, place: Place, tunnel: LocalFTeid) -> Option<Handle<'a>> {
         let chosen = self.tables.chosen.get_at(place.0, tunnel.teid);
-        chosen
-            .or_else(|| self.tables.given.get(&tunnel_key(tunnel)))
-            .map(Handle)
+        self.handle(chosen.or_else(|| self.tables.given.get(&tunnel_key(tunnel)))?)
+    }
+
+    /// What an entry of a table says.
+    #[inline]
+    fn handle(self, word: NonZeroU32) -> Option<Handle<'a>> {
+        let [.., entry] = word.get().to_be_bytes();
+        let plan = self.tables.plans.read(word.get() >> 8, self.guard)?;
+        Some(Handle {
+            plan,
+            entry: EntryId(entry),
+        })
     }
 
     /// Both passes for a single tunnel.
-    pub fn tunnel(&self, tunnel: LocalFTeid) -> Option<Handle> {
+    pub fn tunnel(&self, tunnel: LocalFTeid) -> Option<Handle<'a>> {
         self.tunnel_at(self.place_of_tunnel(tunnel), tunnel)
     }
 
@@ -312,21 +354,21 @@ impl<'a> Snapshot<'a> {
     /// Second pass: the session of a UE's IPv4 address, or of the longest network behind a UE that
     /// holds the address.
     #[inline]
-    pub fn ipv4_at(&self, place: Place, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle> {
+    pub fn ipv4_at(&self, place: Place, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle<'a>> {
         let key = ipv4_key(vrf, address);
         match self.tables.ipv4.get_at(place.0, &key) {
-            Some(handle) => Some(Handle(handle)),
+            Some(handle) => self.handle(handle),
             None => self.route(vrf, address.into()),
         }
     }
 
     /// Both passes for a single address.
-    pub fn ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle> {
+    pub fn ipv4(&self, vrf: InterfaceId, address: Ipv4Addr) -> Option<Handle<'a>> {
         self.ipv4_at(self.place_of_ipv4(vrf, address), vrf, address)
     }
 
     #[inline]
-    fn route(self, vrf: InterfaceId, address: IpAddr) -> Option<Handle> {
+    fn route(self, vrf: InterfaceId, address: IpAddr) -> Option<Handle<'a>> {
         if self.tables.route_lengths.is_empty() {
             return None;
         }
@@ -334,12 +376,12 @@ impl<'a> Snapshot<'a> {
     }
 
     #[inline(never)]
-    fn longest_route(self, vrf: InterfaceId, address: IpAddr) -> Option<Handle> {
+    fn longest_route(self, vrf: InterfaceId, address: IpAddr) -> Option<Handle<'a>> {
         let lengths = self.tables.route_lengths.longest_first();
         let found = lengths
             .map(|length| Route::around(vrf, address, length))
             .find_map(|route| self.tables.routes.get(&route.key()));
-        found.map(Handle)
+        self.handle(found?)
     }
 
     /// First pass: starts loading what [`ipv6`](Self::ipv6) will read (for a /64).
@@ -353,38 +395,22 @@ impl<'a> Snapshot<'a> {
     /// Second pass: the session whose IPv6 prefix holds the address, the longest prefix first; or
     /// else that of the longest network behind a UE.
     #[inline]
-    pub fn ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle> {
+    pub fn ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle<'a>> {
         for length in self.tables.ipv6_lengths.longest_first() {
             let Ok(prefix) = Ipv6Net::new(address, length) else {
                 continue;
             };
             if let Some(handle) = self.tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)) {
-                return Some(Handle(handle));
+                return self.handle(handle);
             }
         }
         self.route(vrf, address.into())
     }
 
-    /// Starts loading the pointer that [`plan`](Self::plan) will read.
-    #[inline]
-    pub fn prefetch_plan(&self, handle: Handle) {
-        if let Some(cell) = self.tables.plans.get(index(handle.session().0)) {
-            prefetch(cell);
-        }
-    }
-
-    /// Third pass: the plan of a session; starts loading it. `None` while the session goes.
-    #[inline]
-    pub fn plan(&self, handle: Handle) -> Option<&'a Plan> {
-        let plan = self.session(handle.session())?;
-        plan.prefetch_lines(handle.entry());
-        Some(plan)
-    }
-
     /// The plan of a session, by its index.
     #[inline]
     pub fn session(&self, session: SessionIndex) -> Option<&'a Plan> {
-        self.tables.plans.get(index(session.0))?.read(self.guard)
+        self.tables.plans.of(session, self.guard)
     }
 
     /// The worker that owns the session of a TEID, if the UPF chose that TEID; found without a

@@ -1,15 +1,16 @@
 //! The control side's half of the tables: what it reserves, publishes, withdraws and reclaims.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::lengths::LengthCounts;
 use super::{EntryId, Epoch, Handle, Key, PublishError, Route, Tables, ipv4_key, tunnel_key};
-use crate::id::{SessionIndex, Teid, WorkerId, index};
-use crate::plan::Plan;
-use crate::publish::Unpublished;
+use crate::id::{SessionIndex, Teid, WorkerId};
+use crate::plan::{Keys, Plan};
+use crate::publish::{Filled, Vacancies, Vacant};
 use crate::table::{Freed, InsertError};
 use crate::teid::TeidAllocator;
 
@@ -20,8 +21,7 @@ const RECLAIMED_AT_ONCE: usize = 4_096;
 /// Something that can be used again after a grace period.
 #[derive(Debug)]
 enum Retired {
-    /// Freed by being dropped.
-    Plan(#[allow(dead_code, reason = "held for its drop")] Unpublished),
+    Plan(Filled),
     Session(SessionIndex),
     Chosen(Teid),
     Given(Freed),
@@ -34,6 +34,7 @@ enum Retired {
 #[derive(Debug)]
 pub struct Publisher {
     tables: Arc<Tables>,
+    vacancies: Vacancies,
     teids: TeidAllocator,
     workers: u8,
     /// TEIDs that SMFs gave, on how many interfaces: not to be chosen.
@@ -51,10 +52,16 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(tables: Arc<Tables>, workers: u8, capacity: u32) -> Self {
+    pub(super) fn new(
+        tables: Arc<Tables>,
+        vacancies: Vacancies,
+        workers: u8,
+        capacity: u32,
+    ) -> Self {
         Self {
             teids: TeidAllocator::new(&tables.chosen),
             tables,
+            vacancies,
             workers: workers.max(1),
             given: FxHashMap::default(),
             ipv6_lengths: LengthCounts::default(),
@@ -119,11 +126,8 @@ impl Publisher {
         self.teids.release(teid);
     }
 
-    /// Puts `plan` in force for `session`, with new keys (and the entrances they lead to) and
-    /// without some old ones. All or nothing.
-    ///
-    /// A [`Key::Tunnel`] whose TEID came from [`choose_teid`](Self::choose_teid) says so by
-    /// `chosen`; any other is the SMF's choice.
+    /// Puts `plan` in force for `session`, with the keys of `change`. All or nothing; a packet sees
+    /// the old rules or the new, never a mix.
     ///
     /// # Errors
     /// When a key belongs to another session or finds no room; then nothing has changed.
@@ -131,15 +135,18 @@ impl Publisher {
         &mut self,
         session: SessionIndex,
         plan: Plan,
-        add: &[NewKey],
-        remove: &[Key],
+        change: &KeyChange,
     ) -> Result<Epoch, PublishError> {
-        for (done, new) in add.iter().enumerate() {
-            if let Err(error) = self.add(session, *new) {
-                let added = add.get(..done).unwrap_or_default();
+        let place = self.place().ok_or(PublishError::Busy)?;
+        let plan = self.tables.plans.fill(place, plan);
+        for (done, new) in change.add.iter().enumerate() {
+            if let Err(error) = self.add(session, plan.number(), *new) {
+                let added = change.add.get(..done).unwrap_or_default();
                 for new in added {
                     self.remove(new.key, Some(session));
                 }
+                // A packet may have come by one of these keys.
+                self.retire(Retired::Plan(plan));
                 self.end_epoch();
                 return Err(match error {
                     InsertError::Taken => PublishError::Taken(new.key),
@@ -147,11 +154,51 @@ impl Publisher {
                 });
             }
         }
-        self.swap(session, Some(Box::new(plan)));
-        for key in remove {
+        for (key, entry) in &change.keep {
+            self.lead(*key, Handle::word(plan.number(), *entry));
+        }
+        self.swap(session, Some(plan));
+        for key in &change.remove {
             self.remove(*key, None);
         }
         Ok(self.end_epoch())
+    }
+
+    /// A place for a plan; before there is none, all that can go goes.
+    fn place(&mut self) -> Option<Vacant> {
+        loop {
+            if let Some(place) = self.vacancies.take() {
+                return Some(place);
+            }
+            let before = self.retired.len();
+            self.reclaim();
+            if self.retired.len() == before {
+                return None;
+            }
+        }
+    }
+
+    /// Makes a key that the session has lead to another place.
+    fn lead(&self, key: Key, handle: u32) {
+        let tables = &self.tables;
+        let was = match key {
+            Key::Tunnel(tunnel) if tables.chosen.get(tunnel.teid).is_some() => {
+                tables.chosen.set(tunnel.teid, handle)
+            }
+            Key::Tunnel(tunnel) => tables.given.replace(&tunnel_key(tunnel), handle),
+            Key::Ipv4(vrf, address) => tables.ipv4.replace(&ipv4_key(vrf, address), handle),
+            Key::Ipv6(vrf, prefix) => tables.ipv6.replace(&Tables::ipv6_key(vrf, prefix), handle),
+            Key::Route(vrf, net) => tables.routes.replace(&Route::new(vrf, net).key(), handle),
+        };
+        if was != 0 {
+            self.leads_no_more(was);
+            tables.plans.count_entry(handle >> 8, true);
+        }
+    }
+
+    /// An entry has lost this handle.
+    fn leads_no_more(&self, handle: u32) {
+        self.tables.plans.count_entry(handle >> 8, false);
     }
 
     /// Whether keys belong to any session but `old`, in whose place they are to come.
@@ -170,7 +217,8 @@ impl Publisher {
                 Key::Ipv6(vrf, prefix) => tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)),
                 Key::Route(vrf, net) => return self.overlaps_another(Route::new(vrf, net), old),
             };
-            handle.is_some_and(|handle| Handle(handle).session() != old)
+            let owner = handle.and_then(|handle| tables.plans.session_of(handle.get() >> 8));
+            owner.is_some_and(|owner| owner != old)
         };
         let first = add.iter().find(foreign);
         first.map_or(Ok(()), |new| Err(PublishError::Taken(new.key)))
@@ -198,7 +246,13 @@ impl Publisher {
                 return false;
             };
             match retired {
-                Retired::Plan(_) => {}
+                Retired::Plan(plan) => {
+                    let place = self.tables.plans.clear(plan);
+                    debug_assert!(place.is_some(), "a key still leads to a plan out of force");
+                    if let Some(place) = place {
+                        self.vacancies.give(place);
+                    }
+                }
                 Retired::Session(session) => self.free.push_back(session),
                 Retired::Chosen(teid) => self.teids.release(teid),
                 Retired::Given(freed) => self.tables.given.free(freed),
@@ -216,10 +270,12 @@ impl Publisher {
         self.retired.len()
     }
 
-    fn add(&mut self, session: SessionIndex, new: NewKey) -> Result<(), InsertError> {
-        let handle = Handle::word(session, new.entry);
+    fn add(&mut self, session: SessionIndex, plan: u32, new: NewKey) -> Result<(), InsertError> {
+        let handle = Handle::word(plan, new.entry);
         match new.key {
-            Key::Tunnel(tunnel) if new.chosen => self.tables.chosen.set(tunnel.teid, handle),
+            Key::Tunnel(tunnel) if new.chosen => {
+                self.tables.chosen.set(tunnel.teid, handle);
+            }
             Key::Tunnel(tunnel) => {
                 if self.tables.chosen.get(tunnel.teid).is_some() {
                     return Err(InsertError::Taken);
@@ -244,6 +300,7 @@ impl Publisher {
                 self.route_lengths.count(lengths, route.length, true);
             }
         }
+        self.tables.plans.count_entry(plan, true);
         Ok(())
     }
 
@@ -286,13 +343,15 @@ impl Publisher {
     fn remove(&mut self, key: Key, keep_teid_of: Option<SessionIndex>) {
         match key {
             Key::Tunnel(tunnel) if self.tables.chosen.get(tunnel.teid).is_some() => {
-                self.tables.chosen.set(tunnel.teid, 0);
+                let was = self.tables.chosen.set(tunnel.teid, 0);
+                self.leads_no_more(was);
                 if keep_teid_of.is_none() {
                     self.retire(Retired::Chosen(tunnel.teid));
                 }
             }
             Key::Tunnel(tunnel) => {
-                if let Some(freed) = self.tables.given.remove(&tunnel_key(tunnel)) {
+                if let Some((freed, was)) = self.tables.given.remove(&tunnel_key(tunnel)) {
+                    self.leads_no_more(was);
                     self.retire(Retired::Given(freed));
                     if let Some(count) = self.given.get_mut(&tunnel.teid) {
                         *count -= 1;
@@ -304,12 +363,15 @@ impl Publisher {
             }
             Key::Ipv4(vrf, address) => {
                 let freed = self.tables.ipv4.remove(&ipv4_key(vrf, address));
-                if let Some(freed) = freed {
+                if let Some((freed, was)) = freed {
+                    self.leads_no_more(was);
                     self.retire(Retired::Ipv4(freed));
                 }
             }
             Key::Ipv6(vrf, prefix) => {
-                if let Some(freed) = self.tables.ipv6.remove(&Tables::ipv6_key(vrf, prefix)) {
+                let freed = self.tables.ipv6.remove(&Tables::ipv6_key(vrf, prefix));
+                if let Some((freed, was)) = freed {
+                    self.leads_no_more(was);
                     self.retire(Retired::Ipv6(freed));
                     let lengths = &self.tables.ipv6_lengths;
                     self.ipv6_lengths.count(lengths, prefix.prefix_len(), false);
@@ -317,7 +379,8 @@ impl Publisher {
             }
             Key::Route(vrf, net) => {
                 let route = Route::new(vrf, net);
-                if let Some(freed) = self.tables.routes.remove(&route.key()) {
+                if let Some((freed, was)) = self.tables.routes.remove(&route.key()) {
+                    self.leads_no_more(was);
                     self.retire(Retired::Route(freed));
                     self.routes.remove(&route);
                     let lengths = &self.tables.route_lengths;
@@ -327,9 +390,8 @@ impl Publisher {
         }
     }
 
-    fn swap(&mut self, session: SessionIndex, plan: Option<Box<Plan>>) {
-        let cell = self.tables.plans.get(index(session.0));
-        if let Some(old) = cell.and_then(|cell| cell.swap(plan)) {
+    fn swap(&mut self, session: SessionIndex, plan: Option<Filled>) {
+        if let Some(old) = self.tables.plans.swap(session, plan) {
             self.retire(Retired::Plan(old));
         }
     }
@@ -346,20 +408,27 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let plans = self
-            .retired
-            .drain(..)
-            .filter_map(|(_, retired)| match retired {
-                Retired::Plan(plan) => Some(plan),
-                _ => None,
-            });
-        let mut graveyard = self
-            .tables
-            .graveyard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        graveyard.extend(plans);
+        let retired = self.retired.drain(..).map(|(_, retired)| retired);
+        let plans = retired.filter_map(|retired| match retired {
+            Retired::Plan(plan) => Some(plan),
+            _ => None,
+        });
+        self.tables.plans.leave(plans);
     }
+}
+
+/// How the keys of a session change with its plan.
+///
+/// A [`Key::Tunnel`] whose TEID came from [`choose_teid`](Publisher::choose_teid) says so by
+/// `chosen`; any other is the SMF's choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Keys that the session has not had.
+    pub add: SmallVec<[NewKey; 4]>,
+    /// Keys that stay, and the entrances they lead to.
+    pub keep: SmallVec<[(Key, EntryId); 4]>,
+    /// Keys that it has no longer.
+    pub remove: Keys,
 }
 
 /// A key to add: where it leads and who chose it.

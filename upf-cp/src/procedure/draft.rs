@@ -181,13 +181,19 @@ pub(crate) fn check(
     compiled: &Compiled,
     restoring: bool,
 ) -> Result<(), Refusal> {
-    let checked = publisher.check(old, &compiled.add);
+    let checked = publisher.check(old, &compiled.keys.add);
     checked.map_err(|error| refused(error, &compiled.installed, restoring))
 }
 
+/// `restoring`: the SMF re-establishes a session (RESTI).
 fn refused(error: PublishError, installed: &Installed, restoring: bool) -> Refusal {
-    let (PublishError::Taken(key) | PublishError::Full(key)) = error;
-    Refusal::publish(error, rule_of(installed, key), restoring)
+    let (cause, key) = match error {
+        PublishError::Taken(key) if restoring => (Cause::RESTORATION_FAILURE, key),
+        PublishError::Taken(key) => (Cause::RULE_CREATION_MODIFICATION_FAILURE, key),
+        PublishError::Full(key) => (Cause::NO_RESOURCES_AVAILABLE, key),
+        PublishError::Busy => return Refusal::new(Cause::NO_RESOURCES_AVAILABLE),
+    };
+    Refusal::key(cause, key, rule_of(installed, key))
 }
 
 /// Publishes what was compiled.
@@ -200,12 +206,11 @@ pub(crate) fn publish(
     let Compiled {
         installed,
         plan,
-        add,
-        remove,
+        keys,
     } = compiled;
     // Old plans go as new ones come, not only when sessions do.
     publisher.reclaim();
-    let published = publisher.publish(session, plan, &add, &remove);
+    let published = publisher.publish(session, plan, &keys);
     let epoch = published.map_err(|error| refused(error, &installed, restoring))?;
     Ok((installed, epoch))
 }

@@ -339,7 +339,7 @@ fn c09_an_f_teid_belongs_to_its_session() {
         .iter()
         .find_map(|pdr| pdr.pdi.local_f_teid)
         .unwrap();
-    let owner = snapshot.plan(snapshot.tunnel(tunnel).unwrap()).unwrap();
+    let owner = snapshot.tunnel(tunnel).unwrap().plan();
     assert_eq!(owner.seid, session::Seid(victim));
 }
 

@@ -1013,14 +1013,12 @@ fn keys(rules: &session::Rules) -> FxHashSet<Key> {
     keys
 }
 
-fn look_up(snapshot: Snapshot<'_>, key: &Key) -> Option<Handle> {
+fn look_up<'a>(snapshot: Snapshot<'a>, key: &Key) -> Option<Handle<'a>> {
     match key {
         Key::Tunnel(tunnel) => snapshot.tunnel(*tunnel).filter(|handle| {
             // "The caller has to compare the interface with that of the plan's entry."
-            let entry = snapshot
-                .plan(*handle)
-                .and_then(|plan| plan.entrance(handle.entry()));
-            entry.is_none_or(|entrance| entrance.interface() == Some(tunnel.interface))
+            let entrance = handle.entrance();
+            entrance.is_none_or(|entrance| entrance.interface() == Some(tunnel.interface))
         }),
         Key::Ipv4(vrf, address) => snapshot.ipv4(*vrf, *address),
         Key::Ipv6(vrf, prefix) => snapshot.ipv6(*vrf, prefix.addr()),
@@ -1046,8 +1044,8 @@ fn check_session(
     }
     for key in keys {
         let handle = look_up(snapshot, key).ok_or_else(|| format!("{key:?} leads nowhere"))?;
-        let found = snapshot.plan(handle).map(|plan| plan.seid);
-        if found != Some(seid) || plan.entrance(handle.entry()).is_none() {
+        let found = handle.plan().seid;
+        if found != seid || handle.entrance().is_none() {
             return Err(format!("{key:?} of {seid:?} leads to {found:?}"));
         }
     }

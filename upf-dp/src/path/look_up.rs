@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use session::WorkerId;
-use session::plan::Plan;
 use session::rule::LocalFTeid;
 use session::tables::{Handle, Snapshot};
 
@@ -35,24 +34,21 @@ pub(super) fn look_up<'a, P: Packet>(
     packets: &[P],
     metas: &mut [Meta<'a>],
 ) {
-    for (packet, meta) in packets.iter().zip(&mut *metas) {
+    let mut handles = [None; BURST];
+    for ((packet, meta), handle) in packets.iter().zip(&mut *metas).zip(&mut handles) {
         if meta.is_pending() {
-            find(view, packet, meta);
+            *handle = find(view, packet, meta);
         }
     }
-    let mut plans = [None; BURST];
-    for (plan, meta) in plans.iter_mut().zip(&*metas) {
-        *plan = meta.handle.and_then(|handle| view.plan(handle));
-    }
-    for (plan, meta) in plans.iter().zip(metas) {
-        if let Some(handle) = meta.handle {
-            enter(worker, *plan, handle, meta);
+    for (handle, meta) in handles.iter().zip(metas) {
+        if let Some(handle) = handle {
+            enter(worker, *handle, meta);
         }
     }
 }
 
 #[inline]
-fn find<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_>) {
+fn find<'a, P: Packet>(view: Snapshot<'a>, packet: &P, meta: &mut Meta<'_>) -> Option<Handle<'a>> {
     let interface = meta.interface;
     let (handle, otherwise) = match meta.key {
         Key::Tunnel(teid) => {
@@ -69,21 +65,17 @@ fn find<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_>) {
         }
         Key::None => (None, Fate::Drop(Reason::Undecided)),
     };
-    meta.handle = handle;
     match handle {
-        Some(handle) => view.prefetch_plan(handle),
+        Some(handle) => handle.prefetch(),
         None => meta.fate = otherwise,
     }
+    handle
 }
 
 /// Finds the entrance of the session, and starts loading its rules.
 #[inline]
-fn enter<'a>(worker: WorkerId, plan: Option<&'a Plan>, handle: Handle, meta: &mut Meta<'a>) {
-    let Some(plan) = plan else {
-        meta.fate = Fate::Drop(Reason::SessionGone);
-        return;
-    };
-    let Some(entrance) = plan.entrance(handle.entry()) else {
+fn enter<'a>(worker: WorkerId, handle: Handle<'a>, meta: &mut Meta<'a>) {
+    let Some(entrance) = handle.entrance() else {
         meta.fate = Fate::Drop(Reason::NoPdr);
         return;
     };

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use session::plan::{Entrance, Plan, Step};
-use session::tables::{Handle, Place};
+use session::tables::Place;
 use session::{InterfaceId, NextHopId, Qfi, Teid, WorkerId};
 
 use crate::packet::BURST;
@@ -110,8 +110,6 @@ pub struct Meta<'a> {
     pub source_port: u16,
     /// Where its key is looked for.
     pub place: Place,
-    /// Where its key leads.
-    pub handle: Option<Handle>,
     /// Its session, by the entrance it came in by.
     pub session: Option<Entrance<'a>>,
     /// What is done with it.
@@ -140,7 +138,6 @@ impl<'a> Meta<'a> {
             user_length: 0,
             source_port: 0,
             place: Place::NONE,
-            handle: None,
             session: None,
             step: None,
         }

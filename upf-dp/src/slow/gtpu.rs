@@ -144,7 +144,7 @@ impl<P: Packet> Path<P> {
             interface: meta.interface,
         };
         let handle = turn.view.tunnel(tunnel);
-        let entrance = handle.and_then(|handle| turn.view.plan(handle)?.entrance(handle.entry()));
+        let entrance = handle.and_then(session::tables::Handle::entrance);
         let Some(entrance) = entrance else {
             return UNANSWERED;
         };

@@ -352,12 +352,7 @@ impl Testbed {
             .compile(rules, &context, |tunnel| tunnel.teid == teid)
             .unwrap();
         self.publisher
-            .publish(
-                session.index,
-                compiled.plan,
-                &compiled.add,
-                &compiled.remove,
-            )
+            .publish(session.index, compiled.plan, &compiled.keys)
             .unwrap();
         session.installed = compiled.installed;
     }
