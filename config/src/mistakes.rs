@@ -246,6 +246,18 @@ pub enum Problem {
     /// Which packets go from UE to UE is told by the pools.
     #[error("`{0}` needs to know which addresses are those of UEs, found no ue_pools")]
     UeToUeWithoutPools(&'static str),
+    /// The kernel routes what goes to it.
+    #[error("the interface {interface} leads to the kernel, which chooses the gateway itself")]
+    ViaKernel {
+        /// The interface.
+        interface: String,
+    },
+    /// More interfaces, and policies with gateways, than there are numbers for.
+    #[error("found {found} interfaces and policies with gateways, expected 255 at most")]
+    TooManyInterfaces {
+        /// How many there are.
+        found: usize,
+    },
     /// A name server that a Router Advertisement cannot tell of.
     #[error("expected up to 8 name servers with IPv6 addresses, found {0} as well")]
     NameServer(std::net::IpAddr),
@@ -418,6 +430,8 @@ impl Problem {
             Self::TooManyFlows { .. } => "make several of it, or write wider ones",
             Self::Empty { .. } => "add one, or remove the whole",
             Self::UeToUeWithoutPools(_) => "list the network's UE addresses in ue_pools",
+            Self::ViaKernel { .. } => "leave `via` out, and add a route to the kernel's table",
+            Self::TooManyInterfaces { .. } => "let policies share an interface's routes",
             Self::NameServer(_) => {
                 "leave it out: UEs learn of IPv4 name servers from the SMF, in the PDU session's options"
             }

@@ -26,6 +26,8 @@ sections! {
         interfaces: Vec<Interface> = required;
         /// The data networks behind N6, each with routes and addresses of its own (a VRF).
         networks: Vec<Network> = "[]";
+        /// Ways out that SMFs may name in a Forwarding Policy. Others are refused.
+        forwarding_policies: Vec<ForwardingPolicy> = "[]";
         /// Applications that are known without an SMF's PFDs. PFDs of the same application take the place of what is written here, for as long as there are any.
         applications: Vec<Application> = "[]";
         /// Rules that SMFs activate by name (Activate Predefined Rules; TS 29.244, 5.19). With any, ADPDP is announced.
@@ -136,7 +138,7 @@ sections! {
         vlan: Option<VlanId> = "~";
         /// Addresses of the UPF on it, with prefix length. For N3 and N9 these are the tunnel endpoints.
         addresses: Vec<InterfaceAddress> = "[]";
-        /// Routes beyond its own subnets.
+        /// Routes beyond its own subnets. Several to one destination share its flows.
         routes: Vec<Route> = "[]";
         /// For N3 and N9: the network instances for which the SMF is given this interface. Empty: all.
         network_instances: Vec<NetworkName> = "[]";
@@ -178,6 +180,16 @@ sections! {
         ue_to_ue: UeToUe = "n6";
         /// Tell UEs with an IPv6 prefix of their router: for SMFs that do not do so themselves. UEs are told when they can be reached first, when they ask, and from time to time. What an SMF takes for itself by its rules it answers.
         router_advertisements: Option<RouterAdvertisements> = "~";
+    }
+
+    /// A way out that SMFs may name in a Forwarding Policy.
+    pub struct ForwardingPolicy {
+        /// The Forwarding Policy Identifier.
+        name: Name = required;
+        /// Name of the N6 interface that packets leave by, in place of their network's.
+        interface: Name = required;
+        /// Gateways there, for all destinations. Several share the flows. Empty: the routes of the interface.
+        via: Vec<IpAddr> = "[]";
     }
 
     /// Router Advertisements to UEs (RFC 4861). The prefix is that of the session, and lasts as long.

@@ -1,5 +1,6 @@
 //! How the values fit together.
 
+mod policies;
 mod pools;
 mod rules;
 
@@ -131,6 +132,7 @@ pub(crate) fn check(config: &Config, places: &Places) -> Checked {
     for (index, network) in config.networks.iter().enumerate() {
         check.network(&format!("networks.{index}"), network);
     }
+    check.policies();
     check.pools();
     check.rules();
     check.sizes();
@@ -265,6 +267,13 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// The names of all N6 interfaces.
+    fn n6_names(&self) -> Vec<&'a str> {
+        let interfaces = self.config.interfaces.iter();
+        let n6 = interfaces.filter(|interface| interface.role == Role::N6);
+        n6.map(|interface| interface.name.as_str()).collect()
+    }
+
     fn no_such(&mut self, key: &str, what: &'static str, name: &str, known: Vec<&str>) {
         let problem = Problem::NoSuch {
             what,
@@ -317,13 +326,8 @@ impl<'a> Check<'a> {
     fn network(&mut self, key: &str, network: &Network) {
         let name_key = join(key, "interface");
         let Some(interface) = self.config.interface(&network.interface) else {
-            let n6 = self
-                .config
-                .interfaces
-                .iter()
-                .filter(|interface| interface.role == Role::N6);
-            let known = n6.map(|interface| interface.name.as_str()).collect();
-            self.no_such(&name_key, "interface", network.interface.as_str(), known);
+            let n6 = self.n6_names();
+            self.no_such(&name_key, "interface", network.interface.as_str(), n6);
             return;
         };
         if interface.role != Role::N6 {

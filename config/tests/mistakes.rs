@@ -969,3 +969,36 @@ fn router_advertisements_tell_of_ipv6_name_servers() {
         "up to 8 name servers",
     );
 }
+
+#[test]
+fn a_forwarding_policy_leads_out_on_n6() {
+    let policy = |rest: &str| format!("forwarding_policies: [{{ name: a, {rest} }}]\n");
+    let at = |rest: &str, key: &str, says: &str| {
+        appended(
+            &policy(rest),
+            25,
+            &format!("forwarding_policies.0.{key}"),
+            says,
+        );
+    };
+    at("interface: n7", "interface", "expected one of n6");
+    at("interface: n3", "interface", "n3");
+    at("interface: n6, via: [10.10.7.1]", "via.0", "10.10.7.1");
+    let twice = format!(
+        "{}\n",
+        policy("interface: n6")
+            .trim_end()
+            .replace(" }]", " }, { name: a, interface: n6 }]")
+    );
+    appended(&twice, 25, "forwarding_policies.1.name", "\"a\"");
+    let text = GOOD.replace(
+        "addresses: [10.10.6.7/24]",
+        "addresses: [10.10.6.7/24]\n    kernel: { addresses: [10.10.6.8/24] }",
+    );
+    let text = text + &policy("interface: n6, via: [10.10.6.1]");
+    let found = mistakes(&text, &[], &[]);
+    assert!(
+        found[0].to_string().contains("leave `via` out"),
+        "{found:?}"
+    );
+}

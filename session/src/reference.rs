@@ -93,7 +93,7 @@ pub fn verdict(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Verdict {
     match (far.action, far.forwarding) {
         (Action::Drop, _) => Verdict::Drop(pdr.id),
         (Action::Buffer { .. }, _) => Verdict::Buffer(pdr.id),
-        (Action::Forward, Some(to)) => match (to.outer_header_creation, to.vrf) {
+        (Action::Forward, Some(to)) => match (to.outer_header_creation, to.policy.or(to.vrf)) {
             (Some(creation), _) => creation
                 .next_hop
                 .map_or(Verdict::NoRoute(pdr.id), |hop| Verdict::Tunnel(pdr.id, hop)),

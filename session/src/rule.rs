@@ -232,6 +232,8 @@ pub struct Forwarding {
     pub destination: DestinationInterface,
     /// The N6 interface (VRF), for Core and SGi-LAN without an outer header.
     pub vrf: Option<InterfaceId>,
+    /// The interface that a Forwarding Policy (8.2.23) names in place of the VRF.
+    pub policy: Option<InterfaceId>,
     /// The tunnel to put the packet in.
     pub outer_header_creation: Option<OuterHeaderCreation>,
     /// DSCP of the outer header (Transport Level Marking, 8.2.12): the ToS octet, two low bits 0.

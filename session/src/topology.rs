@@ -106,6 +106,17 @@ pub struct Topology {
     pub interfaces: Vec<Interface>,
     /// Data networks.
     pub networks: Vec<Network>,
+    /// Forwarding policies.
+    pub policies: Vec<ForwardingPolicy>,
+}
+
+/// What an SMF may name in a Forwarding Policy (TS 29.244, 8.2.23).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardingPolicy {
+    /// Its identifier.
+    pub name: String,
+    /// Where packets leave: an N6 interface, or one like it with gateways of its own.
+    pub interface: InterfaceId,
 }
 
 impl Network {
@@ -152,6 +163,7 @@ impl Default for Topology {
             gtpu_port: 2152,
             interfaces: Vec::new(),
             networks: Vec::new(),
+            policies: Vec::new(),
         }
     }
 }
@@ -176,6 +188,13 @@ impl Topology {
     pub fn advertises(&self, vrf: InterfaceId, prefix: Ipv6Net) -> Option<&Network> {
         let mut networks = self.networks.iter();
         networks.find(|network| network.advertises(vrf, prefix))
+    }
+
+    /// Where packets leave by the forwarding policy of that identifier.
+    pub fn policy(&self, name: &str) -> Option<InterfaceId> {
+        let mut policies = self.policies.iter();
+        let policy = policies.find(|policy| policy.name == name)?;
+        Some(policy.interface)
     }
 
     /// The interface with GTP-U by which a tunnel's peer is reached, and the neighbour on the way:

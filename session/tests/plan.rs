@@ -170,10 +170,13 @@ fn far() -> impl Strategy<Value = (Action, Option<Forwarding>)> {
             next_hop: next_hop.map(NextHopId),
         })
     });
-    (action, prop::option::weighted(0.8, (destination, creation))).prop_map(|(action, to)| {
-        let forwarding = to.map(|(destination, outer_header_creation)| Forwarding {
+    let policy = prop::option::of(Just(InterfaceId(9)));
+    let to = prop::option::weighted(0.8, (destination, creation, policy));
+    (action, to).prop_map(|(action, to)| {
+        let forwarding = to.map(|(destination, outer_header_creation, policy)| Forwarding {
             destination,
             vrf: Some(VRF),
+            policy,
             outer_header_creation,
             tos: None,
         });
@@ -386,6 +389,7 @@ fn downlink_session() -> Rules {
             forwarding: Some(Forwarding {
                 destination: DestinationInterface::Access,
                 vrf: None,
+                policy: None,
                 outer_header_creation: Some(creation),
                 tos: Some(0xb8),
             }),

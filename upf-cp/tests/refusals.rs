@@ -170,3 +170,74 @@ fn a_removed_rule_is_not_referred_to_any_more() {
     assert_eq!(answer.failed_rule_id, Some(FailedRuleId::Pdr(2.into())));
     assert_eq!(world.rules(seid), rules);
 }
+
+/// What is known is carried out, and stays until it is taken away; all else is refused.
+#[test]
+fn forwarding_policies_are_known_by_name() {
+    let mut world = World::associated();
+    let policy = |name| pfcp::ForwardingPolicy(pfcp::wire::Short::new(name).unwrap());
+    let refused = (
+        Cause::INVALID_FORWARDING_POLICY,
+        Some(OffendingIe(41)),
+        Some(FailedRuleId::Far(2.into())),
+    );
+    let with = |name| {
+        let mut request = open5gs(9);
+        let far = request
+            .create_fars
+            .iter_mut()
+            .find(|far| far.far_id == 2.into());
+        let to = far.unwrap().forwarding_parameters.as_mut().unwrap();
+        to.forwarding_policy = Some(policy(name));
+        request
+    };
+    let pfcp::Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &with("gold"))
+    else {
+        panic!()
+    };
+    let says = (answer.cause, answer.offending_ie, answer.failed_rule_id);
+    assert_eq!(says, refused);
+    let (seid, _) = world.establish(&with("cache"));
+    let leads = |world: &World| {
+        let rules = world.rules(seid);
+        let far = rules.fars.iter().find(|far| far.id.0 == 2).unwrap();
+        far.forwarding.unwrap().policy
+    };
+    assert_eq!(leads(&world), Some(session::InterfaceId(3)));
+    let update = |change: fn(&mut pfcp::UpdateForwardingParameters)| {
+        let mut to = pfcp::UpdateForwardingParameters::default();
+        change(&mut to);
+        modification(pfcp::UpdateFar {
+            far_id: 2.into(),
+            update_forwarding_parameters: Some(to),
+            ..Default::default()
+        })
+    };
+    // Not into a tunnel.
+    let before = world.rules(seid);
+    let changes: [fn(&mut pfcp::UpdateForwardingParameters); 3] = [
+        |to| {
+            let policy = pfcp::wire::Short::new("gold").unwrap();
+            to.forwarding_policy = pfcp::ForwardingPolicy(policy).into();
+        },
+        |to| to.destination_interface = Some(pfcp::DestinationInterface::ACCESS),
+        |to| {
+            to.outer_header_creation =
+                pfcp::OuterHeaderCreation::gtp_u(7, ip("10.10.3.101")).into();
+        },
+    ];
+    for change in changes {
+        let answer = world.modify(seid, &update(change));
+        let says = (answer.cause, answer.offending_ie, answer.failed_rule_id);
+        assert_eq!(says, refused);
+        assert_eq!(world.rules(seid), before);
+    }
+    let answer = world.modify(
+        seid,
+        &update(|to| to.forwarding_policy = pfcp::Update::Remove),
+    );
+    assert_eq!(
+        (answer.cause, leads(&world)),
+        (Cause::REQUEST_ACCEPTED, None)
+    );
+}

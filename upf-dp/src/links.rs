@@ -122,7 +122,8 @@ impl Links {
             .map(|interface| {
                 let port = ports.get(usize::from(interface.port)).copied();
                 let mut link = InterfaceLink::new(topology, interface, port, neighbours);
-                let on_it = |network: &&Network| network.interface == interface.id;
+                let home = home(topology, interface);
+                let on_it = |network: &&Network| network.interface == home;
                 let mut networks = topology.networks.iter().filter(on_it);
                 if networks.any(|network| network.clamp_mss) {
                     link.mss = Some(Mss::of_mtu(link.mtu.min(room_in_tunnels(topology, ports))));
@@ -203,6 +204,15 @@ impl Links {
     pub(crate) fn interfaces(&self) -> impl Iterator<Item = (InterfaceId, &InterfaceLink)> {
         (0..).map(InterfaceId).zip(&self.interfaces)
     }
+}
+
+/// The interface that networks name, for one that differs from it in its routes alone.
+fn home(topology: &Topology, interface: &Interface) -> InterfaceId {
+    let mut interfaces = topology.interfaces.iter();
+    let same = |one: &&Interface| {
+        (one.role, one.port, one.vlan) == (interface.role, interface.port, interface.vlan)
+    };
+    interfaces.find(same).map_or(interface.id, |one| one.id)
 }
 
 /// The largest user packet that fits into a tunnel on every N3 and N9 interface.
@@ -337,7 +347,7 @@ impl InterfaceLink {
         let networks = topology
             .networks
             .iter()
-            .filter(|network| network.interface == interface.id);
+            .filter(|network| network.interface == home(topology, interface));
         link.mtu = networks
             .clone()
             .filter_map(|network| network.mtu)

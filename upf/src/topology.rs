@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 
 use config::schema::{Config, Role as ConfiguredRole, UeToUe as ConfiguredUeToUe};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use session::InterfaceId;
-use session::topology::{Interface, Network, Role, Route, RouterAdvertisements, Topology, UeToUe};
+use session::topology::{
+    ForwardingPolicy, Interface, Network, Role, Route, RouterAdvertisements, Topology, UeToUe,
+};
 
 /// The topology that `config` describes. Ports are numbered in the order of the configuration.
 pub fn topology(config: &Config) -> Topology {
@@ -61,10 +64,46 @@ pub fn topology(config: &Config) -> Topology {
         });
     let networks = config.networks.iter();
     let networks = networks.map(|network| self::network(config, network));
-    Topology {
+    let mut topology = Topology {
         gtpu_port: config.gtpu.port,
         interfaces: interfaces.collect(),
         networks: networks.collect(),
+        policies: Vec::new(),
+    };
+    add_policies(config, &mut topology);
+    topology
+}
+
+/// Adds the forwarding policies. One with gateways is an interface like that which it leaves by, with
+/// these for all destinations.
+fn add_policies(config: &Config, topology: &mut Topology) {
+    for policy in &config.forwarding_policies {
+        let mut named = topology.interfaces.iter();
+        let Some(leaves_by) = named.find(|one| policy.interface.as_str() == one.name) else {
+            continue;
+        };
+        let mut interface = leaves_by.id;
+        if !policy.via.is_empty() {
+            interface = InterfaceId(number(topology.interfaces.len()));
+            let to = |via: IpAddr| match via {
+                IpAddr::V4(_) => IpNet::from(Ipv4Net::default()),
+                IpAddr::V6(_) => IpNet::from(Ipv6Net::default()),
+            };
+            let routes = policy.via.iter().map(|via| Route {
+                to: to(*via),
+                via: *via,
+            });
+            topology.interfaces.push(Interface {
+                id: interface,
+                name: format!("{} by policy {}", leaves_by.name, policy.name),
+                routes: routes.collect(),
+                ..leaves_by.clone()
+            });
+        }
+        topology.policies.push(ForwardingPolicy {
+            name: policy.name.to_string(),
+            interface,
+        });
     }
 }
 
@@ -206,5 +245,36 @@ mod tests {
             (interface.name.as_str(), via.to_string().as_str()),
             ("n3", "10.10.3.1")
         );
+    }
+
+    #[test]
+    fn a_policy_with_gateways_is_an_interface_of_its_own() {
+        let text = r#"
+pfcp: { address: 10.10.4.7 }
+ports: [{ name: ran, device: "af_packet:a" }, { name: core, device: "af_packet:b" }]
+interfaces:
+  - { name: n3, role: n3, port: ran, addresses: [10.10.3.7/24] }
+  - { name: n6, role: n6, port: core, vlan: 7, addresses: [10.10.6.7/24] }
+networks: [{ name: internet, interface: n6, ue_pools: [10.45.0.0/16] }]
+forwarding_policies:
+  - { name: plain, interface: n6 }
+  - { name: cache, interface: n6, via: [10.10.6.8, 10.10.6.9] }
+"#;
+        let loaded = config::load(text, &config::Overrides::default()).unwrap();
+        let topology = topology(&loaded.config);
+        assert_eq!(topology.policy("plain"), Some(InterfaceId(1)));
+        assert_eq!(topology.policy("nobody"), None);
+        let cache = topology.policy("cache").unwrap();
+        let interface = topology.interface(cache).unwrap();
+        assert_eq!(
+            (interface.id, interface.port, interface.vlan),
+            (cache, 1, Some(7))
+        );
+        let routes: Vec<_> = interface
+            .routes
+            .iter()
+            .map(|route| route.via.to_string())
+            .collect();
+        assert_eq!(routes, ["10.10.6.8", "10.10.6.9"]);
     }
 }

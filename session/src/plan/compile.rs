@@ -369,7 +369,7 @@ impl Installed {
                     Act::NoTunnel
                 }
                 (None, DestinationInterface::Core | DestinationInterface::SgiLan) => Act::Route {
-                    vrf: to.vrf.ok_or(CompileError::NoVrf(far.id))?,
+                    vrf: to.policy.or(to.vrf).ok_or(CompileError::NoVrf(far.id))?,
                 },
             },
         })

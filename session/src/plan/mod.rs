@@ -319,12 +319,14 @@ impl Plan {
         }
     }
 
-    /// The VRF that the UE's packets leave by, of its first rule that has one.
+    /// The VRF that the UE's packets leave by, of its last rule that has one: those before it may
+    /// follow a policy.
     pub fn vrf(&self) -> Option<InterfaceId> {
-        self.steps().find_map(|step| match step.act {
+        let routed = self.steps().filter_map(|step| match step.act {
             Act::Route { vrf } => Some(vrf),
             _ => None,
-        })
+        });
+        routed.last()
     }
 
     /// The steps, for explanations and statistics: those of an entrance side by side, best

@@ -101,10 +101,8 @@ impl Translator<'_> {
             ie.header_handling_control_rules => pfcp::HeaderHandlingControlRule,
             ie.on_path_n6_connection_information => pfcp::OnPathN6ConnectionInformation,
         );
-        if ie.forwarding_policy.is_some() {
-            let refuse = Refusal::rule::<pfcp::ForwardingPolicy>(rule);
-            return Err(refuse.cause(Cause::INVALID_FORWARDING_POLICY));
-        }
+        let policy = ie.forwarding_policy.as_ref();
+        let policy = policy.map(|policy| self.policy(rule, policy)).transpose()?;
         let destination = destination(rule, ie.destination_interface)?;
         let name = ie
             .network_instance
@@ -117,11 +115,23 @@ impl Translator<'_> {
         let to = Forwarding {
             destination,
             vrf: self.vrf(rule, destination, name.as_deref(), creation)?,
+            policy,
             outer_header_creation: creation,
             tos: ie.transport_level_marking.as_ref().map(tos),
         };
         check_marking(rule, &to)?;
+        check_policy(rule, &to)?;
         Ok(to)
+    }
+
+    /// Where packets leave by a Forwarding Policy (TS 29.244, 8.2.23).
+    fn policy(
+        &self,
+        rule: FailedRuleId,
+        ie: &pfcp::ForwardingPolicy,
+    ) -> Result<InterfaceId, Refusal> {
+        let known = ie.0.as_str().and_then(|name| self.topology.policy(name));
+        known.ok_or_else(|| invalid_policy(rule))
     }
 
     fn update_forwarding(
@@ -140,11 +150,12 @@ impl Translator<'_> {
             ie.ip_address_and_port_number_replacement => pfcp::IpAddressAndPortNumberReplacement,
             ie.header_handling_control_rule => pfcp::HeaderHandlingControlRule,
         );
-        if ie.forwarding_policy.set().is_some() {
-            let refuse = Refusal::rule::<pfcp::ForwardingPolicy>(rule);
-            return Err(refuse.cause(Cause::INVALID_FORWARDING_POLICY));
-        }
         let mut to = old.unwrap_or_default();
+        match &ie.forwarding_policy {
+            Update::Keep => {}
+            Update::Remove => to.policy = None,
+            Update::Set(policy) => to.policy = Some(self.policy(rule, policy)?),
+        }
         if let Some(code) = ie.destination_interface {
             to.destination = destination(rule, code)?;
         } else if old.is_none() {
@@ -176,6 +187,7 @@ impl Translator<'_> {
             )?;
         }
         check_marking(rule, &to)?;
+        check_policy(rule, &to)?;
         Ok(to)
     }
 
@@ -273,6 +285,19 @@ fn destination(
 fn check_marking(rule: FailedRuleId, to: &Forwarding) -> Result<(), Refusal> {
     if to.tos.is_some() && is_core(to.destination) && to.outer_header_creation.is_none() {
         return Err(Refusal::rule::<pfcp::TransportLevelMarking>(rule));
+    }
+    Ok(())
+}
+
+fn invalid_policy(rule: FailedRuleId) -> Refusal {
+    Refusal::rule::<pfcp::ForwardingPolicy>(rule).cause(Cause::INVALID_FORWARDING_POLICY)
+}
+
+/// A policy is about what leaves on N6 without a tunnel.
+fn check_policy(rule: FailedRuleId, to: &Forwarding) -> Result<(), Refusal> {
+    let leaves = is_core(to.destination) && to.outer_header_creation.is_none();
+    if to.policy.is_some() && !leaves {
+        return Err(invalid_policy(rule));
     }
     Ok(())
 }

@@ -48,7 +48,8 @@ fn sample(r#type: u16) -> Option<&'static [u8]> {
         // GTP-U over IPv4 to a gNB.
         84 => &[1, 0, 0, 0, 1, 2, 10, 10, 3, 102],
         23 => b"\x01\0\0\x1dpermit out ip from any to any",
-        // Application ID; framed routes.
+        // Forwarding Policy; Application ID; framed routes.
+        41 => b"\x05cache",
         24 => b"video",
         153 => b"10.46.8.0/24",
         155 => b"2001:db8:46::/48",

@@ -205,6 +205,7 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
     ),
     ("", 21, Done("a_choose_id_is_one_f_teid_over_messages")),
     ("", 22, Done("networks_are_told_apart_by_name")),
+    ("", 41, Done("forwarding_policies_are_known_by_name")),
     ("", 93, Done("ue_of_both_families_is_found_by_both")),
     (
         "",

@@ -85,6 +85,10 @@ pub fn topology() -> Topology {
             interface(3, Role::N6, "ims", "10.10.7.7/24"),
         ],
         networks: vec![network("internet", 2), network("ims", 3)],
+        policies: vec![session::topology::ForwardingPolicy {
+            name: "cache".to_owned(),
+            interface: InterfaceId(3),
+        }],
     }
 }
 

@@ -15,6 +15,8 @@ const ALL_V6: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0));
 pub(crate) struct Routes {
     v4: Vec<Prefix<u32>>,
     v6: Vec<Prefix<u128>>,
+    /// Next hops of prefixes that have several.
+    groups: Vec<Vec<NextHopId>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub(crate) enum Target {
     OnLink,
     /// By this neighbour.
     Via(NextHopId),
+    /// By one of those of that number, each flow by the same.
+    AnyOf(u8),
     /// To another UE, inside the UPF.
     Ue,
     /// To another UE, which is not wanted.
@@ -86,6 +90,48 @@ impl Routes {
                 self.add(route.to.trunc(), Target::Via(id));
             }
         }
+        self.v4 = self.grouped(&self.v4.clone());
+        self.v6 = self.grouped(&self.v6.clone());
+    }
+
+    /// Makes one of several routes by gateways to one prefix.
+    fn grouped<T: Copy + PartialEq>(&mut self, routes: &[Prefix<T>]) -> Vec<Prefix<T>> {
+        let mut all: Vec<Prefix<T>> = Vec::new();
+        for route in routes {
+            let same = all
+                .iter_mut()
+                .find(|other| other.value == route.value && other.length == route.length);
+            match (same, route.target) {
+                (Some(other), Target::Via(more)) => self.join(&mut other.target, more),
+                _ => all.push(*route),
+            }
+        }
+        all
+    }
+
+    fn join(&mut self, target: &mut Target, more: NextHopId) {
+        match *target {
+            Target::Via(first) => {
+                if let Ok(number) = u8::try_from(self.groups.len()) {
+                    self.groups.push(vec![first, more]);
+                    *target = Target::AnyOf(number);
+                }
+            }
+            Target::AnyOf(number) => {
+                if let Some(group) = self.groups.get_mut(usize::from(number)) {
+                    group.push(more);
+                }
+            }
+            // What is said last of an on-link network counts.
+            _ => *target = Target::Via(more),
+        }
+    }
+
+    /// The next hops of that number.
+    pub(crate) fn group(&self, number: u8) -> &[NextHopId] {
+        self.groups
+            .get(usize::from(number))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// The other end of the wire is the kernel, whatever the destination. Its own addresses may lie

@@ -34,8 +34,8 @@ fn the_most_specific_route_wins() {
     });
     let n6 = links.interface(N6).unwrap();
     let via = |to: [u8; 4]| match n6.routes.v4(u32::from_be_bytes(to)).unwrap() {
-        Target::OnLink | Target::Ue | Target::Forbidden => None,
         Target::Via(hop) => Some(neighbours.hop(hop).unwrap().address.to_string()),
+        _ => None,
     };
     assert_eq!(via([198, 51, 100, 9]).as_deref(), Some("10.0.6.8"));
     assert_eq!(via([198, 51, 100, 1]).as_deref(), Some("10.0.6.9"));

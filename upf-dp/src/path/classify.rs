@@ -222,7 +222,7 @@ fn has_source_route(user: &[u8]) -> bool {
 
 /// A UDP source port that is the same for all packets of a flow: 49152 to 65535.
 #[inline]
-fn entropy(inner: &Inner<'_>) -> u16 {
+pub(super) fn entropy(inner: &Inner<'_>) -> u16 {
     let header = inner.header();
     let hash = if inner.is_v6() {
         entropy_v6(inner.octets())

@@ -1,12 +1,14 @@
 //! Rewrite: off with the old headers, on with the new, and where the frame goes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
+use session::inner::Inner;
 use session::neighbour::{Neighbours, NextHop};
 use session::plan::{Act, Encapsulation, Step};
 use session::{InterfaceId, NextHopId};
 
 use super::Path;
+use super::classify::entropy;
 use super::meta::{Came, Fate, Meta};
 use crate::links::{EthernetHeader, InterfaceLink, Links, Target};
 use crate::packet::Packet;
@@ -145,19 +147,20 @@ impl Exits<'_> {
             .ok_or(Reason::Undecided)?;
         let fixed: &mut [u8; 20] = user.first_chunk_mut().ok_or(Reason::UserPacket)?;
         let v6 = fixed[0] >> 4 == 6;
-        let next_hop = if v6 {
-            self.next_hop_v6(link, vrf, user)
+        let target = if v6 {
+            route_v6(link, user)
         } else {
             let to = u32::from_be_bytes([fixed[16], fixed[17], fixed[18], fixed[19]]);
-            match link.routes.v4(to).ok_or(Reason::NoRoute)? {
-                Target::Via(next_hop) => Ok(next_hop),
-                other => self.unusual(other, vrf, Ipv4Addr::from_bits(to).into()),
-            }
+            link.routes.v4(to)
         };
-        let next_hop = match next_hop {
-            Ok(next_hop) => next_hop,
-            Err(Way::Back) => return turn_back(meta, link, header, v6),
-            Err(Way::None(reason)) => return Err(reason),
+        let next_hop = match target {
+            Some(Target::Via(next_hop)) => next_hop,
+            None => return Err(Reason::NoRoute),
+            Some(other) => match self.unusual(other, (link, vrf), user) {
+                Ok(next_hop) => next_hop,
+                Err(Way::Back) => return turn_back(meta, link, header, v6),
+                Err(Way::None(reason)) => return Err(reason),
+            },
         };
         if let Some(fixed) = user.first_chunk_mut() {
             count_down(fixed);
@@ -174,25 +177,21 @@ impl Exits<'_> {
         Ok(())
     }
 
-    #[inline(never)]
-    fn next_hop_v6(
-        &mut self,
-        link: &InterfaceLink,
-        vrf: InterfaceId,
-        user: &[u8],
-    ) -> Result<NextHopId, Way> {
-        let to = wire::array(user, 24).map_or(0, u128::from_be_bytes);
-        match link.routes.v6(to).ok_or(Way::None(Reason::NoRoute))? {
-            Target::Via(next_hop) => Ok(next_hop),
-            other => self.unusual(other, vrf, Ipv6Addr::from_bits(to).into()),
-        }
-    }
-
     /// Where to, if not by a gateway.
     #[inline(never)]
-    fn unusual(&mut self, target: Target, vrf: InterfaceId, to: IpAddr) -> Result<NextHopId, Way> {
+    fn unusual(
+        &mut self,
+        target: Target,
+        (link, vrf): (&InterfaceLink, InterfaceId),
+        user: &[u8],
+    ) -> Result<NextHopId, Way> {
+        let inner = Inner::parse(user).map_err(|_| Way::None(Reason::UserPacket))?;
+        let to = inner.destination();
         match target {
             Target::Via(next_hop) => Ok(next_hop),
+            Target::AnyOf(number) => self
+                .one_of(link.routes.group(number), &inner)
+                .ok_or(Way::None(Reason::NoRoute)),
             // All hosts of the network at once (RFC 2644).
             Target::OnLink if self.is_directed_broadcast(vrf, to) => {
                 Err(Way::None(Reason::MartianDestination))
@@ -211,6 +210,16 @@ impl Exits<'_> {
         } else {
             Fate::Await(next_hop)
         }
+    }
+
+    /// The next hop of a flow: one of those that answer, if any does.
+    fn one_of(&self, group: &[NextHopId], inner: &Inner<'_>) -> Option<NextHopId> {
+        let flow = usize::from(entropy(inner));
+        let answers = |hop: &&NextHopId| self.neighbours.ethernet(**hop).is_some();
+        let known = group.iter().filter(answers).count();
+        let mut usable = group.iter().filter(|hop| known == 0 || answers(hop));
+        let place = flow.checked_rem(if known == 0 { group.len() } else { known })?;
+        usable.nth(place).copied()
     }
 
     fn is_directed_broadcast(&self, vrf: InterfaceId, to: IpAddr) -> bool {
@@ -235,6 +244,13 @@ impl Exits<'_> {
             .ok_or(Reason::NeighboursFull)?;
         self.neighbours.id(hop).ok_or(Reason::NeighboursFull)
     }
+}
+
+/// The route of an IPv6 packet.
+#[inline(never)]
+fn route_v6(link: &InterfaceLink, user: &[u8]) -> Option<Target> {
+    let to = wire::array(user, 24).map_or(0, u128::from_be_bytes);
+    link.routes.v6(to)
 }
 
 /// Makes a packet for another UE look as if it came from the data network. One hop is counted for

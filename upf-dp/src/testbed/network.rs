@@ -58,5 +58,6 @@ pub fn topology() -> Topology {
         gtpu_port: 2152,
         interfaces: vec![n3, n9, n6],
         networks: vec![network],
+        policies: Vec::new(),
     }
 }

@@ -113,3 +113,84 @@ fn made_up_neighbours_have_a_bound() {
     assert_eq!(bed.dropped(Reason::NeighboursFull), 0);
     assert!(bed.neighbours.all().count() <= 252 + 8);
 }
+
+/// Several gateways to one destination share its flows; one that does not answer gets none.
+#[test]
+fn flows_are_shared_by_gateways() {
+    let mut bed = Testbed::connected(1, |topology| {
+        for (to, via) in [("0.0.0.0/0", "10.0.6.253"), ("::/0", "2001:db8:6::fd")] {
+            topology.interfaces[2]
+                .routes
+                .push(session::topology::Route {
+                    to: to.parse().unwrap(),
+                    via: via.parse().unwrap(),
+                });
+        }
+    });
+    let other = [2, 0, 0, 0, 6, 0xfd];
+    let session = bed.install(0, |rules| {
+        rules.ue.ipv6 = "2001:db8:45::/64".parse().ok();
+        let ue = rules.ue;
+        rules.pdrs.iter_mut().for_each(|pdr| pdr.pdi.ue = Some(ue));
+    });
+    let taken = |bed: &mut Testbed, v6: bool| -> Vec<[u8; 6]> {
+        let frames = (0..64_u8).map(|flow| {
+            let mut user = if v6 {
+                user_v6(session.ue_v6, HOST_V6, super::USER)
+            } else {
+                user_v4(session.ue, HOST, super::USER)
+            };
+            let at = if v6 { 41 } else { 21 };
+            user[at] = flow;
+            uplink(session.teid, &user)
+        });
+        let sent = bed.receive(0, &frames.collect::<Vec<_>>());
+        sent.iter()
+            .map(|(_, frame)| frame[..6].try_into().unwrap())
+            .collect()
+    };
+    for v6 in [false, true] {
+        assert_eq!(
+            taken(&mut bed, v6),
+            [MAC_GATEWAY; 64],
+            "the other one is not known"
+        );
+    }
+    bed.name(N6, "10.0.6.253".parse().unwrap(), Some(other));
+    bed.name(N6, "2001:db8:6::fd".parse().unwrap(), Some(other));
+    for v6 in [false, true] {
+        let first = taken(&mut bed, v6);
+        assert_eq!(taken(&mut bed, v6), first, "a flow stays where it is");
+        let share = first.iter().filter(|mac| **mac == other).count();
+        assert!((16..=48).contains(&share), "{share} of 64");
+    }
+}
+
+/// A policy is another way out of the same network: downlink comes in as ever.
+#[test]
+fn a_policy_has_gateways_of_its_own() {
+    const POLICY: session::InterfaceId = session::InterfaceId(3);
+    let mut bed = Testbed::connected(1, |topology| {
+        let mut interface = topology.interfaces[2].clone();
+        interface.id = POLICY;
+        interface.routes = vec![session::topology::Route {
+            to: "0.0.0.0/0".parse().unwrap(),
+            via: "10.0.6.9".parse().unwrap(),
+        }];
+        topology.interfaces.push(interface);
+    });
+    let cache = [2, 0, 0, 0, 6, 9];
+    bed.name(POLICY, "10.0.6.9".parse().unwrap(), Some(cache));
+    let mut session = bed.install(0, |_| {});
+    let up = uplink(session.teid, &user_v4(session.ue, HOST, super::USER));
+    assert_eq!(bed.one(0, &up).unwrap().1[..6], MAC_GATEWAY);
+    bed.modify(&mut session, |rules| {
+        rules.fars[0].forwarding.as_mut().unwrap().policy = Some(POLICY);
+    });
+    let (port, sent) = bed.one(0, &up).unwrap();
+    assert_eq!((port, &sent[..6]), (1, &cache[..]));
+    assert!(
+        bed.one(1, &downlink(&user_v4(HOST, session.ue, super::USER)))
+            .is_some()
+    );
+}
