@@ -10,6 +10,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use ipnet::Ipv6Net;
 use proptest::prelude::*;
 use session::inner::Inner;
 use session::meter::Now;
@@ -33,6 +34,8 @@ const UE_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 45, 0, 2), Ipv4Addr::new(10, 45,
 const UE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 0, 0, 0, 9);
 const FRAMED: Ipv4Addr = Ipv4Addr::new(10, 46, 7, 9);
 const FRAMED_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x46, 7, 0, 0, 0, 9);
+/// Of ESP and AH.
+const SPI: u32 = 0x0102_0304;
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 1);
 
@@ -94,13 +97,17 @@ fn filter() -> impl Strategy<Value = SdfFilter> {
         Some("permit out ip from 2001:db8:f::/48 to assigned"),
         Some("permit out 58 from ff02::2 to assigned"),
         Some("permit out ip from 0.0.0.0/0 to any"),
+        Some("permit out 50 from any to assigned"),
+        Some("permit out 17 from any 53,80 to any 1000-9999"),
     ]);
     let tos = prop::option::of((any::<u8>(), prop::sample::select(vec![0_u8, 0xfc, 0x80])));
-    (flow, tos, prop::option::weighted(0.1, 0..4_u32)).prop_map(|(flow, tos, label)| SdfFilter {
+    let label = prop::option::weighted(0.1, 0..4_u32);
+    let spi = prop::option::weighted(0.1, Just(SPI));
+    (flow, tos, label, spi).prop_map(|(flow, tos, flow_label, spi)| SdfFilter {
         flow: flow.map(|text| FlowDescription::parse(text).unwrap()),
         tos,
-        spi: None,
-        flow_label: label,
+        spi,
+        flow_label,
     })
 }
 
@@ -108,6 +115,7 @@ fn pdr() -> impl Strategy<Value = Pdr> {
     let source = prop::sample::select(vec![
         SourceInterface::Access,
         SourceInterface::Core,
+        SourceInterface::SgiLan,
         SourceInterface::CpFunction,
     ]);
     (
@@ -127,7 +135,10 @@ fn pdr() -> impl Strategy<Value = Pdr> {
         .prop_map(
             |(source_interface, teid, precedence, ue, qfis, sdf_filters, rest)| {
                 let (far, qers, framed, dormant) = rest;
-                let core = source_interface == SourceInterface::Core;
+                let core = matches!(
+                    source_interface,
+                    SourceInterface::Core | SourceInterface::SgiLan
+                );
                 Pdr {
                     precedence: Precedence(precedence),
                     dormant,
@@ -193,15 +204,25 @@ fn numbered((pdr, number): (Pdr, u8)) -> Pdr {
     }
 }
 
+/// The UE's prefix, which has one length in a session.
+fn with_prefix(mut pdr: Pdr, length: u8) -> Pdr {
+    if let Some(ue) = &mut pdr.pdi.ue {
+        let prefix = Ipv6Net::new(UE_V6, length).unwrap().trunc();
+        ue.ipv6 = ue.ipv6.map(|_| prefix);
+    }
+    pdr
+}
+
 prop_compose! {
     fn rules()(
         pdrs in prop::collection::vec(pdr(), 1..24),
         fars in prop::collection::vec(far(), 3),
         gates in prop::collection::vec((any::<bool>(), any::<bool>()), 3),
+        length in prop::sample::select(vec![56_u8, 64, 64, 128]),
     ) -> Rules {
         let gate = |closed| if closed { Gate::Closed } else { Gate::Open };
         let pdrs: Vec<Pdr> =
-            pdrs.into_iter().zip(2..).map(numbered).collect();
+            pdrs.into_iter().zip(2..).map(numbered).map(|pdr| with_prefix(pdr, length)).collect();
         Rules {
             ue: session::plan::ue_of(&pdrs),
             pdrs,
@@ -235,13 +256,15 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
         port.clone(),
         port,
         tos,
-        0..5_u8,
+        (0..6_u8, 0..8_u8, 0..4_u8),
     )
-        .prop_map(|(v6, uplink, udp, a, b, tos, other)| {
+        .prop_map(|(v6, uplink, udp, a, b, tos, (other, kind, label))| {
             let builder = if v6 {
                 let ue = match other {
                     0 => SERVER_V6,
                     1 => FRAMED_V6,
+                    // Another network of the same /56.
+                    2 => Ipv6Addr::from_bits(UE_V6.to_bits() ^ 1 << 64),
                     _ => UE_V6,
                 };
                 let (source, destination) = if uplink {
@@ -271,11 +294,43 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
             if v6 {
                 octets[0] |= tos >> 4;
                 octets[1] |= tos << 4;
+                octets[3] = label;
             } else {
                 octets[1] = tos;
             }
-            octets
+            changed(octets, v6, kind)
         })
+}
+
+/// Most are left as they are; others become ESP, AH, a later fragment, or have more headers.
+fn changed(mut octets: Vec<u8>, v6: bool, kind: u8) -> Vec<u8> {
+    let (protocol_at, transport_at) = if v6 { (6, 40) } else { (9, 20) };
+    let protocol = octets[protocol_at];
+    match kind {
+        0 => {
+            octets[protocol_at] = 50;
+            octets[transport_at..transport_at + 4].copy_from_slice(&SPI.to_be_bytes());
+        }
+        1 => {
+            octets[protocol_at] = 51;
+            octets[transport_at + 4..transport_at + 8].copy_from_slice(&SPI.to_be_bytes());
+        }
+        2 | 3 if v6 => {
+            // A fragment header behind the first fragment, or hop-by-hop options.
+            let header = [protocol, 0, 0, 8, 0, 0, 0, 1];
+            octets[protocol_at] = if kind == 2 { 44 } else { 0 };
+            octets.splice(transport_at..transport_at, header);
+            octets[5] += 8;
+        }
+        2 => octets[7] = 5,
+        3 => {
+            octets[0] += 1;
+            octets[3] += 4;
+            octets.splice(transport_at..transport_at, [1; 4]);
+        }
+        _ => {}
+    }
+    octets
 }
 
 /// What the plan does, in the model's words.
