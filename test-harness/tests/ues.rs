@@ -11,10 +11,14 @@
 
 mod network;
 
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
 use network::{
     Network, SECOND_UE4, SECOND_UE6, SERVER4, SERVER6, Setup, UE4, UE6, fetch, is_router, serve,
 };
 use simulator::Flavour;
+use simulator::gtp::{self, Gtp};
 use test_harness::skip;
 
 /// Two UEs of one data network.
@@ -97,7 +101,7 @@ fn a_ue_makes_its_address_of_what_the_upf_tells_it() {
         ..Setup::default()
     });
     // Its SMF tells nobody of routers.
-    let session = network.attach_unaware();
+    let session = network.attach_unaware(Flavour::Simple);
     let has = |what: &[&str], text: &str| network.ran.ip(what).unwrap().contains(text);
     network.wait("address", |_| {
         has(&["-6", "address", "show", "dev", "ue0"], "2001:db8:cafe:1:")
@@ -113,6 +117,75 @@ fn a_ue_makes_its_address_of_what_the_upf_tells_it() {
         network.upf.log()
     );
     network.smf.delete(session).unwrap();
+    network.finish();
+}
+
+/// A Router Advertisement for everybody on the link (RFC 4861, 4.2), with a prefix.
+fn advertisement(prefix: Ipv6Addr) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0, 0, 48, 58, 255];
+    packet.extend("fe80::1".parse::<Ipv6Addr>().unwrap().octets());
+    packet.extend("ff02::1".parse::<Ipv6Addr>().unwrap().octets());
+    packet.extend([134, 0, 0, 0, 64, 0, 2, 0x58, 0, 0, 0, 0, 0, 0, 0, 0]);
+    packet.extend([
+        3, 4, 64, 0x40, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    ]);
+    packet.extend([0; 4]);
+    packet.extend(prefix.octets());
+    let words = packet[8..].chunks(2);
+    let sum: u32 = words
+        .map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])))
+        .sum();
+    let sum = sum + 48 + 58;
+    let checksum = u16::try_from(((sum & 0xffff) + (sum >> 16)) ^ 0xffff).unwrap();
+    packet[42..44].copy_from_slice(&checksum.to_be_bytes());
+    packet
+}
+
+/// The UE's question goes to the SMF by N4-u and its answer comes back, both through the UPF.
+#[test]
+fn an_smf_tells_a_ue_of_its_router_through_the_upf() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::with(Setup::default());
+    // The SMF's user plane is somewhere behind N3.
+    network.ran.address("lo", "10.10.4.2/32").unwrap();
+    let smf = network.ran.udp("10.10.4.2:2152").unwrap();
+    smf.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let session = network.attach_unaware(Flavour::Open5gs);
+    let down = network
+        .smf
+        .sessions()
+        .get(session)
+        .unwrap()
+        .cp_tunnel
+        .unwrap();
+    let mut buffer = vec![0; 2048];
+    loop {
+        let (length, from) = smf.recv_from(&mut buffer).unwrap();
+        assert_eq!(from.ip().to_string(), "10.10.3.7");
+        let asked = Gtp::parse(&buffer[..length]).unwrap();
+        assert_eq!(asked.teid, session + 1);
+        // The filter of Open5GS takes more than Router Solicitations.
+        if asked.payload[40] == 133 {
+            break;
+        }
+    }
+    let answer = advertisement("2001:db8:cafe:1::".parse().unwrap());
+    let message = gtp::message(gtp::G_PDU, down.teid, None, &answer);
+    smf.send_to(&message, ("10.10.3.7", 2152)).unwrap();
+    let has = |what: &[&str], text: &str| network.ran.ip(what).unwrap().contains(text);
+    network.wait("address", |_| {
+        has(&["-6", "address", "show", "dev", "ue0"], "2001:db8:cafe:1:")
+    });
+    assert!(has(&["-6", "route"], "default via fe80::1 dev ue0"));
+    network.ping("ue0", SERVER6, 2, &[]);
+    assert_eq!(
+        network.ping("ue0", SERVER6, 5, &[]),
+        5,
+        "{}",
+        network.upf.log()
+    );
     network.finish();
 }
 

@@ -170,8 +170,9 @@ impl Network {
     }
 
     /// A session whose UE has no address but what it makes of its router's advertisements.
-    pub fn attach_unaware(&mut self) -> u32 {
+    pub fn attach_unaware(&mut self, flavour: Flavour) -> u32 {
         let spec = SessionSpec {
+            flavour,
             ue_ipv6: Some(UE6.parse().unwrap()),
             ..Default::default()
         };

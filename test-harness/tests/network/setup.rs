@@ -46,6 +46,9 @@ log:
   level: warn
 ";
 
+/// The port of the second data network.
+const IMS_PORT: &str = "  - { name: ims, device: \"af_packet:ims\" }\n";
+
 impl Setup {
     pub fn configuration(&self) -> String {
         let mut text = String::from("node: { id: 10.10.4.7 }\npfcp: { address: 10.10.4.7 }");
@@ -81,11 +84,7 @@ impl Setup {
     mtu: 1400
 {}"#,
             self.n3_mtu,
-            if self.overlapping {
-                "  - { name: ims, device: \"af_packet:ims\" }\n"
-            } else {
-                ""
-            },
+            if self.overlapping { IMS_PORT } else { "" },
             self.network
         )
         .unwrap();
@@ -103,6 +102,7 @@ interfaces:
     role: n3
     port: ran
     addresses: [10.10.3.7/24, "2001:db8:3::7/64"]
+    routes: [{{ to: 10.10.4.2/32, via: {GNB} }}]
   - name: n6
     role: n6
     port: core
