@@ -143,6 +143,40 @@ fn a_handover_sends_an_end_marker_into_the_old_tunnel() {
     assert!(world.commands.is_empty());
 }
 
+/// However many flows leave a tunnel at once, it ends once.
+#[test]
+fn a_tunnel_of_several_flows_gets_one_end_marker() {
+    let mut world = World::associated();
+    let (seid, _) = world.establish(&open5gs(9));
+    world.modify(seid, &activate(0x0101, "10.10.3.101"));
+    let flow = SessionModificationRequest {
+        create_pdrs: vec![pdr(7, 10, 7, downlink_pdi(9))],
+        create_fars: vec![far(
+            7,
+            ApplyAction::FORW,
+            Some(to(
+                pfcp::DestinationInterface::ACCESS,
+                Some((0x0101, "10.10.3.101")),
+            )),
+        )],
+        ..Default::default()
+    };
+    assert_eq!(world.modify(seid, &flow).cause, Cause::REQUEST_ACCEPTED);
+    world.commands.clear();
+    let mut request = activate(0x0202, "10.10.3.102");
+    let to = &mut request.update_fars[0].update_forwarding_parameters;
+    to.as_mut().unwrap().flags = Some(pfcp::PfcpSmReqFlags::SNDEM);
+    let mut other = request.update_fars[0].clone();
+    other.far_id = 7.into();
+    request.update_fars.push(other);
+    assert_eq!(world.modify(seid, &request).cause, Cause::REQUEST_ACCEPTED);
+    let [(_, Command::EndMarker { tunnel, .. })] = world.commands.as_slice() else {
+        panic!("{:?}", world.commands)
+    };
+    let peer = Some((session::Teid(0x0101), ip("10.10.3.101")));
+    assert_eq!(tunnel.peer(), peer);
+}
+
 #[test]
 fn discarding_is_not_releasing() {
     let mut world = World::associated();

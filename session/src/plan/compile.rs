@@ -429,6 +429,7 @@ fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulatio
         qer.qfi.map(|qfi| Marking {
             qfi,
             rqi: qer.rqi,
+            ppi: qers.iter().find_map(|qer| qer.ppi),
             direction: Some(direction),
         })
     });

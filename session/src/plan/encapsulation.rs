@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! IPv4 (20) or IPv6 (40) | UDP (8) | GTP-U (8) [ | 0 0 0 0x85 | 1, type|…, PPP|RQI|QFI, 0 ]
+//!                                          or [ | 0 0 0 0x85 | 2, type|…, PPP|RQI|QFI, PPI, 0 0 0, 0 ]
 //! ```
 //! The optional part is the PDU session container (TS 38.415, 5.5.2), written when a QER marks
 //! with a QFI.
@@ -19,10 +20,11 @@ const GTPU_PORT: u16 = 2152;
 pub(super) struct Marking {
     pub(super) qfi: Qfi,
     pub(super) rqi: bool,
+    pub(super) ppi: Option<u8>,
     pub(super) direction: Option<Direction>,
 }
 
-/// An outer header as octets, with lengths of 0.
+/// An outer header as octets, with lengths of 0. What does not find room is 0, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Encapsulation {
@@ -69,8 +71,13 @@ impl Encapsulation {
                 Some(Direction::Uplink) => 0x10,
                 _ => 0,
             };
-            let rqi = if marking.rqi && r#type == 0 { 0x40 } else { 0 };
-            put(&[0, 0, 0, 0x85, 1, r#type, rqi | marking.qfi.get(), 0]);
+            let downlink = r#type == 0;
+            let rqi = if marking.rqi && downlink { 0x40 } else { 0 };
+            let flow = rqi | marking.qfi.get();
+            match marking.ppi.filter(|_| downlink) {
+                None => put(&[0, 0, 0, 0x85, 1, r#type, flow, 0]),
+                Some(ppi) => put(&[0, 0, 0, 0x85, 2, r#type, 0x80 | flow, ppi << 5, 0, 0, 0, 0]),
+            }
         }
         Self {
             octets,
@@ -78,12 +85,12 @@ impl Encapsulation {
         }
     }
 
-    /// The header; empty when there is none to put in front.
+    /// The header; empty when there is none to put in front. What its [`length`](Self::length) is
+    /// more, is 0.
     #[inline]
     pub fn octets(&self) -> &[u8] {
-        self.octets
-            .get(..usize::from(self.length))
-            .unwrap_or_default()
+        let stored = usize::from(self.length).min(self.octets.len());
+        self.octets.get(..stored).unwrap_or_default()
     }
 
     /// The header if it is IPv4 with a PDU session container.

@@ -15,7 +15,6 @@ impl Translator<'_> {
             ie.packet_rate => pfcp::PacketRate,
             ie.packet_rate_status => pfcp::PacketRateStatus,
             ie.dl_flow_level_marking => pfcp::DlFlowLevelMarking,
-            ie.paging_policy_indicator => pfcp::PagingPolicyIndicator,
             ie.qer_indications => pfcp::QerIndications,
         );
         let qers = &mut self.draft.rules.qers;
@@ -36,7 +35,9 @@ impl Translator<'_> {
                 .map(|rate| rates(rate.uplink, rate.downlink)),
             qfi: ie.qfi.and_then(|qfi| Qfi::new(qfi.get())),
             rqi: ie.reflective_qos.is_some_and(|rqi| rqi.get() == 1),
-            ppi: None,
+            ppi: ie
+                .paging_policy_indicator
+                .map(pfcp::PagingPolicyIndicator::get),
         });
         Ok(())
     }
@@ -47,7 +48,6 @@ impl Translator<'_> {
         unsupported!(rule,
             ie.packet_rate => pfcp::PacketRate,
             ie.dl_flow_level_marking => pfcp::DlFlowLevelMarking,
-            ie.paging_policy_indicator => pfcp::PagingPolicyIndicator,
             ie.qer_indications => pfcp::QerIndications,
         );
         let qer = self
@@ -68,6 +68,9 @@ impl Translator<'_> {
             Some(rates(rate.uplink, rate.downlink))
         });
         update(&ie.qfi, &mut qer.qfi, |qfi| Qfi::new(qfi.get()));
+        update(&ie.paging_policy_indicator, &mut qer.ppi, |ppi| {
+            Some(ppi.get())
+        });
         match &ie.reflective_qos {
             Update::Keep => {}
             Update::Remove => qer.rqi = false,

@@ -312,6 +312,7 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
     ),
     ("", 27, Ignored("nothing is reserved; the MBR is enforced")),
     ("", 123, Done("the_outer_header_is_ready_made")),
+    ("", 158, Done("the_container_tells_the_paging_policy")),
     ("", 157, Ignored("the policer has a window of its own")),
     (
         "",

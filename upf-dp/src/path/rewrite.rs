@@ -360,7 +360,11 @@ pub(crate) fn put_outer(
 ) -> Option<()> {
     let length = u16::try_from(packet.len()).ok()?;
     let octets = template.octets();
-    packet.get_mut(..octets.len())?.copy_from_slice(octets);
+    let (head, rest) = packet.split_at_mut_checked(octets.len())?;
+    head.copy_from_slice(octets);
+    // Of the longest headers the end is 0.
+    let beyond = usize::from(template.length()).checked_sub(octets.len())?;
+    rest.get_mut(..beyond)?.fill(0);
     if template.is_v6() {
         return finish_v6(packet, length, source_port);
     }

@@ -224,7 +224,7 @@ impl<P: Packet> Path<P> {
         next_hop: NextHopId,
         turn: &mut Turn<'_, '_, O>,
     ) {
-        let length = tunnel.octets().len();
+        let length = usize::from(tunnel.length());
         let write = |outer: &mut [u8], number| put_end_marker(outer, tunnel, number);
         // Without a way there, nobody waits for it.
         let _ = self.launch(next_hop, tunnel.is_v6(), length, write, turn);

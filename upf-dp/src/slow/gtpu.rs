@@ -172,7 +172,7 @@ impl<P: Packet> Path<P> {
         let link = self.links.interface(hop.interface)?;
         let ethernet = usize::from(link.ethernet.length());
         packet.forget_offloads();
-        if !packet.resize(ethernet + tunnel.octets().len()) {
+        if !packet.resize(ethernet + usize::from(tunnel.length())) {
             return None;
         }
         let mac = self.neighbours.ethernet(next_hop);

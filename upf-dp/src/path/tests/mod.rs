@@ -98,6 +98,37 @@ fn downlink_is_encapsulated() {
     assert_eq!((volume.downlink_octets, volume.uplink_octets), (64, 0));
 }
 
+/// What the gNB pages by (TS 38.415, 5.5.2.1), over both families; the longest header is that over
+/// IPv6.
+#[test]
+fn the_container_tells_the_paging_policy() {
+    let mut bed = Testbed::new(1, 8);
+    for (number, peer, outer) in [(0, GNB.into(), 20), (1, GNB_V6.into(), 40)] {
+        let tunnel = bed.tunnel(N3, peer, Teid(0x66));
+        let session = bed.install(number, |rules| {
+            rules.qers[0].ppi = Some(5);
+            rules.qers[0].rqi = true;
+            let to = rules.fars[1].forwarding.as_mut().unwrap();
+            to.outer_header_creation = Some(tunnel);
+        });
+        let user = user_v4(HOST, session.ue, USER);
+        let (_, sent) = bed.one(1, &downlink(&user)).unwrap();
+        let packet = &sent[14..];
+        let gtpu = &packet[outer + 8..];
+        let length = (gtpu.len() - 8) as u8;
+        assert_eq!(gtpu[..8], [0x34, 255, 0, length, 0, 0, 0, 0x66]);
+        let container = [2, 0, 0x80 | 0x40 | 9, 5 << 5, 0, 0, 0, 0];
+        assert_eq!(gtpu[8..20], [&[0, 0, 0, 0x85][..], &container].concat());
+        assert_eq!(gtpu[20..], hopped(user));
+        if outer == 40 {
+            let sum = wire::transport_checksum(&packet[8..40], wire::UDP, &packet[40..]);
+            assert_eq!(sum, 0);
+        }
+        let parsed = gtpu::parse_gpdu(gtpu).unwrap();
+        assert_eq!(parsed.flow.map(|flow| flow.qfi), Some(9));
+    }
+}
+
 #[test]
 fn one_flow_keeps_its_source_port_and_flows_differ() {
     let mut bed = Testbed::new(1, 8);
