@@ -138,7 +138,7 @@ impl Model {
                 .iter()
                 .filter_map(|pdr| pdr.pdi.as_ref()),
         );
-        pdis.for_each(|pdi| next.define_filters(pdi));
+        next.define_filters(pdis)?;
         for pdr in &request.create_pdrs {
             next.create_pdr(pdr, created)?;
         }
@@ -266,14 +266,21 @@ impl Model {
         Ok(())
     }
 
-    fn define_filters(&mut self, pdi: &Pdi) {
-        for ie in &pdi.sdf_filters {
+    /// A message defines a filter once, or the same way each time.
+    fn define_filters<'p>(&mut self, pdis: impl Iterator<Item = &'p Pdi>) -> Result<(), Fault> {
+        let mut defined = BTreeMap::new();
+        for ie in pdis.flat_map(|pdi| &pdi.sdf_filters) {
             if let (Some(id), Some(_)) = (ie.filter_id, &ie.flow_description)
                 && let Some(says) = says(ie)
             {
+                let first = defined.entry(id).or_insert_with(|| says.clone());
+                if *first != says {
+                    return Err(twice("SDF filter", id));
+                }
                 self.filters.insert(id, says);
             }
         }
+        Ok(())
     }
 
     fn create_pdr(&mut self, ie: &CreatePdr, created: Created<'_>) -> Result<(), Fault> {

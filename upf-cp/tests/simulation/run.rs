@@ -668,8 +668,6 @@ impl Run {
             let Output::Send { to, octets, after } = output else {
                 continue;
             };
-            let decoded = pfcp::decode(&octets);
-            let decoded = decoded.map_err(|error| format!("the node sends {error}"))?;
             let flight = Flight {
                 from: UPF,
                 to,
@@ -682,12 +680,17 @@ impl Run {
                     .network
                     .send(self.now.elapsed_ms, &mut self.dice, &flight),
             }
-            if let Message::SessionReportRequest(_) = decoded.message {
-                self.done.reports += 1;
-                self.check_report(to, &decoded)?;
-            }
-            if !decoded.message.is_request() {
-                answers.push((decoded, octets.to_vec()));
+            let apart = apart(&octets);
+            // An SMF may have taken on bundles by a bit that the network changed.
+            for (decoded, octets) in pfcp::messages(&octets).zip(apart) {
+                let decoded = decoded.map_err(|error| format!("the node sends {error}"))?;
+                if let Message::SessionReportRequest(_) = decoded.message {
+                    self.done.reports += 1;
+                    self.check_report(to, &decoded)?;
+                }
+                if !decoded.message.is_request() {
+                    answers.push((decoded, octets));
+                }
             }
         }
         Ok(answers)
@@ -1096,6 +1099,20 @@ fn bundle(out: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     }
     alone.extend((!together.is_empty()).then(|| together.concat()));
     alone
+}
+
+/// The messages of a sound datagram, each as if it had come alone.
+fn apart(octets: &[u8]) -> Vec<Vec<u8>> {
+    let (mut rest, mut apart) = (octets, Vec::new());
+    while rest.len() >= 4 {
+        let length = 4 + usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+        let (message, behind) = rest.split_at(length.min(rest.len()));
+        let mut message = message.to_vec();
+        message[0] &= !4;
+        apart.push(message);
+        rest = behind;
+    }
+    apart
 }
 
 /// What the node tells each message of a datagram by: itself, and with all that follows it; each as

@@ -401,8 +401,16 @@ impl Smf {
     // ===== what it is told =====
 
     pub fn receive(&mut self, now_ms: u64, dice: &mut Dice, octets: &[u8]) -> Result<(), String> {
-        let Decoded { header, message } = pfcp::decode(octets)
-            .map_err(|error| format!("the UPF sent what cannot be read: {error}"))?;
+        for decoded in pfcp::messages(octets) {
+            let decoded =
+                decoded.map_err(|error| format!("the UPF sent what cannot be read: {error}"))?;
+            self.take(now_ms, dice, decoded)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, now_ms: u64, dice: &mut Dice, decoded: Decoded) -> Result<(), String> {
+        let Decoded { header, message } = decoded;
         match message {
             Message::SessionReportRequest(_) => self.answer_report(&header, dice),
             Message::HeartbeatRequest(_) => {
