@@ -102,34 +102,48 @@ pub(crate) struct Waiting {
 /// Tells a peer's restart from its recovery time stamps in heartbeats.
 ///
 /// SMFs disagree on what the stamp is: for Open5GS and free5GC it is the time of their start, for
-/// OAI the time of each heartbeat. So a higher stamp says something only of a peer whose stamp has
-/// stood still before, for [`STEADY`](Self::STEADY) heartbeats on end. (Association set-up does not
-/// depend on this: it always replaces what was.)
+/// OAI the time of each heartbeat, in seconds. So a higher stamp says something only of a peer whose
+/// stamp has stood still before, for several heartbeats and while time went on. (Association set-up
+/// does not depend on this: it always replaces what was.)
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RestartWatch {
     stamp: Option<u32>,
     /// How many different heartbeats had this stamp.
     seen: u32,
+    /// When the first of them came.
+    since_ms: u64,
+    /// How long after it the last one came.
+    stood_ms: u64,
     sequence: u32,
 }
 
 impl RestartWatch {
+    /// So many heartbeats …
     const STEADY: u32 = 3;
+    /// … over so long a time have one stamp: then it is not the time of each.
+    const STEADY_MS: u64 = 2_000;
 
     /// Whether the peer has restarted, by the stamp in the heartbeat of that sequence number.
-    pub(crate) fn restarted(&mut self, sequence: u32, stamp: u32) -> bool {
+    pub(crate) fn restarted(&mut self, now_ms: u64, sequence: u32, stamp: u32) -> bool {
         if self.stamp == Some(stamp) {
             // A retransmission says nothing new, nor does what was overtaken on the way.
             let ahead = sequence.wrapping_sub(self.sequence) & 0x00ff_ffff;
             if ahead != 0 && ahead < 1 << 23 {
                 self.seen += 1;
+                self.stood_ms = now_ms.saturating_sub(self.since_ms);
                 self.sequence = sequence;
             }
             return false;
         }
-        let old = self.stamp.replace(stamp);
-        let steady = std::mem::replace(&mut self.seen, 1) >= Self::STEADY;
-        self.sequence = sequence;
+        let steady = self.seen >= Self::STEADY && self.stood_ms >= Self::STEADY_MS;
+        let old = self.stamp;
+        *self = Self {
+            stamp: Some(stamp),
+            seen: 1,
+            since_ms: now_ms,
+            stood_ms: 0,
+            sequence,
+        };
         steady && old.is_some_and(|old| is_newer(stamp, old))
     }
 }
@@ -254,42 +268,57 @@ mod tests {
     fn a_peer_that_stamps_every_heartbeat_anew_has_not_restarted() {
         let mut watch = RestartWatch::default();
         for (sequence, stamp) in (1..50).zip((1000_u32..).step_by(10)) {
-            assert!(!watch.restarted(sequence, stamp));
+            let now_ms = u64::from(sequence) * 10_000;
+            assert!(!watch.restarted(now_ms, sequence, stamp));
             // Sent again, because the answer was lost.
-            assert!(!watch.restarted(sequence, stamp));
+            assert!(!watch.restarted(now_ms + 3_000, sequence, stamp));
         }
     }
 
     #[test]
     fn heartbeats_that_come_late_and_again_do_not_make_a_steady_peer() {
         let mut watch = RestartWatch::default();
-        for sequence in [4, 3, 4, 2, 4] {
-            assert!(!watch.restarted(sequence, 1000));
+        for (now_ms, sequence) in (0..).step_by(1_000).zip([4, 3, 4, 2, 4]) {
+            assert!(!watch.restarted(now_ms, sequence, 1000));
         }
-        assert!(!watch.restarted(5, 1010));
+        assert!(!watch.restarted(5_000, 5, 1010));
+    }
+
+    #[test]
+    fn many_heartbeats_within_a_second_do_not_make_a_steady_peer() {
+        let mut watch = RestartWatch::default();
+        for sequence in 1..10 {
+            assert!(!watch.restarted(u64::from(sequence) * 100, sequence, 1000));
+        }
+        assert!(!watch.restarted(1_000, 10, 1001));
+    }
+
+    /// Heartbeats at intervals of 5 s.
+    fn beat(watch: &mut RestartWatch, sequence: u32, stamp: u32) -> bool {
+        watch.restarted(u64::from(sequence) * 5_000, sequence, stamp)
     }
 
     #[test]
     fn a_steady_peer_that_stamps_higher_has_restarted() {
         let mut watch = RestartWatch::default();
         for sequence in 1..4 {
-            assert!(!watch.restarted(sequence, 1000));
+            assert!(!beat(&mut watch, sequence, 1000));
         }
-        assert!(watch.restarted(1, 1060));
-        assert!(!watch.restarted(2, 1060));
+        assert!(watch.restarted(20_000, 1, 1060));
+        assert!(!watch.restarted(25_000, 2, 1060));
     }
 
     #[test]
     fn a_lower_stamp_is_no_restart_but_the_end_of_the_era_is_passed() {
         let mut watch = RestartWatch::default();
         for sequence in 1..5 {
-            assert!(!watch.restarted(sequence, u32::MAX - 5));
+            assert!(!beat(&mut watch, sequence, u32::MAX - 5));
         }
-        assert!(watch.restarted(5, 7));
+        assert!(beat(&mut watch, 5, 7));
         for sequence in 6..9 {
-            assert!(!watch.restarted(sequence, 7));
+            assert!(!beat(&mut watch, sequence, 7));
         }
-        assert!(!watch.restarted(9, 3));
+        assert!(!beat(&mut watch, 9, 3));
     }
 
     #[test]

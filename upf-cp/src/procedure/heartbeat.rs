@@ -29,10 +29,9 @@ impl Node {
         let Some(id) = named.or_else(|| self.peers.at(from).first().copied()) else {
             return;
         };
-        let restarted = self
-            .peers
-            .get_mut(id)
-            .is_some_and(|peer| peer.requests.restarted(asked.header.sequence.get(), stamp));
+        let (now_ms, sequence) = (self.now.elapsed_ms, asked.header.sequence.get());
+        let peer = self.peers.get_mut(id);
+        let restarted = peer.is_some_and(|peer| peer.requests.restarted(now_ms, sequence, stamp));
         if restarted {
             self.peer_restarted(id);
         } else {
@@ -79,7 +78,10 @@ impl Node {
             return;
         };
         let stamp = answer.recovery_time_stamp.0;
-        if peer.responses.restarted(sequence, stamp) {
+        if peer
+            .responses
+            .restarted(self.now.elapsed_ms, sequence, stamp)
+        {
             self.peer_restarted(id);
         } else {
             self.heard_of(id);

@@ -231,6 +231,7 @@ fn g06_a_time_stamp_that_wraps_is_later() {
     };
     for _ in 0..4 {
         world.ask(None, &beat(u32::MAX - 5));
+        world.pass(1_000);
     }
     assert_eq!(world.node.session_count(), 1);
     world.ask(None, &beat(7));

@@ -138,7 +138,7 @@ impl Model {
                 .iter()
                 .filter_map(|pdr| pdr.pdi.as_ref()),
         );
-        next.define_filters(pdis)?;
+        next.define_filters(&pdis.collect::<Vec<_>>())?;
         for pdr in &request.create_pdrs {
             next.create_pdr(pdr, created)?;
         }
@@ -267,9 +267,9 @@ impl Model {
     }
 
     /// A message defines a filter once, or the same way each time.
-    fn define_filters<'p>(&mut self, pdis: impl Iterator<Item = &'p Pdi>) -> Result<(), Fault> {
+    fn define_filters(&mut self, pdis: &[&Pdi]) -> Result<(), Fault> {
         let mut defined = BTreeMap::new();
-        for ie in pdis.flat_map(|pdi| &pdi.sdf_filters) {
+        for ie in pdis.iter().flat_map(|pdi| &pdi.sdf_filters) {
             if let (Some(id), Some(_)) = (ie.filter_id, &ie.flow_description)
                 && let Some(says) = says(ie)
             {
