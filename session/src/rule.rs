@@ -303,6 +303,13 @@ pub struct BitRate {
 pub struct Urr {
     /// Its id.
     pub id: UrrId,
+    /// Count before QoS enforcement as well (MBQE).
+    pub before: bool,
+    /// Count downlink packets that are dropped.
+    pub dropped: bool,
+    /// The FAR that takes the place of the PDR's once the quota is used up (FAR ID for Quota
+    /// Action); without one, packets are dropped then.
+    pub quota_far: Option<FarId>,
 }
 
 /// Buffering action rule (TS 29.244, 5.2.4).

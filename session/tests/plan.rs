@@ -23,7 +23,7 @@ use session::rule::{
 };
 use session::sdf::{FlowDescription, SdfFilter};
 use session::tables::Key;
-use session::usage::Volume;
+use session::usage::{Moment, Volume};
 use session::{
     CompileError, FarId, InterfaceId, NextHopId, PdrId, Precedence, QerId, Qfi, SessionIndex, Teid,
     UrrId, WorkerId,
@@ -506,7 +506,10 @@ fn the_ue_address_of_the_session_serves_pdrs_without_one() {
 #[test]
 fn meters_and_counters_go_on_through_a_modification() {
     let mut rules = downlink_session();
-    rules.urrs.push(session::Urr { id: UrrId(1) });
+    rules.urrs.push(session::Urr {
+        id: UrrId(1),
+        ..session::Urr::default()
+    });
     rules.pdrs[0].urrs.push(UrrId(1));
     let first = Installed::default()
         .compile(rules.clone(), &context(), |_| false)
@@ -518,7 +521,7 @@ fn meters_and_counters_go_on_through_a_modification() {
         .unwrap()
         .usage()
         .unwrap()
-        .count(Direction::Downlink, 100);
+        .count(Direction::Downlink, 100, Moment(0));
     rules.fars[0].action = Action::Drop;
     let second = first
         .installed
@@ -539,7 +542,12 @@ fn a_policer_and_a_counter_share_a_ledger_only_if_both_are_new() {
     let mut rules = downlink_session();
     rules.qers[0].mbr = Some(rate);
     let count_with = |rules: &mut Rules, urr| {
-        rules.urrs = [session::Urr { id: urr }].into_iter().collect();
+        rules.urrs = [session::Urr {
+            id: urr,
+            ..session::Urr::default()
+        }]
+        .into_iter()
+        .collect();
         rules.pdrs[0].urrs = [urr].into_iter().collect();
     };
     // How often the ledger of the counter is held: by the session for each purpose, and by its step.
@@ -553,7 +561,9 @@ fn a_policer_and_a_counter_share_a_ledger_only_if_both_are_new() {
     assert_eq!(held(&first), 3);
     let step = first.plan.steps().next().unwrap();
     assert!(step.meter().unwrap().pass(1500, Now(0)));
-    step.usage().unwrap().count(Direction::Downlink, 1500);
+    step.usage()
+        .unwrap()
+        .count(Direction::Downlink, 1500, Moment(0));
     // Another counter starts from zero; the policer stands where it stood, also at another rate.
     count_with(&mut rules, other);
     rules.qers[0].mbr = Some(BitRate {

@@ -17,6 +17,9 @@ use crate::node::Node;
 /// | UDBC | Suggested Buffering Packets Count bounds what a session holds |
 /// | MNOP | usage reports count packets |
 /// | VTIME | Quota Validity Time ends a quota |
+/// | QUOAC | another FAR takes over when a quota is used up |
+/// | NORP | no more usage reports than wanted |
+/// | UPIDP | a URR tells that nothing happens |
 /// | RESPS | sessions of a set go over to another SMF (Session Set Modification) |
 /// | PFDM, PFDE | applications are known by flow descriptions of PFDs |
 /// | ADPDP | predefined rules are activated by name, if there are any |
@@ -32,7 +35,7 @@ use crate::node::Node;
 fn up_function_features() -> F {
     let node = F::EPFAR | F::BUNDL | F::RESPS | F::PFDM | F::PFDE;
     let rules = F::FTUP | F::EMPU | F::IP6PL | F::PDIU | F::MTE | F::FRRT | F::DPDRA;
-    let usage = F::MNOP | F::VTIME;
+    let usage = F::MNOP | F::VTIME | F::QUOAC | F::NORP | F::UPIDP;
     let buffering = F::UDBC | F::DLBD | F::DDND;
     node | rules | usage | buffering
 }

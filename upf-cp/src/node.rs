@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use session::Publisher;
 use session::neighbour::Neighbours;
 use session::topology::Topology;
+use session::usage::Moment;
 
 use crate::answers::{Incoming, Room};
 use crate::applications::Applications;
@@ -139,7 +140,7 @@ impl Node {
 
     /// Takes what happened, and says what to do, in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
-        self.now = now;
+        self.begin_call(now);
         match input {
             Input::Datagram { from, octets } => self.datagram(from, &octets),
             Input::Tick => self.go_on(),
@@ -151,9 +152,14 @@ impl Node {
 
     /// [`Input::Datagram`] whose octets stay where they are.
     pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, octets: &[u8]) -> Vec<Output> {
-        self.now = now;
+        self.begin_call(now);
         self.datagram(from, octets);
         self.finish()
+    }
+
+    fn begin_call(&mut self, now: Now) {
+        self.now = now;
+        self.publisher.tell_time(Moment::of_ms(now.elapsed_ms));
     }
 
     /// Takes outputs back that have been seen to: the next ones need no room of their own.

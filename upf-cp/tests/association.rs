@@ -19,6 +19,7 @@ use pfcp::{
     SessionReportResponse, UsageReportTrigger,
 };
 use session::rule::Direction;
+use session::usage::Moment;
 use support::*;
 use upf_cp::{Input, Move, NodeConfig, Operator};
 
@@ -262,7 +263,7 @@ fn used() -> World {
     let plan = snapshot.session(index).unwrap();
     let usage = plan.steps().find_map(session::plan::Step::usage);
     let usage = usage.unwrap();
-    usage.count(Direction::Downlink, 1_000);
+    usage.count(Direction::Downlink, 1_000, Moment(0));
     world
 }
 

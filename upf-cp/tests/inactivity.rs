@@ -60,7 +60,9 @@ fn counter(world: &mut World, pdr: u16) -> Option<Arc<Ledger>> {
 
 fn packet(world: &mut World, pdr: u16) {
     let counter = counter(world, pdr).unwrap();
-    let due = counter.usage().count(Direction::Uplink, 100);
+    let due = counter
+        .usage()
+        .count(Direction::Uplink, 100, session::usage::Moment(0));
     // It is counted for nothing else: there is no report of usage.
     assert!(!due);
 }

@@ -35,7 +35,7 @@
 //! | BUFF with and without Update Forwarding Parameters | `smfs::sd_core_asks_for_an_f_teid_without_a_family_and_names_no_network_downlink`, `session::open5gs_establishes_activates_idles_and_releases` |
 //! | Rules removed when idle, and back with precedence + 1 (OAI) | `smfs::oai_comes_with_its_own_seid_and_removes_rules_when_idle` |
 //! | PERIO and VOLTH with three volumes (free5GC) | `a_threshold_of_three_volumes` |
-//! | Query URR (free5GC) | `reports::usage_is_given_when_asked_for_and_when_a_rule_goes` |
+//! | Query URR (free5GC) | `usage::usage_is_given_when_asked_for_and_when_a_rule_goes` |
 //! | End marker in Update Forwarding Parameters | `session::a_handover_sends_an_end_marker_into_the_old_tunnel` |
 //! | CP F-SEID in modifications and deletions | `smfs::free5gc_chooses_f_teids_and_forwards_before_it_knows_where`, `smfs::sd_core_asks_for_an_f_teid_without_a_family_and_names_no_network_downlink` |
 //! | A SEID in the header of an establishment | `smfs::oai_comes_with_its_own_seid_and_removes_rules_when_idle` |
@@ -75,6 +75,7 @@ use pfcp::{
 use session::inner::Inner;
 use session::plan::{Act, Arrival};
 use session::rule::{Action, Direction};
+use session::usage::Moment;
 use session::{InterfaceId, Ledger, Qfi, Seid, Teid};
 use support::*;
 use upf_cp::{NodeConfig, WorkerReport};
@@ -155,7 +156,7 @@ fn reporting_triggers_of_two_and_three_octets() {
                 .clone()
         };
         let usage = ledger.usage();
-        while !usage.count(Direction::Downlink, 500) {}
+        while !usage.count(Direction::Downlink, 500, Moment(0)) {}
         usage.disarm();
         world.report(WorkerReport::Usage {
             session: session.0,
@@ -595,7 +596,7 @@ fn a_threshold_of_three_volumes() {
         });
         let usage = ledger.usage();
         let mut counted = 0;
-        while !usage.count(direction, 100) {
+        while !usage.count(direction, 100, Moment(0)) {
             counted += 100;
         }
         assert_eq!(counted + 100, octets, "{total:?} {direction:?}");
@@ -825,7 +826,7 @@ fn the_longest_answers_fit_in_2048_octets() {
     for pdr in 11..=26 {
         step(&mut world, pdr, |step| {
             let (_, usage) = step.usages().next().unwrap();
-            usage.count(Direction::Uplink, 100);
+            usage.count(Direction::Uplink, 100, Moment(0));
         });
     }
     let answer = world.delete(seid);

@@ -250,9 +250,11 @@ fn usage_of_a_predefined_urr_is_reported_under_its_number() {
         let plan = snapshot.session(index).unwrap();
         let step = plan.steps().find(|step| step.pdr.0 == 9).unwrap();
         let ledger = step.ledgers().find(|(urr, _)| urr.0 == BIT | 1).unwrap().1;
-        ledger
-            .usage()
-            .count(session::rule::Direction::Downlink, 300);
+        ledger.usage().count(
+            session::rule::Direction::Downlink,
+            300,
+            session::usage::Moment(0),
+        );
     };
     count(&mut world);
     let answer = world.modify(seid, &off("video"));

@@ -74,9 +74,8 @@ fn all_reports_and_some_are_not_asked_for_at_once() {
 }
 
 #[test]
-fn pausing_a_measurement_is_refused() {
+fn a_pause_of_charging_is_refused() {
     for information in [
-        MeasurementInformation::INAM,
         MeasurementInformation::SSPOC,
         MeasurementInformation::ASPOC,
         MeasurementInformation::CIAM,

@@ -6,21 +6,13 @@ use std::sync::atomic::AtomicU32;
 
 use smallvec::SmallVec;
 
-use super::encapsulation::Marking;
 use super::filter::{Filter, framed_sets, values_and_masks};
 use super::ids::check_ids;
 use super::layout::{Keys, Layout};
-use super::{
-    Act, CompileError, Door, Encapsulation, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps,
-    UeMatch,
-};
+use super::{CompileError, Door, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, UeMatch};
 use crate::id::{QerId, SessionIndex, UrrId, WorkerId};
 use crate::ledger::Ledger;
-use crate::meter::Rate;
-use crate::rule::{
-    Action, Bar, BitRate, DestinationInterface, Direction, Far, FramedRoutes, Gate, LocalFTeid,
-    Pdr, Qer, Rules, SourceInterface, UeAddress,
-};
+use crate::rule::{Bar, Far, FramedRoutes, LocalFTeid, Pdr, Rules, SourceInterface, UeAddress};
 use crate::sdf::value_and_mask;
 use crate::tables::{EntryId, Key, KeyChange, NewKey};
 use crate::usage::Usage;
@@ -51,10 +43,10 @@ pub struct Installed {
     /// The rules.
     pub rules: Rules,
     layout: Layout,
-    meters: Meters,
-    usages: Usages,
+    pub(super) meters: Meters,
+    pub(super) usages: Usages,
     /// The counter of PDRs without a URR, while the session is watched.
-    watch: Option<Arc<Ledger>>,
+    pub(super) watch: Option<Arc<Ledger>>,
 }
 
 /// Where the policers are, of QERs that have a rate.
@@ -281,54 +273,8 @@ impl Installed {
         })
     }
 
-    fn step(&self, pdr: &Pdr, context: &Context) -> Result<Step, CompileError> {
-        let rules = &self.rules;
-        let far = rules.fars.iter().find(|far| far.id == pdr.far);
-        let far = far.ok_or(CompileError::NoFar(pdr.id, pdr.far))?;
-        let qers: SmallVec<[&Qer; 4]> = pdr
-            .qers
-            .iter()
-            .map(|id| {
-                let qer = rules.qers.iter().find(|qer| qer.id == *id);
-                qer.ok_or(CompileError::NoQer(pdr.id, *id))
-            })
-            .collect::<Result<_, _>>()?;
-        let usages = pdr.urrs.iter().map(|id| {
-            let ledger = of(&self.usages, *id);
-            let ledger = ledger.ok_or(CompileError::NoUrr(pdr.id, *id))?;
-            Ok((*id, Arc::clone(ledger)))
-        });
-        let mut usages = usages.collect::<Result<SmallVec<[_; 2]>, _>>()?;
-        if let (true, Some(watch)) = (usages.is_empty(), &self.watch) {
-            usages.push((UrrId(0), Arc::clone(watch)));
-        }
-        let direction = direction(pdr, far);
-        let meters = qers.iter().filter_map(|qer| {
-            let ledger = of(&self.meters, qer.id)?;
-            Some((rate(qer.mbr?, direction, context), Arc::clone(ledger)))
-        });
-        let destination = far.forwarding.map(|forwarding| forwarding.destination);
-        let mut step = Step::new(pdr.id, far.id).with(meters, usages);
-        step.act = if gate(&qers, direction) == Gate::Closed {
-            Act::GateClosed
-        } else {
-            self.act(far)?
-        };
-        step.direction = direction;
-        step.check_source = pdr.pdi.source_interface == SourceInterface::Access
-            && (!rules.ue.is_empty() || rules.framed().next().is_some())
-            && !matches!(
-                destination,
-                Some(DestinationInterface::Access | DestinationInterface::CpFunction)
-            );
-        step.removal = pdr.outer_header_removal;
-        step.encapsulation = encapsulation(far, &qers, direction);
-        step.qfi = qers.iter().find_map(|qer| qer.qfi);
-        Ok(step)
-    }
-
     /// The BAR of a FAR.
-    fn bar(&self, far: &Far) -> Option<&Bar> {
+    pub(super) fn bar(&self, far: &Far) -> Option<&Bar> {
         self.rules.bars.iter().find(|bar| Some(bar.id) == far.bar)
     }
 
@@ -346,33 +292,6 @@ impl Installed {
     fn hold_s(&self) -> u32 {
         let extended = self.rules.bars.iter().filter_map(|bar| bar.extended);
         extended.map(|extended| extended.seconds).max().unwrap_or(0)
-    }
-
-    fn act(&self, far: &Far) -> Result<Act, CompileError> {
-        let extended = self.bar(far).is_some_and(|bar| bar.extended.is_some());
-        Ok(match (far.action, far.forwarding) {
-            (Action::Drop, _) => Act::Drop,
-            (Action::Buffer { notify }, _) => Act::Buffer {
-                notify: notify && !extended,
-            },
-            (Action::Forward, None) => Act::NoTunnel,
-            (Action::Forward, Some(to)) => match (to.outer_header_creation, to.destination) {
-                (Some(creation), _) => {
-                    creation
-                        .next_hop
-                        .map_or(Act::NoRoute, |next_hop| Act::Tunnel {
-                            next_hop,
-                            interface: creation.interface,
-                        })
-                }
-                (None, DestinationInterface::Access | DestinationInterface::CpFunction) => {
-                    Act::NoTunnel
-                }
-                (None, DestinationInterface::Core | DestinationInterface::SgiLan) => Act::Route {
-                    vrf: to.policy.or(to.vrf).ok_or(CompileError::NoVrf(far.id))?,
-                },
-            },
-        })
     }
 }
 
@@ -393,54 +312,8 @@ impl Matcher {
     }
 }
 
-/// The direction a packet counts and is policed as (TS 29.244, 5.2.5 and 5.4.3): what leaves
-/// towards the radio side is downlink, also when it came from there (indirect forwarding).
-fn direction(pdr: &Pdr, far: &Far) -> Direction {
-    let to_access = far
-        .forwarding
-        .is_some_and(|to| to.destination == DestinationInterface::Access);
-    match pdr.pdi.source_interface {
-        SourceInterface::Access if !to_access => Direction::Uplink,
-        _ => Direction::Downlink,
-    }
-}
-
-fn rate(mbr: BitRate, direction: Direction, context: &Context) -> Rate {
-    let kbps = match direction {
-        Direction::Uplink => mbr.uplink_kbps,
-        Direction::Downlink => mbr.downlink_kbps,
-    };
-    Rate::new(kbps, context.hz, context.burst_ms)
-}
-
-fn gate(qers: &[&Qer], direction: Direction) -> Gate {
-    let closed = qers.iter().any(|qer| match direction {
-        Direction::Uplink => qer.uplink_gate == Gate::Closed,
-        Direction::Downlink => qer.downlink_gate == Gate::Closed,
-    });
-    if closed { Gate::Closed } else { Gate::Open }
-}
-
-fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulation {
-    let Some(to) = far.forwarding else {
-        return Encapsulation::default();
-    };
-    let marking = qers.iter().find_map(|qer| {
-        qer.qfi.map(|qfi| Marking {
-            qfi,
-            rqi: qer.rqi,
-            ppi: qers.iter().find_map(|qer| qer.ppi),
-            direction: Some(direction),
-        })
-    });
-    to.outer_header_creation
-        .map_or_else(Encapsulation::default, |creation| {
-            Encapsulation::new(&creation, to.tos.unwrap_or(0), marking)
-        })
-}
-
 /// The ledger of the rule with that id.
-fn of<I: Copy + PartialEq>(ledgers: &[(I, Arc<Ledger>)], id: I) -> Option<&Arc<Ledger>> {
+pub(super) fn of<I: Copy + PartialEq>(ledgers: &[(I, Arc<Ledger>)], id: I) -> Option<&Arc<Ledger>> {
     let mut ledgers = ledgers.iter();
     ledgers.find(|(of, _)| *of == id).map(|(_, ledger)| ledger)
 }

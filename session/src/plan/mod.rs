@@ -14,6 +14,7 @@ mod ids;
 mod layout;
 mod sieve;
 mod step;
+mod way;
 
 pub use compile::{Compiled, Context, Installed, ue_of};
 pub use encapsulation::Encapsulation;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{Encapsulation, FirstMatches};
 use crate::id::{FarId, InterfaceId, NextHopId, PdrId, Qfi, Teid, UrrId, WorkerId};
 use crate::ledger::Ledger;
@@ -68,11 +70,32 @@ pub(super) struct Door {
 /// A QER's rate in the direction of the step, and where its policer is.
 pub(super) type Metered = (Rate, Arc<Ledger>);
 
-/// Policers and counters beyond the first of each.
+/// Where the counters of a URR are.
+pub(super) type Counted = (UrrId, Arc<Ledger>);
+
+/// Policers and counters beyond the first of each, and what few rules ask for.
 #[derive(Debug)]
 struct More {
     meters: Box<[Metered]>,
-    usages: Box<[(UrrId, Arc<Ledger>)]>,
+    usages: Box<[Counted]>,
+    rare: Rare,
+}
+
+/// What few rules ask for.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// Counters of all packets, before QoS enforcement.
+    pub(super) before: Box<[Counted]>,
+    /// Counters of dropped downlink packets.
+    pub(super) dropped: Box<[Counted]>,
+    /// What is done once the quota of one of these URRs, and no other, is used up.
+    pub(super) spent: Option<(SmallVec<[UrrId; 2]>, Box<Step>)>,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.dropped.is_empty() && self.spent.is_none()
+    }
 }
 
 /// Apply Action and destination in one.
@@ -143,7 +166,8 @@ impl Step {
     pub(super) fn with(
         self,
         meters: impl IntoIterator<Item = Metered>,
-        usages: impl IntoIterator<Item = (UrrId, Arc<Ledger>)>,
+        usages: impl IntoIterator<Item = Counted>,
+        rare: Rare,
     ) -> Self {
         let (mut meters, mut usages) = (meters.into_iter(), usages.into_iter().peekable());
         let (rate, mut ledger) = meters.next().unzip();
@@ -159,14 +183,16 @@ impl Step {
         let more = More {
             meters: meters.collect(),
             usages: usages.collect(),
+            rare,
         };
+        let has_more = !more.meters.is_empty() || !more.usages.is_empty() || !more.rare.is_empty();
         Self {
             ledger,
             rate: rate.unwrap_or_default(),
             is_metered,
             is_counted,
             urr,
-            more: (!more.meters.is_empty() || !more.usages.is_empty()).then(|| Box::new(more)),
+            more: has_more.then(|| Box::new(more)),
             ..self
         }
     }
@@ -185,8 +211,8 @@ impl Step {
         Some(ledger.usage())
     }
 
-    /// Whether there are policers or counters beyond [`meter`](Self::meter) and
-    /// [`usage`](Self::usage).
+    /// Whether there is more than [`meter`](Self::meter) and [`usage`](Self::usage): policers,
+    /// counters, or what few rules ask for.
     #[inline]
     pub const fn has_more(&self) -> bool {
         self.more.is_some()
@@ -219,6 +245,46 @@ impl Step {
     fn more_ledgers(&self) -> impl Iterator<Item = (UrrId, &Arc<Ledger>)> {
         let more = self.more.iter().flat_map(|more| &more.usages);
         more.map(|(urr, ledger)| (*urr, ledger))
+    }
+
+    fn rare(&self) -> Option<&Rare> {
+        self.more.as_deref().map(|more| &more.rare)
+    }
+
+    /// The counters of all packets, before QoS enforcement.
+    pub fn before(&self) -> impl Iterator<Item = &Usage> {
+        let before = self.rare().into_iter().flat_map(|rare| &rare.before);
+        before.map(|(_, ledger)| ledger.usage())
+    }
+
+    /// The counters of dropped downlink packets.
+    pub fn dropped(&self) -> impl Iterator<Item = (UrrId, &Usage)> {
+        let dropped = self.rare().into_iter().flat_map(|rare| &rare.dropped);
+        dropped.map(|(urr, ledger)| (*urr, ledger.usage()))
+    }
+
+    /// What is done in its place now that a quota is used up; `None`: packets are dropped.
+    pub fn spent(&self) -> Option<&Self> {
+        let (urrs, instead) = self.rare()?.spent.as_ref()?;
+        let mut exhausted = self.usages().filter(|(_, usage)| usage.is_exhausted());
+        exhausted
+            .all(|(urr, _)| urrs.contains(&urr))
+            .then_some(&**instead)
+    }
+
+    /// The FAR of [`spent`](Self::spent), while there is quota left.
+    pub fn granted(&self) -> Option<FarId> {
+        let (_, instead) = self.rare()?.spent.as_ref()?;
+        let exhausted = self.usages().any(|(_, usage)| usage.is_exhausted());
+        (!exhausted).then_some(instead.far)
+    }
+
+    /// Takes back a packet that was counted, and does not leave after all.
+    #[cold]
+    pub fn void(&self, octets: u16) {
+        for (_, usage) in self.usages() {
+            usage.void(self.direction, octets);
+        }
     }
 
     /// Starts loading it; all of it for packets that get an outer header.

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use ipnet::{IpNet, Ipv6Net};
 
@@ -15,6 +16,7 @@ use crate::publish::{Guard, Plans, Qsbr, Slot};
 use crate::rule::LocalFTeid;
 use crate::table::{InsertError, Table};
 use crate::teid::{CHOSEN_MAX, ChosenTeids};
+use crate::usage::Moment;
 
 mod lengths;
 mod publisher;
@@ -157,6 +159,8 @@ pub struct Tables {
     route_lengths: Lengths,
     plans: Plans,
     qsbr: Arc<Qsbr>,
+    /// The time, as the control side last said it.
+    clock: AtomicU32,
 }
 
 impl Tables {
@@ -183,6 +187,7 @@ impl Tables {
             route_lengths: Lengths::default(),
             plans,
             qsbr: Arc::clone(&qsbr),
+            clock: AtomicU32::new(0),
             chosen,
         });
         let readers = Slot::all(&qsbr)
@@ -306,6 +311,12 @@ pub struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
+    /// The time, for counters to note; as exact as the control side is often called.
+    #[inline]
+    pub fn moment(&self) -> Moment {
+        Moment(self.tables.clock.load(Relaxed))
+    }
+
     /// First pass over a burst: where [`tunnel_at`](Self::tunnel_at) will look. Starts loading it.
     #[inline]
     pub fn place_of_tunnel(&self, tunnel: LocalFTeid) -> Place {

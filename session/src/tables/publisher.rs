@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -13,6 +14,7 @@ use crate::plan::{Keys, Plan};
 use crate::publish::{Filled, Vacancies, Vacant};
 use crate::table::{Freed, InsertError};
 use crate::teid::TeidAllocator;
+use crate::usage::Moment;
 
 /// How many retired things go in one call: more than a session leaves behind, so that they do not
 /// pile up, and few enough that nobody waits long for the call.
@@ -78,6 +80,15 @@ impl Publisher {
     /// The tables, for whoever has to wait for an [`Epoch`].
     pub const fn tables(&self) -> &Arc<Tables> {
         &self.tables
+    }
+
+    /// Tells the workers the time.
+    pub fn tell_time(&self, now: Moment) {
+        let clock = &self.tables.clock;
+        // The workers read it: it is written when it changes alone.
+        if clock.load(Relaxed) != now.0 {
+            clock.store(now.0, Relaxed);
+        }
     }
 
     /// Sessions that are reserved or published now.

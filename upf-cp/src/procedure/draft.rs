@@ -18,7 +18,6 @@ use crate::sessions::{CpFSeid, Session};
 use crate::timer::Timer;
 use crate::translate::{Draft, Owner, Translator, arm};
 use crate::ue_pool::Lease;
-use crate::usage::UrrControl;
 
 impl Node {
     pub(crate) fn translator<'a>(
@@ -95,6 +94,7 @@ impl Node {
 
     /// Arms the counters of a session's URRs, and the timer for the first that is due.
     pub(crate) fn arm_usage(&mut self, index: SessionIndex) {
+        let now = self.now;
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
@@ -104,7 +104,7 @@ impl Node {
             .details
             .urrs
             .iter()
-            .filter_map(UrrControl::deadline_ms);
+            .filter_map(|urr| urr.deadline_ms(now));
         if let Some(at) = deadlines.min()
             && session.timer_ms.is_none_or(|set| at < set)
         {

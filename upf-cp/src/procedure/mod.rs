@@ -19,3 +19,4 @@ mod report;
 mod sets;
 mod setup;
 mod update;
+mod usage;

@@ -5,18 +5,19 @@
 //! nothing.
 
 use pfcp::{
-    Cause, FailedRuleId, PfcpSmReqFlags, SessionDeletionResponse, SessionModificationRequest,
+    Cause, PfcpSmReqFlags, SessionDeletionResponse, SessionModificationRequest,
     SessionModificationResponse, UsageReport, UsageReportTrigger,
 };
 use session::plan::{Context, Encapsulation, Installed};
 use session::report::Command;
 use session::rule::Action;
-use session::{Epoch, FarId, NextHopId, Pdr, Rules, Seid, SessionIndex, UrrId};
+use session::{Epoch, FarId, NextHopId, Pdr, Rules, Seid, SessionIndex};
 
 use super::advertise::is_reached;
 use super::draft::{Answered, check_counts, compile, publish};
 use super::establishment::not_supported;
 use super::operations::check_one_operation_each;
+use super::usage::{last_reports, reports_of_removed};
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::sessions::CpFSeid;
@@ -101,6 +102,7 @@ impl Node {
         let mut draft = Draft {
             rules: session.installed.rules.clone(),
             details: session.details.clone(),
+            readings: self.readings(session, request),
             ..Draft::default()
         };
         let discard = request
@@ -159,81 +161,13 @@ impl Node {
         let context = self.context(index, (worker, peer));
         let old = self.sessions.get(index).ok_or(gone)?;
         draft.watch(request.user_plane_inactivity_timer, &old.installed, now);
-        let volume = |urr| {
-            old.installed
-                .usage(urr)
-                .map(session::Usage::volume)
-                .unwrap_or_default()
-        };
-        let last = |urr: &mut UrrControl| {
-            let volume = volume(urr.id);
-            (!urr.is_null(&volume)).then(|| urr.report(UsageReportTrigger::TERMR, now, &volume))
-        };
-        reports.extend(removed.iter_mut().filter_map(last));
-        // "Last PDR removed: report, keep the URR."
-        let lost = |urr: &&mut UrrControl| {
-            uses(&old.installed.rules, urr.id) && !uses(&draft.rules, urr.id)
-        };
-        reports.extend(draft.details.urrs.iter_mut().filter(lost).filter_map(last));
+        reports.extend(reports_of_removed(&old.installed, draft, &mut removed, now));
         if draft.rules == old.installed.rules {
             return Ok((reports, None));
         }
         let compiled = compile(&old.installed, draft, &context)?;
         let published = publish(&mut self.publisher, index, compiled, false)?;
         Ok((reports, Some(published)))
-    }
-
-    /// Query URR or QAURR, not both: immediate reports.
-    fn query(
-        &self,
-        index: SessionIndex,
-        request: &SessionModificationRequest,
-        draft: &mut Draft,
-    ) -> Result<Vec<UsageReport>, Refusal> {
-        let all = request
-            .flags
-            .is_some_and(|flags| flags.contains(PfcpSmReqFlags::QAURR));
-        if all && !request.query_urrs.is_empty() {
-            return Err(Refusal::ie::<PfcpSmReqFlags>(Cause::MANDATORY_IE_INCORRECT));
-        }
-        let Some(session) = self.sessions.get(index) else {
-            return Ok(Vec::new());
-        };
-        for query in &request.query_urrs {
-            if !draft
-                .details
-                .urrs
-                .iter()
-                .any(|urr| urr.id.0 == query.urr_id.0)
-            {
-                return Err(Refusal::rule::<pfcp::UrrId>(FailedRuleId::Urr(
-                    query.urr_id,
-                )));
-            }
-        }
-        let asked = |urr: &&mut UrrControl| {
-            all || request
-                .query_urrs
-                .iter()
-                .any(|query| query.urr_id.0 == urr.id.0)
-        };
-        let report = |urr: &mut UrrControl| {
-            let volume = session
-                .installed
-                .usage(urr.id)
-                .map(session::Usage::volume)
-                .unwrap_or_default();
-            let mut report = urr.report(UsageReportTrigger::IMMER, self.now, &volume);
-            report.query_urr_reference = request.query_urr_reference;
-            report
-        };
-        Ok(draft
-            .details
-            .urrs
-            .iter_mut()
-            .filter(asked)
-            .map(report)
-            .collect())
     }
 
     /// Takes the draft over as the session, and tells its worker what follows from it.
@@ -254,9 +188,10 @@ impl Node {
         let markers = installed.as_ref().map_or_else(Vec::new, |new| {
             end_markers(old, &new.rules, &draft.end_markers, &context)
         });
-        let release = installed
-            .as_ref()
-            .is_some_and(|new| lets_go(&old.rules, &new.rules));
+        let release = draft.releases
+            || installed
+                .as_ref()
+                .is_some_and(|new| lets_go(&old.rules, &new.rules));
         draft.see_activity(old, self.now);
         let could_be_reached = is_reached(&old.rules);
         for (tunnel, next_hop) in markers {
@@ -294,18 +229,11 @@ impl Node {
         let ended = self.owned(&asked).map(|index| self.end_session(index));
         match ended {
             Ok(Some((mut session, epoch))) => {
-                let now = self.now;
-                let installed = &session.installed;
-                let last = |urr: &mut UrrControl| {
-                    let volume = installed
-                        .usage(urr.id)
-                        .map(session::Usage::volume)
-                        .unwrap_or_default();
-                    urr.report(UsageReportTrigger::TERMR, now, &volume)
-                };
+                let usage_reports =
+                    last_reports(&mut session, UsageReportTrigger::TERMR, self.now, true);
                 let answer = SessionDeletionResponse {
                     cause: Cause::REQUEST_ACCEPTED,
-                    usage_reports: session.details.urrs.iter_mut().map(last).collect(),
+                    usage_reports,
                     ..Default::default()
                 };
                 self.answer(
@@ -323,11 +251,6 @@ impl Node {
             Err(refusal) => self.refuse_session(&asked, DELETION, refusal),
         }
     }
-}
-
-/// Whether a PDR uses the URR.
-fn uses(rules: &Rules, urr: UrrId) -> bool {
-    rules.pdrs.iter().any(|pdr| pdr.urrs.contains(&urr))
 }
 
 /// Whether packets that were held may go: a PDR's FAR that buffered does not any more.

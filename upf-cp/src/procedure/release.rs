@@ -10,12 +10,12 @@ use pfcp::{
 };
 use session::{Epoch, SessionIndex};
 
+use super::usage::last_reports;
 use crate::association::{PeerId, Releasing};
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::timer::Timer;
 use crate::transaction::{About, Step};
-use crate::usage::UrrControl;
 use crate::work::{Owed, OwedAnswer};
 
 /// How many usage reports a datagram has room for, whatever they contain.
@@ -162,13 +162,7 @@ impl Node {
         let Some((mut session, _)) = self.end_session(index) else {
             return;
         };
-        let installed = &session.installed;
-        let last = |urr: &mut UrrControl| {
-            let usage = installed.usage(urr.id);
-            let volume = usage.map(session::Usage::volume).unwrap_or_default();
-            (!urr.is_null(&volume)).then(|| urr.report(UsageReportTrigger::TEBUR, now, &volume))
-        };
-        let reports: Vec<UsageReport> = session.details.urrs.iter_mut().filter_map(last).collect();
+        let reports = last_reports(&mut session, UsageReportTrigger::TEBUR, now, false);
         let about = About {
             peer: session.peer,
             session: index,

@@ -7,7 +7,7 @@ use pfcp::{
     SessionReportResponse,
 };
 use session::report::Report;
-use session::{Seid, SessionIndex, Teid};
+use session::{SessionIndex, Teid};
 
 use crate::association::{PeerId, Waiting};
 use crate::node::Node;
@@ -59,48 +59,6 @@ impl Node {
                 },
             );
         }
-    }
-
-    pub(crate) fn usage_due(&mut self, index: SessionIndex, seid: Seid) {
-        let session = self
-            .sessions
-            .get_mut(index)
-            .filter(|session| session.seid == seid);
-        if let Some(session) = session {
-            session.timer_ms = None;
-            self.check_usage(index);
-        }
-    }
-
-    /// Reports what is due of a session's URRs, and arms them anew.
-    fn check_usage(&mut self, index: SessionIndex) {
-        let now = self.now;
-        let Some(session) = self.sessions.get_mut(index) else {
-            self.counters.reports_stale += 1;
-            return;
-        };
-        let mut reports = Vec::new();
-        for urr in &mut session.details.urrs {
-            let Some(usage) = session.installed.usage(urr.id) else {
-                continue;
-            };
-            let volume = usage.volume();
-            let due = urr.check(now, &volume);
-            if !due.is_empty() {
-                reports.push(urr.report(due, now, &volume));
-            }
-        }
-        if !reports.is_empty() {
-            self.report(
-                index,
-                SessionReportRequest {
-                    report_type: ReportType::USAR,
-                    usage_reports: reports,
-                    ..Default::default()
-                },
-            );
-        }
-        self.arm_usage(index);
     }
 
     /// Sends a report, or has it wait while too many others are unanswered.

@@ -27,7 +27,7 @@ use crate::config::Slice;
 use crate::inactivity::Inactivity;
 use crate::refusal::Refusal;
 use crate::ue_pool::{Lease, UePools};
-use crate::usage::UrrControl;
+use crate::usage::{Reading, UrrControl};
 
 pub(crate) use place::{Created, Owner};
 pub(crate) use predefined::Predefined;
@@ -183,6 +183,10 @@ pub(crate) struct Draft {
     pub(crate) leased: SmallVec<[Lease; 1]>,
     /// Addresses that nothing of the session has any more once it is in force.
     pub(crate) let_go: SmallVec<[Lease; 1]>,
+    /// What the counters stand at of URRs that are to change.
+    pub(crate) readings: Vec<(session::UrrId, Reading)>,
+    /// There is new quota for packets that may be held for want of it.
+    pub(crate) releases: bool,
     /// FARs whose old tunnel gets an end marker.
     pub(crate) end_markers: Vec<FarId>,
     /// SDF filters that this message has defined.

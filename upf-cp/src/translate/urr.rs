@@ -4,37 +4,33 @@ use pfcp::{
     Cause, FailedRuleId, MeasurementInformation, MeasurementMethod, ReportingTriggers, Update,
 };
 use session::rule::Urr;
-use session::{UrrId, Usage};
+use session::{FarId, UrrId, Usage};
 
-use super::{Translator, unsupported};
+use super::{Draft, Translator, unsupported};
 use crate::refusal::Refusal;
-use crate::usage::{Octets, UrrControl, Wanted};
+use crate::usage::{Dropped, Monitoring, Octets, RarelyWanted, UrrControl, Wanted};
 
 /// The triggers that are carried out here.
 fn supported() -> ReportingTriggers {
     type T = ReportingTriggers;
-    T::PERIO | T::VOLTH | T::TIMTH | T::START | T::VOLQU | T::TIMQU | T::QUVTI
+    let thresholds = T::VOLTH | T::TIMTH | T::DROTH;
+    let quotas = T::VOLQU | T::TIMQU | T::QUVTI | T::QUHTI;
+    thresholds | quotas | T::PERIO | T::START | T::LIUSA | T::ENVCL | T::UPINT
 }
 
-fn check(
-    rule: FailedRuleId,
-    method: MeasurementMethod,
-    triggers: ReportingTriggers,
-) -> Result<(), Refusal> {
-    if method.contains(MeasurementMethod::EVENT) {
+/// What a URR cannot ask for. There are no events to count; charging is not paused by other nodes
+/// (SSPOC, ASPOC, CIAM); and an envelope ends after an Inactivity Detection Time alone.
+fn check(rule: FailedRuleId, wanted: &Wanted) -> Result<(), Refusal> {
+    type M = MeasurementInformation;
+    if wanted.method.contains(MeasurementMethod::EVENT) {
         return Err(Refusal::rule::<MeasurementMethod>(rule));
     }
-    if !triggers.without(supported()).is_empty() {
+    let envelopes = wanted.reports_on(ReportingTriggers::ENVCL);
+    let endless = envelopes && wanted.rare().is_none_or(|rare| rare.inactivity_s.is_none());
+    if endless || !wanted.triggers.without(supported()).is_empty() {
         return Err(Refusal::rule::<ReportingTriggers>(rule));
     }
-    Ok(())
-}
-
-/// Pausing is not done, of one measurement (INAM) or of charging (SSPOC, ASPOC, CIAM). Usage before QoS enforcement (MBQE) is counted after
-/// it: free5GC asks for both, and cannot do without an answer.
-fn check_information(rule: FailedRuleId, ie: MeasurementInformation) -> Result<(), Refusal> {
-    type M = MeasurementInformation;
-    if ie.intersects(M::INAM | M::SSPOC | M::ASPOC | M::CIAM) {
+    if wanted.information.intersects(M::SSPOC | M::ASPOC | M::CIAM) {
         return Err(Refusal::rule::<MeasurementInformation>(rule));
     }
     Ok(())
@@ -45,26 +41,19 @@ fn positive(value: u32) -> Option<u32> {
     (value > 0).then_some(value)
 }
 
-/// What neither Create URR nor Update URR may ask for yet.
+/// What neither Create URR nor Update URR may ask for.
 macro_rules! refuse_unsupported {
     ($rule:ident, $ie:ident) => {
         unsupported!($rule,
             $ie.event_threshold => pfcp::EventThreshold,
             $ie.event_quota => pfcp::EventQuota,
-            $ie.quota_holding_time => pfcp::QuotaHoldingTime,
-            $ie.dropped_dl_traffic_threshold => pfcp::DroppedDlTrafficThreshold,
-            $ie.monitoring_time => pfcp::MonitoringTime,
-            $ie.inactivity_detection_time => pfcp::InactivityDetectionTime,
-            $ie.linked_urr_ids => pfcp::LinkedUrrId,
+            $ie.subsequent_event_threshold => pfcp::SubsequentEventThreshold,
+            $ie.subsequent_event_quota => pfcp::SubsequentEventQuota,
             $ie.time_quota_mechanism => pfcp::TimeQuotaMechanism,
             $ie.aggregated_urrs => pfcp::AggregatedUrrs,
-            $ie.quota_action_far_id => pfcp::FarId,
             $ie.ethernet_inactivity_timer => pfcp::EthernetInactivityTimer,
-            $ie.additional_monitoring_times => pfcp::AdditionalMonitoringTime,
-            $ie.number_of_reports => pfcp::NumberOfReports,
             $ie.exempted_application_ids => pfcp::ApplicationId,
             $ie.exempted_sdf_filters => pfcp::SdfFilter,
-            $ie.user_plane_inactivity_timer => pfcp::UserPlaneInactivityTimer,
         )
     };
 }
@@ -75,9 +64,6 @@ impl Translator<'_> {
         let id = UrrId(ie.urr_id.0);
         let rule = FailedRuleId::Urr(ie.urr_id);
         refuse_unsupported!(rule, ie);
-        check(rule, ie.measurement_method, ie.reporting_triggers)?;
-        let information = ie.measurement_information.unwrap_or_default();
-        check_information(rule, information)?;
         if self.draft.rules.urrs.iter().any(|urr| urr.id == id) {
             return Err(Refusal::rule::<pfcp::UrrId>(rule));
         }
@@ -85,10 +71,10 @@ impl Translator<'_> {
             let refuse = Refusal::rule::<MeasurementMethod>(rule);
             return Err(refuse.cause(Cause::MANDATORY_IE_INCORRECT));
         }
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             method: ie.measurement_method,
             triggers: ie.reporting_triggers,
-            immediate: information.contains(MeasurementInformation::ISTM),
+            information: ie.measurement_information.unwrap_or_default(),
             volume_threshold: ie
                 .volume_threshold
                 .as_ref()
@@ -99,12 +85,17 @@ impl Translator<'_> {
             time_quota_s: ie.time_quota.map(|time| time.0),
             period_s: ie.measurement_period.and_then(|period| positive(period.0)),
             quota_validity_s: ie.quota_validity_time.map(|time| time.0),
+            ..Wanted::default()
         };
-        self.draft.rules.urrs.push(Urr { id });
+        *wanted.rare_mut() = rarely(rule, ie)?;
+        wanted.tidy();
+        check(rule, &wanted)?;
+        let now = self.now;
+        self.draft.rules.urrs.push(measured(id, &wanted));
         self.draft
             .details
             .urrs
-            .push(UrrControl::new(id, wanted, self.now));
+            .push(UrrControl::new(id, wanted, now));
         Ok(())
     }
 
@@ -113,19 +104,34 @@ impl Translator<'_> {
         let rule = FailedRuleId::Urr(ie.urr_id);
         refuse_unsupported!(rule, ie);
         let now = self.now;
-        let urrs = &mut self.draft.details.urrs;
-        let urr = urrs.iter_mut().find(|urr| urr.id.0 == ie.urr_id.0);
-        let urr = urr.ok_or(Refusal::rule::<pfcp::UrrId>(rule))?;
+        let Draft {
+            rules,
+            details,
+            readings,
+            releases,
+            ..
+        } = &mut *self.draft;
+        let absent = Refusal::rule::<pfcp::UrrId>(rule);
+        let urr = details.urrs.iter_mut().find(|urr| urr.id.0 == ie.urr_id.0);
+        let urr = urr.ok_or(absent)?;
+        let there = rules.urrs.iter_mut().find(|there| there.id == urr.id);
         let wanted = updated(rule, &urr.wanted, ie)?;
-        urr.provision(wanted, now);
+        *there.ok_or(absent)? = measured(urr.id, &wanted);
+        let reading = readings.iter().find(|(id, _)| *id == urr.id);
+        let reading = reading.map(|(_, reading)| *reading).unwrap_or_default();
+        urr.provision(wanted, now, &reading);
         if !ie.volume_quota.is_keep() || !ie.time_quota.is_keep() {
-            urr.quota_granted();
+            urr.quota_granted(now);
+            *releases |= urr.wanted.quota_far().is_some();
         }
         if !ie.volume_threshold.is_keep() || !ie.time_threshold.is_keep() {
             urr.threshold_granted();
         }
         if !ie.quota_validity_time.is_keep() {
             urr.validity_granted(now);
+        }
+        if !ie.number_of_reports.is_keep() {
+            urr.reports_granted(now, &reading);
         }
         Ok(())
     }
@@ -150,6 +156,46 @@ impl Translator<'_> {
     }
 }
 
+/// What the packet path has to know of a URR.
+fn measured(id: UrrId, wanted: &Wanted) -> Urr {
+    let rare = wanted.rare();
+    Urr {
+        id,
+        before: wanted.has(MeasurementInformation::MBQE),
+        dropped: rare.is_some_and(|rare| rare.dropped.is_some()),
+        quota_far: wanted.quota_far(),
+    }
+}
+
+/// What few SMFs ask for in a Create URR.
+fn rarely(rule: FailedRuleId, ie: &pfcp::CreateUrr) -> Result<RarelyWanted, Refusal> {
+    let first = ie.monitoring_time.map(|time| Monitoring {
+        at_ntp_s: time.0,
+        volume_threshold: ie.subsequent_volume_threshold.as_ref().map(later_threshold),
+        volume_quota: ie.subsequent_volume_quota.as_ref().map(later_quota),
+        time_threshold_s: ie
+            .subsequent_time_threshold
+            .and_then(|time| positive(time.0)),
+        time_quota_s: ie.subsequent_time_quota.map(|time| time.0),
+    });
+    let mut monitoring: Vec<Monitoring> = first.into_iter().collect();
+    monitoring.extend(additional(rule, &ie.additional_monitoring_times)?);
+    Ok(RarelyWanted {
+        holding_s: ie.quota_holding_time.and_then(|time| positive(time.0)),
+        inactivity_s: ie
+            .inactivity_detection_time
+            .and_then(|time| positive(time.0)),
+        idle_s: ie
+            .user_plane_inactivity_timer
+            .and_then(|time| positive(time.0)),
+        dropped: ie.dropped_dl_traffic_threshold.as_ref().and_then(dropped),
+        monitoring: in_order(monitoring),
+        linked: linked(&ie.linked_urr_ids),
+        reports: ie.number_of_reports.map(|number| number.0),
+        quota_far: ie.quota_action_far_id.map(|far| FarId(far.0)),
+    })
+}
+
 fn updated(rule: FailedRuleId, old: &Wanted, ie: &pfcp::UpdateUrr) -> Result<Wanted, Refusal> {
     let mut wanted = old.clone();
     if let Some(method) = ie.measurement_method {
@@ -158,38 +204,143 @@ fn updated(rule: FailedRuleId, old: &Wanted, ie: &pfcp::UpdateUrr) -> Result<Wan
     if let Some(triggers) = ie.reporting_triggers {
         wanted.triggers = triggers;
     }
-    check(rule, wanted.method, wanted.triggers)?;
-    if let Some(information) = ie.measurement_information.set() {
-        check_information(rule, *information)?;
-        wanted.immediate = information.contains(MeasurementInformation::ISTM);
+    match &ie.measurement_information {
+        Update::Keep => {}
+        Update::Remove => wanted.information = MeasurementInformation::empty(),
+        Update::Set(information) => wanted.information = *information,
     }
     match &ie.volume_threshold {
         Update::Keep => {}
         Update::Remove => wanted.volume_threshold = Octets::default(),
         Update::Set(volume) => wanted.volume_threshold = threshold(volume),
     }
-    match &ie.volume_quota {
-        Update::Keep => {}
-        Update::Remove => wanted.volume_quota = None,
-        Update::Set(volume) => wanted.volume_quota = Some(quota(volume)),
-    }
-    let seconds = |slot: &mut Option<u32>, new: Update<u32>| new.apply(slot);
-    seconds(
-        &mut wanted.time_threshold_s,
-        map(&ie.time_threshold, |time| time.0),
-    );
-    seconds(&mut wanted.time_quota_s, map(&ie.time_quota, |time| time.0));
-    seconds(
-        &mut wanted.period_s,
-        map(&ie.measurement_period, |time| time.0),
-    );
-    seconds(
-        &mut wanted.quota_validity_s,
-        map(&ie.quota_validity_time, |time| time.0),
-    );
+    map(&ie.volume_quota, quota).apply(&mut wanted.volume_quota);
+    map(&ie.time_threshold, |time| time.0).apply(&mut wanted.time_threshold_s);
+    map(&ie.time_quota, |time| time.0).apply(&mut wanted.time_quota_s);
+    map(&ie.measurement_period, |time| time.0).apply(&mut wanted.period_s);
+    map(&ie.quota_validity_time, |time| time.0).apply(&mut wanted.quota_validity_s);
     wanted.time_threshold_s = wanted.time_threshold_s.and_then(positive);
     wanted.period_s = wanted.period_s.and_then(positive);
+    update_rare(rule, wanted.rare_mut(), ie)?;
+    wanted.tidy();
+    check(rule, &wanted)?;
     Ok(wanted)
+}
+
+fn update_rare(
+    rule: FailedRuleId,
+    rare: &mut RarelyWanted,
+    ie: &pfcp::UpdateUrr,
+) -> Result<(), Refusal> {
+    map(&ie.quota_holding_time, |time| time.0).apply(&mut rare.holding_s);
+    map(&ie.inactivity_detection_time, |time| time.0).apply(&mut rare.inactivity_s);
+    map(&ie.user_plane_inactivity_timer, |time| time.0).apply(&mut rare.idle_s);
+    for seconds in [
+        &mut rare.holding_s,
+        &mut rare.inactivity_s,
+        &mut rare.idle_s,
+    ] {
+        *seconds = seconds.and_then(positive);
+    }
+    match &ie.dropped_dl_traffic_threshold {
+        Update::Keep => {}
+        Update::Remove => rare.dropped = None,
+        Update::Set(threshold) => rare.dropped = dropped(threshold),
+    }
+    match &ie.linked_urr_ids {
+        Update::Keep => {}
+        Update::Remove => rare.linked.clear(),
+        Update::Set(urrs) => rare.linked = linked(urrs),
+    }
+    map(&ie.number_of_reports, |number| number.0).apply(&mut rare.reports);
+    map(&ie.quota_action_far_id, |far| FarId(far.0)).apply(&mut rare.quota_far);
+    update_monitoring(rule, &mut rare.monitoring, ie)
+}
+
+/// New Monitoring Times take the place of those that were to come. Subsequent values without a time
+/// are those of the next one.
+fn update_monitoring(
+    rule: FailedRuleId,
+    monitoring: &mut Vec<Monitoring>,
+    ie: &pfcp::UpdateUrr,
+) -> Result<(), Refusal> {
+    match &ie.monitoring_time {
+        Update::Keep => {}
+        Update::Remove => monitoring.clear(),
+        Update::Set(time) => {
+            *monitoring = vec![Monitoring {
+                at_ntp_s: time.0,
+                ..Monitoring::default()
+            }];
+        }
+    }
+    if let Some(next) = monitoring.first_mut() {
+        map(&ie.subsequent_volume_threshold, later_threshold).apply(&mut next.volume_threshold);
+        map(&ie.subsequent_volume_quota, later_quota).apply(&mut next.volume_quota);
+        map(&ie.subsequent_time_threshold, |time| time.0).apply(&mut next.time_threshold_s);
+        map(&ie.subsequent_time_quota, |time| time.0).apply(&mut next.time_quota_s);
+        next.time_threshold_s = next.time_threshold_s.and_then(positive);
+    }
+    match &ie.additional_monitoring_times {
+        Update::Keep => {}
+        Update::Remove => monitoring.truncate(1),
+        Update::Set(times) => {
+            monitoring.truncate(1);
+            monitoring.extend(additional(rule, times)?);
+        }
+    }
+    *monitoring = in_order(std::mem::take(monitoring));
+    Ok(())
+}
+
+/// The most Monitoring Times of a URR: each may have reports of its own waiting.
+const MONITORING_TIMES_MAX: usize = 32;
+
+fn additional(
+    rule: FailedRuleId,
+    times: &[pfcp::AdditionalMonitoringTime],
+) -> Result<impl Iterator<Item = Monitoring>, Refusal> {
+    if times.len() >= MONITORING_TIMES_MAX {
+        return Err(Refusal::rule::<pfcp::AdditionalMonitoringTime>(rule));
+    }
+    for time in times {
+        unsupported!(rule,
+            time.event_threshold => pfcp::EventThreshold,
+            time.event_quota => pfcp::EventQuota,
+            time.subsequent_event_threshold => pfcp::SubsequentEventThreshold,
+            time.subsequent_event_quota => pfcp::SubsequentEventQuota,
+        );
+    }
+    Ok(times.iter().map(|time| Monitoring {
+        at_ntp_s: time.monitoring_time.0,
+        volume_threshold: time
+            .subsequent_volume_threshold
+            .as_ref()
+            .map(later_threshold),
+        volume_quota: time.subsequent_volume_quota.as_ref().map(later_quota),
+        time_threshold_s: time
+            .subsequent_time_threshold
+            .and_then(|time| positive(time.0)),
+        time_quota_s: time.subsequent_time_quota.map(|time| time.0),
+    }))
+}
+
+fn in_order(mut monitoring: Vec<Monitoring>) -> Vec<Monitoring> {
+    if let Some(first) = monitoring.first().map(|first| first.at_ntp_s) {
+        // Times are told modulo 2³², and lie closer together than that.
+        monitoring.sort_by_key(|next| next.seconds_from(first));
+    }
+    monitoring
+}
+
+fn linked(urrs: &[pfcp::LinkedUrrId]) -> Vec<UrrId> {
+    urrs.iter().map(|urr| UrrId(urr.0)).collect()
+}
+
+fn dropped(ie: &pfcp::DroppedDlTrafficThreshold) -> Option<Dropped> {
+    let positive = |value: Option<u64>| value.filter(|value| *value > 0);
+    let (octets, packets) = (positive(ie.octets), positive(ie.packets));
+    (octets.is_some() || packets.is_some()).then_some(Dropped { octets, packets })
 }
 
 fn map<T, U>(ie: &Update<T>, value: impl Fn(&T) -> U) -> Update<U> {
@@ -200,16 +351,24 @@ fn map<T, U>(ie: &Update<T>, value: impl Fn(&T) -> U) -> Update<U> {
     }
 }
 
+fn thresholds(values: [Option<u64>; 3]) -> Octets {
+    let [total, uplink, downlink] = values.map(|value| value.filter(|value| *value > 0));
+    Octets::new(total, uplink, downlink)
+}
+
 fn threshold(ie: &pfcp::VolumeThreshold) -> Octets {
-    let positive = |value: Option<u64>| value.filter(|value| *value > 0);
-    Octets::new(
-        positive(ie.total),
-        positive(ie.uplink),
-        positive(ie.downlink),
-    )
+    thresholds([ie.total, ie.uplink, ie.downlink])
+}
+
+fn later_threshold(ie: &pfcp::SubsequentVolumeThreshold) -> Octets {
+    thresholds([ie.total, ie.uplink, ie.downlink])
 }
 
 fn quota(ie: &pfcp::VolumeQuota) -> Octets {
+    Octets::new(ie.total, ie.uplink, ie.downlink)
+}
+
+fn later_quota(ie: &pfcp::SubsequentVolumeQuota) -> Octets {
     Octets::new(ie.total, ie.uplink, ie.downlink)
 }
 

@@ -223,9 +223,9 @@ fn cases() -> Vec<Case> {
             Refuse(&[76], Some(93)),
         ),
         (
-            "not done here: quota holding time",
-            urr(&[volume(), ie(71, &[0, 0, 0, 1])]),
-            Refuse(&[73], Some(71)),
+            "not done here: time quota mechanism",
+            urr(&[volume(), ie(115, &[0, 0, 0, 0, 1])]),
+            Refuse(&[73], Some(115)),
         ),
         (
             "not done here: event trigger",

@@ -266,38 +266,75 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
     ),
     (
         "",
+        33,
+        Done("usage_before_and_after_a_monitoring_time_is_told_apart"),
+    ),
+    (
+        "",
+        147,
+        Done("usage_before_and_after_a_monitoring_time_is_told_apart"),
+    ),
+    (
+        "",
+        71,
+        Done("a_quota_is_not_held_for_longer_than_wanted_and_traffic_after_it_is_told"),
+    ),
+    ("", 36, Done("time_stands_still_while_nothing_happens")),
+    (
+        "",
+        82,
+        Done("a_linked_rule_is_reported_with_what_it_is_linked_to"),
+    ),
+    ("", 182, Done("no_more_reports_are_made_than_wanted")),
+    (
+        "",
+        72,
+        Done("dropped_downlink_packets_and_silence_are_reported"),
+    ),
+    (
+        "Create URR",
+        117,
+        Done("dropped_downlink_packets_and_silence_are_reported"),
+    ),
+    (
+        "Create URR",
+        108,
+        Done("a_used_up_quota_puts_another_far_in_the_place_of_the_rules_own"),
+    ),
+    (
+        "Update URR",
+        117,
+        Done("dropped_downlink_packets_and_silence_are_reported"),
+    ),
+    (
+        "Update URR",
+        108,
+        Done("a_used_up_quota_puts_another_far_in_the_place_of_the_rules_own"),
+    ),
+    (
+        "",
         34,
-        Ignored("comes with a Monitoring Time, which is refused"),
+        Done("usage_before_and_after_a_monitoring_time_is_told_apart"),
     ),
     (
         "",
         35,
-        Ignored("comes with a Monitoring Time, which is refused"),
+        Done("usage_before_and_after_a_monitoring_time_is_told_apart"),
     ),
     (
         "",
         121,
-        Ignored("comes with a Monitoring Time, which is refused"),
+        Done("usage_before_and_after_a_monitoring_time_is_told_apart"),
     ),
     (
         "",
         122,
-        Ignored("comes with a Monitoring Time, which is refused"),
-    ),
-    (
-        "",
-        151,
-        Ignored("comes with a Monitoring Time, which is refused"),
-    ),
-    (
-        "",
-        150,
-        Ignored("comes with a Monitoring Time, which is refused"),
+        Done("usage_before_and_after_a_monitoring_time_is_told_apart"),
     ),
     (
         "",
         100,
-        Ignored("ISTM is carried out, MBQE is counted after QoS enforcement, INAM is refused"),
+        Done("usage_before_qos_enforcement_is_a_report_of_its_own"),
     ),
     ("", 28, Ignored("EPC only")),
     (
@@ -454,6 +491,12 @@ pub(crate) const UP_FEATURES: &[(&str, &str)] = &[
         "VTIME",
         "a_quota_of_nothing_stops_at_once_and_a_validity_ends",
     ),
+    (
+        "QUOAC",
+        "a_used_up_quota_puts_another_far_in_the_place_of_the_rules_own",
+    ),
+    ("NORP", "no_more_reports_are_made_than_wanted"),
+    ("UPIDP", "dropped_downlink_packets_and_silence_are_reported"),
     ("IP6PL", "ipv6_prefixes_of_any_length"),
 ];
 

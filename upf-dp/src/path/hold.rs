@@ -5,6 +5,7 @@ use session::meter::Now;
 use session::plan::{Act, Entrance};
 use session::report::Report;
 
+use super::count::count_dropped;
 use super::settle::Releases;
 use super::{Came, Meta, Metas, Own, Path, Turn};
 use crate::held::{HeldPacket, Holder};
@@ -60,7 +61,12 @@ impl<P: Packet> Path<P> {
         match pushed {
             Ok(true) => cells.hold_episodes.add(1),
             Ok(false) => {}
-            Err((held, reason)) => return self.dropped(held.port, reason),
+            Err((held, reason)) => {
+                if step.has_more() {
+                    count_dropped(plan, step, meta.user_length, turn.end);
+                }
+                return self.dropped(held.port, reason);
+            }
         }
         self.look_at_pool_in = 0;
         // The episode goes on for what is held again: nobody needs to be told a second time.

@@ -44,7 +44,7 @@ use crate::waiting::Waiting;
 
 pub use meta::{Came, Fate, Key, Meta, Metas, Punt};
 pub(crate) use mss::Mss;
-pub(crate) use rewrite::put_outer;
+pub(crate) use rewrite::{Rewritten, put_outer};
 pub(crate) use settle::put_end_marker;
 
 /// What a worker's path is made of.
@@ -144,11 +144,11 @@ impl<P: Packet> Path<P> {
         look_up::look_up(turn.view, self.worker, packets, metas);
         classify::classify(&self.links, packets, metas);
         order::line_up(&self.held, metas);
-        police::police(metas, turn.now, turn.end);
+        police::police(metas, (turn.now, turn.view.moment()), turn.end);
         if self.links.clamps_mss() {
             mss::clamp(&self.links, packets, metas);
         }
-        self.rewrite(packets, metas, false);
+        self.rewrite(packets, metas, Rewritten::Received);
         self.settle(batch, metas, turn);
     }
 

@@ -29,5 +29,7 @@ pub(super) fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
 
 fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
     let goes = matches!(step.act, Act::Tunnel { .. } | Act::Route { .. });
-    goes && held.may_hold(plan.session, step.far)
+    let may_hold = |far| held.may_hold(plan.session, far);
+    // What a used up quota had held goes first, once there is more.
+    goes && (may_hold(step.far) || step.granted().is_some_and(may_hold))
 }

@@ -2,26 +2,63 @@
 //! the next packet of the burst may be the one that a quota stops.
 
 use session::meter::Now;
-use session::plan::{Act, Step};
+use session::plan::{Act, Plan, Step};
 use session::report::WorkerEnd;
-use session::usage::Usage;
+use session::usage::{Moment, Usage};
 
-use super::count::count;
+use super::count::{count, count_before, count_dropped, knock};
 use super::meta::{Fate, Meta};
 use crate::reason::Reason;
 
 /// Fifth stage: may it pass, and how much is it?
 #[inline(never)]
-pub(super) fn police(metas: &mut [Meta<'_>], now: Now, end: &mut WorkerEnd) {
+pub(super) fn police(metas: &mut [Meta<'_>], (now, at): (Now, Moment), end: &mut WorkerEnd) {
     for meta in metas {
         let Some((step, plan)) = meta.goes_on() else {
             continue;
         };
         let octets = meta.user_length;
         match may_pass(step, octets, now) {
-            Ok(()) => count(plan, step, octets, end),
+            Ok(()) => count(plan, step, octets, at, end),
+            Err(fate) => {
+                meta.fate = fate;
+                if step.has_more() || fate == Fate::Drop(Reason::QuotaExhausted) {
+                    stopped(meta, (step, plan), (now, at), end);
+                }
+            }
+        }
+    }
+}
+
+/// What few rules want of a packet that may not pass: another FAR now that a quota is used up, and
+/// that it is counted or told of.
+#[cold]
+#[inline(never)]
+fn stopped<'a>(
+    meta: &mut Meta<'a>,
+    (step, plan): (&'a Step, &Plan),
+    (now, at): (Now, Moment),
+    end: &mut WorkerEnd,
+) {
+    let octets = meta.user_length;
+    if let Fate::Drop(Reason::QuotaExhausted) = meta.fate {
+        knock(plan, step, end);
+        let Some(instead) = step.spent() else { return };
+        meta.step = Some(instead);
+        meta.fate = Fate::Pending;
+        match may_pass(instead, octets, now) {
+            Ok(()) => count(plan, instead, octets, at, end),
             Err(fate) => meta.fate = fate,
         }
+    } else if !matches!(
+        step.act,
+        Act::Tunnel { .. } | Act::Route { .. } | Act::Buffer { .. }
+    ) {
+        // Those that may go on were counted, and what is held will be when its turn has come.
+        count_before(step, octets);
+    }
+    if let Fate::Drop(Reason::FarDrop) = meta.fate {
+        count_dropped(plan, step, octets, end);
     }
 }
 
@@ -57,6 +94,7 @@ const fn without_way(act: Act) -> Fate {
 
 #[inline(never)]
 fn all_may_pass(step: &Step, octets: u16, now: Now) -> Result<(), Fate> {
+    count_before(step, octets);
     if step.usages().any(|(_, usage)| usage.is_exhausted()) {
         return Err(Fate::Drop(Reason::QuotaExhausted));
     }

@@ -15,6 +15,17 @@ use crate::packet::Packet;
 use crate::reason::Reason;
 use crate::wire;
 
+/// What gets new headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rewritten {
+    /// Packets as they were received.
+    Received,
+    /// A piece of one.
+    Piece,
+    /// One that may be larger than the MTU once it is in its tunnel, where it is cut.
+    Oversize,
+}
+
 /// The way out.
 #[derive(Debug)]
 struct Exits<'a> {
@@ -38,21 +49,25 @@ enum Way {
 }
 
 impl<P: Packet> Path<P> {
-    /// Sixth stage: new headers. Tunnels' packets are larger than the MTU only if `oversize` says so.
+    /// Sixth stage: new headers. A received packet that cannot leave was counted in vain.
     #[inline(never)]
-    pub(crate) fn rewrite(&mut self, packets: &mut [P], metas: &mut [Meta<'_>], oversize: bool) {
+    pub(crate) fn rewrite(&mut self, packets: &mut [P], metas: &mut [Meta<'_>], what: Rewritten) {
         let mut exits = Exits {
             links: &self.links,
             neighbours: &self.neighbours,
             identification: &mut self.identification,
             names_left: &mut self.names_left,
-            oversize,
+            oversize: what == Rewritten::Oversize,
         };
         for (packet, meta) in packets.iter_mut().zip(metas) {
             if let Some((step, _)) = meta.goes_on()
                 && let Err(reason) = exits.rewrite(packet, meta, step)
             {
                 meta.fate = Fate::Drop(reason);
+                // One that is too big may yet go in pieces.
+                if what == Rewritten::Received && reason != Reason::TooBig {
+                    step.void(meta.user_length);
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use super::fragment::Whole;
 use super::{nd, turn_round};
 use crate::outlet::Outlet;
 use crate::packet::Packet;
-use crate::path::{Came, Fate, Meta, Path, Turn, is_host};
+use crate::path::{Came, Fate, Meta, Path, Rewritten, Turn, is_host};
 use crate::reason::Reason;
 use crate::wire;
 
@@ -61,6 +61,10 @@ impl<P: Packet> Path<P> {
         if reason == Reason::TooBig && self.send_in_pieces(packet, meta, turn).is_some() {
             self.cells.port(meta.port).consumed.add(1);
             return;
+        }
+        if let Some(step) = meta.step.filter(|_| reason == Reason::TooBig) {
+            // It was counted, since it might have gone in pieces.
+            step.void(meta.user_length);
         }
         self.cells.port(meta.port).drop(reason, 1);
         // Whoever cannot be told finds out by waiting.
@@ -122,7 +126,7 @@ impl<P: Packet> Path<P> {
             }
             whole.write(piece, 0, fragment.data_mut())?;
             let meta = own(meta, u16::try_from(length).ok()?);
-            let fate = self.leave(&mut fragment, meta, false)?;
+            let fate = self.leave(&mut fragment, meta, Rewritten::Piece)?;
             self.depart(fragment, meta.port, fate, turn);
             sent += 1;
         }
@@ -145,7 +149,11 @@ impl<P: Packet> Path<P> {
             return None;
         }
         packet.data_mut().copy_from_slice(user);
-        let fate = self.leave(&mut packet, own(meta, meta.user_length), true)?;
+        let fate = self.leave(
+            &mut packet,
+            own(meta, meta.user_length),
+            Rewritten::Oversize,
+        )?;
         let link = self.links.interface(interface)?;
         let (ethernet, mtu) = (usize::from(link.ethernet.length()), link.mtu);
         let (header, outer) = packet.data().split_at_checked(ethernet)?;
@@ -167,8 +175,8 @@ impl<P: Packet> Path<P> {
     }
 
     /// Gives a packet of our own the headers of its step; what becomes of it then.
-    fn leave(&mut self, packet: &mut P, mut meta: Meta<'_>, oversize: bool) -> Option<Fate> {
-        self.rewrite(from_mut(packet), from_mut(&mut meta), oversize);
+    fn leave(&mut self, packet: &mut P, mut meta: Meta<'_>, what: Rewritten) -> Option<Fate> {
+        self.rewrite(from_mut(packet), from_mut(&mut meta), what);
         matches!(meta.fate, Fate::Send(_) | Fate::Await(_)).then_some(meta.fate)
     }
 
@@ -268,7 +276,7 @@ impl<P: Packet> Path<P> {
             user_length: u16::try_from(packet.data().len()).ok()?,
             ..Meta::received(port)
         };
-        let fate = self.leave(&mut packet, meta, false)?;
+        let fate = self.leave(&mut packet, meta, Rewritten::Piece)?;
         self.depart(packet, port, fate, turn);
         Some(())
     }

@@ -69,7 +69,10 @@ pub fn usual_rules(teid: Teid, ue: UeAddress, tunnel: OuterHeaderCreation) -> Ru
             qfi: Qfi::new(9),
             ..Qer::default()
         }],
-        urrs: vec![Urr { id: UrrId(1) }],
+        urrs: vec![Urr {
+            id: UrrId(1),
+            ..Urr::default()
+        }],
         ..Rules::default()
     }
 }

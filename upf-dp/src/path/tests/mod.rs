@@ -13,12 +13,11 @@
 mod hold;
 mod neighbours;
 mod ue_to_ue;
+mod usage;
 
 use std::net::Ipv4Addr;
 
-use session::report::Report;
 use session::rule::{Action, DestinationInterface, Forwarding, Gate};
-use session::usage::Alarm;
 use session::{Qfi, Rules, Teid, UrrId, WorkerId};
 
 use crate::reason::Reason;
@@ -312,52 +311,6 @@ fn a_rate_lets_its_octets_through_and_what_is_dropped_is_not_counted() {
         (volume.downlink_packets, volume.downlink_octets),
         (sent, 128 * sent)
     );
-}
-
-#[test]
-fn a_quota_is_reported_once_and_stops_packets() {
-    let mut bed = Testbed::new(1, 8);
-    let session = bed.install(0, |_| {});
-    let usage = session.installed.usage(UrrId(1)).unwrap();
-    usage.arm(Alarm {
-        total_octets: Some(300),
-        is_quota: true,
-        ..Alarm::default()
-    });
-    let frame = downlink(&user_v4(HOST, session.ue, 72));
-    assert_eq!(bed.receive(1, &vec![frame; 10]).len(), 3);
-    assert_eq!(bed.drops(), [(Reason::QuotaExhausted, 7)]);
-    let report = Report::Usage {
-        session: session.index,
-        urr: UrrId(1),
-    };
-    assert_eq!(bed.workers[0].control.report(), Some(report));
-    assert_eq!(bed.workers[0].control.report(), None);
-}
-
-#[test]
-fn a_usage_report_that_finds_the_queue_full_comes_with_a_later_packet() {
-    let mut bed = Testbed::new(1, 128);
-    let sessions: Vec<_> = (0..100).map(|n| bed.install(n, |_| {})).collect();
-    for session in &sessions {
-        let usage = session.installed.usage(UrrId(1)).unwrap();
-        usage.arm(Alarm {
-            total_octets: Some(1),
-            ..Alarm::default()
-        });
-    }
-    let frames: Vec<_> = sessions
-        .iter()
-        .map(|session| downlink(&user_v4(HOST, session.ue, 8)))
-        .collect();
-    let mut told = std::collections::BTreeSet::new();
-    for _ in 0..2 {
-        assert_eq!(bed.receive(1, &frames).len(), 100);
-        while let Some(Report::Usage { session, .. }) = bed.workers[0].control.report() {
-            assert!(told.insert(session), "{session} twice");
-        }
-    }
-    assert_eq!(told.len(), 100);
 }
 
 // ===== look-up =====

@@ -1,5 +1,6 @@
 //! From one UE to another inside the UPF.
 
+use session::report::Report;
 use session::topology::UeToUe;
 
 use super::*;

@@ -1,0 +1,203 @@
+//! From the FAR, QERs and URRs of a PDR to its [`Step`].
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::compile::{Context, Installed, of};
+use super::encapsulation::Marking;
+use super::step::{Counted, Rare};
+use super::{Act, CompileError, Encapsulation, Step};
+use crate::id::{FarId, UrrId};
+use crate::meter::Rate;
+use crate::rule::{
+    Action, BitRate, DestinationInterface, Direction, Far, Gate, Pdr, Qer, SourceInterface, Urr,
+};
+
+impl Installed {
+    /// What happens to the packets of a PDR.
+    pub(super) fn step(&self, pdr: &Pdr, context: &Context) -> Result<Step, CompileError> {
+        let rules = &self.rules;
+        let qers: SmallVec<[&Qer; 4]> = pdr
+            .qers
+            .iter()
+            .map(|id| {
+                let qer = rules.qers.iter().find(|qer| qer.id == *id);
+                qer.ok_or(CompileError::NoQer(pdr.id, *id))
+            })
+            .collect::<Result<_, _>>()?;
+        let measured = self.measured(pdr)?;
+        let far = self.far(pdr, pdr.far)?;
+        let rare = self.rare(pdr, &qers, &measured, context)?;
+        let usages = self.or_watch(measured.iter().map(|(_, counted)| counted.clone()));
+        self.way(pdr, far, &qers, (usages, rare), context)
+    }
+
+    /// These counters; while the session is watched and there are none, the one that is for that.
+    fn or_watch(&self, usages: impl Iterator<Item = Counted>) -> SmallVec<[Counted; 2]> {
+        let mut usages: SmallVec<[Counted; 2]> = usages.collect();
+        if usages.is_empty() {
+            let watch = self.watch.iter().map(|watch| (UrrId(0), Arc::clone(watch)));
+            usages.extend(watch);
+        }
+        usages
+    }
+
+    fn far(&self, pdr: &Pdr, id: FarId) -> Result<&Far, CompileError> {
+        let far = self.rules.fars.iter().find(|far| far.id == id);
+        far.ok_or(CompileError::NoFar(pdr.id, id))
+    }
+
+    /// The URRs of a PDR, with their counters.
+    fn measured(&self, pdr: &Pdr) -> Result<SmallVec<[(&Urr, Counted); 2]>, CompileError> {
+        let measured = pdr.urrs.iter().map(|id| {
+            let urr = self.rules.urrs.iter().find(|urr| urr.id == *id);
+            let (urr, ledger) = urr
+                .zip(of(&self.usages, *id))
+                .ok_or(CompileError::NoUrr(pdr.id, *id))?;
+            if urr.before || urr.dropped {
+                ledger.usage().make_extra();
+            }
+            Ok((urr, (*id, Arc::clone(ledger))))
+        });
+        measured.collect()
+    }
+
+    /// What few URRs ask for.
+    fn rare(
+        &self,
+        pdr: &Pdr,
+        qers: &[&Qer],
+        measured: &[(&Urr, Counted)],
+        context: &Context,
+    ) -> Result<Rare, CompileError> {
+        let those = |asks: fn(&Urr) -> bool| {
+            let asking = measured.iter().filter(move |(urr, _)| asks(urr));
+            asking.map(|(_, counted)| counted.clone())
+        };
+        let mut rare = Rare {
+            before: those(|urr| urr.before).collect(),
+            dropped: those(|urr| urr.dropped).collect(),
+            spent: None,
+        };
+        if let Some(instead) = measured.iter().find_map(|(urr, _)| urr.quota_far) {
+            let (by, others): (SmallVec<[_; 2]>, SmallVec<[_; 2]>) = measured
+                .iter()
+                .partition(|(urr, _)| urr.quota_far == Some(instead));
+            let usages = self.or_watch(others.into_iter().map(|(_, counted)| counted.clone()));
+            let far = self.far(pdr, instead)?;
+            let step = self.way(pdr, far, qers, (usages, Rare::default()), context)?;
+            let by = by.into_iter().map(|(urr, _)| urr.id).collect();
+            rare.spent = Some((by, Box::new(step)));
+        }
+        Ok(rare)
+    }
+
+    /// What a PDR's packets go through with that FAR.
+    fn way(
+        &self,
+        pdr: &Pdr,
+        far: &Far,
+        qers: &[&Qer],
+        (usages, rare): (SmallVec<[Counted; 2]>, Rare),
+        context: &Context,
+    ) -> Result<Step, CompileError> {
+        let rules = &self.rules;
+        let direction = direction(pdr, far);
+        let meters = qers.iter().filter_map(|qer| {
+            let ledger = of(&self.meters, qer.id)?;
+            Some((rate(qer.mbr?, direction, context), Arc::clone(ledger)))
+        });
+        let destination = far.forwarding.map(|forwarding| forwarding.destination);
+        let mut step = Step::new(pdr.id, far.id).with(meters, usages, rare);
+        step.act = if gate(qers, direction) == Gate::Closed {
+            Act::GateClosed
+        } else {
+            self.act(far)?
+        };
+        step.direction = direction;
+        step.check_source = pdr.pdi.source_interface == SourceInterface::Access
+            && (!rules.ue.is_empty() || rules.framed().next().is_some())
+            && !matches!(
+                destination,
+                Some(DestinationInterface::Access | DestinationInterface::CpFunction)
+            );
+        step.removal = pdr.outer_header_removal;
+        step.encapsulation = encapsulation(far, qers, direction);
+        step.qfi = qers.iter().find_map(|qer| qer.qfi);
+        Ok(step)
+    }
+
+    fn act(&self, far: &Far) -> Result<Act, CompileError> {
+        let extended = self.bar(far).is_some_and(|bar| bar.extended.is_some());
+        Ok(match (far.action, far.forwarding) {
+            (Action::Drop, _) => Act::Drop,
+            (Action::Buffer { notify }, _) => Act::Buffer {
+                notify: notify && !extended,
+            },
+            (Action::Forward, None) => Act::NoTunnel,
+            (Action::Forward, Some(to)) => match (to.outer_header_creation, to.destination) {
+                (Some(creation), _) => {
+                    creation
+                        .next_hop
+                        .map_or(Act::NoRoute, |next_hop| Act::Tunnel {
+                            next_hop,
+                            interface: creation.interface,
+                        })
+                }
+                (None, DestinationInterface::Access | DestinationInterface::CpFunction) => {
+                    Act::NoTunnel
+                }
+                (None, DestinationInterface::Core | DestinationInterface::SgiLan) => Act::Route {
+                    vrf: to.policy.or(to.vrf).ok_or(CompileError::NoVrf(far.id))?,
+                },
+            },
+        })
+    }
+}
+
+/// The direction a packet counts and is policed as (TS 29.244, 5.2.5 and 5.4.3): what leaves
+/// towards the radio side is downlink, also when it came from there (indirect forwarding).
+fn direction(pdr: &Pdr, far: &Far) -> Direction {
+    let to_access = far
+        .forwarding
+        .is_some_and(|to| to.destination == DestinationInterface::Access);
+    match pdr.pdi.source_interface {
+        SourceInterface::Access if !to_access => Direction::Uplink,
+        _ => Direction::Downlink,
+    }
+}
+
+fn rate(mbr: BitRate, direction: Direction, context: &Context) -> Rate {
+    let kbps = match direction {
+        Direction::Uplink => mbr.uplink_kbps,
+        Direction::Downlink => mbr.downlink_kbps,
+    };
+    Rate::new(kbps, context.hz, context.burst_ms)
+}
+
+fn gate(qers: &[&Qer], direction: Direction) -> Gate {
+    let closed = qers.iter().any(|qer| match direction {
+        Direction::Uplink => qer.uplink_gate == Gate::Closed,
+        Direction::Downlink => qer.downlink_gate == Gate::Closed,
+    });
+    if closed { Gate::Closed } else { Gate::Open }
+}
+
+fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulation {
+    let Some(to) = far.forwarding else {
+        return Encapsulation::default();
+    };
+    let marking = qers.iter().find_map(|qer| {
+        qer.qfi.map(|qfi| Marking {
+            qfi,
+            rqi: qer.rqi,
+            ppi: qers.iter().find_map(|qer| qer.ppi),
+            direction: Some(direction),
+        })
+    });
+    to.outer_header_creation
+        .map_or_else(Encapsulation::default, |creation| {
+            Encapsulation::new(&creation, to.tos.unwrap_or(0), marking)
+        })
+}
