@@ -120,8 +120,9 @@ pub(crate) struct RestartWatch {
 impl RestartWatch {
     /// So many heartbeats …
     const STEADY: u32 = 3;
-    /// … over so long a time have one stamp: then it is not the time of each.
-    const STEADY_MS: u64 = 2_000;
+    /// … over so long a time, delays on the way included, have one stamp: then it is not the time
+    /// of each.
+    const STEADY_MS: u64 = 10_000;
 
     /// Whether the peer has restarted, by the stamp in the heartbeat of that sequence number.
     pub(crate) fn restarted(&mut self, now_ms: u64, sequence: u32, stamp: u32) -> bool {

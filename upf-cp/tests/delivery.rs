@@ -430,7 +430,7 @@ fn peers_behind_one_address_are_told_apart() {
     for _ in 0..4 {
         world.ask_from(nat, None, &beat(names[0], 100));
         world.ask_from(nat, None, &beat(names[1], 200));
-        world.pass(1_000);
+        world.pass(4_000);
     }
     assert_eq!(world.node.counters().peer_restarts, 0);
     world.ask_from(nat, None, &beat(names[1], 300));

@@ -61,7 +61,7 @@ fn g02_sessions_that_come_and_go_leave_nothing() {
         assert_eq!(world.delete(seid).cause, Cause::REQUEST_ACCEPTED);
         world.snapshot();
         if round % 50 == 0 {
-            world.pass(1_000);
+            world.pass(4_000);
             world.sent.clear();
             world.commands.clear();
         }
@@ -231,7 +231,7 @@ fn g06_a_time_stamp_that_wraps_is_later() {
     };
     for _ in 0..4 {
         world.ask(None, &beat(u32::MAX - 5));
-        world.pass(1_000);
+        world.pass(4_000);
     }
     assert_eq!(world.node.session_count(), 1);
     world.ask(None, &beat(7));
