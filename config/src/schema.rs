@@ -32,6 +32,10 @@ sections! {
         applications: Vec<Application> = "[]";
         /// Rules that SMFs activate by name (Activate Predefined Rules; TS 29.244, 5.19). With any, ADPDP is announced.
         predefined: Predefined = "{}";
+        /// Slices (S-NSSAIs) whose sessions have limits together.
+        slices: Vec<SliceLimits> = "[]";
+        /// How bit rates are enforced.
+        qos: Qos = "{}";
         /// GTP-U, the tunnels of N3 and N9 (TS 29.281).
         gtpu: Gtpu = "{}";
         /// The processors that work on packets.
@@ -174,6 +178,8 @@ sections! {
         ue_allocation: Vec<Allocation> = "[]";
         /// Largest packet towards the data network in octets. Without one: the port's.
         mtu: Option<Mtu> = "~";
+        /// Rates above those that SMFs allow.
+        limits: NetworkLimits = "{}";
         /// Lower the segment size that TCP connections announce (MSS) to what fits through the tunnels and this network, in both directions.
         clamp_mss: bool = "false";
         /// What becomes of packets from one UE to another, that is, to an address of `ue_pools`: `n6` sends them out on N6 like all others; `local` gives them to the other UE inside the UPF, by the rules of both sessions; `drop` drops them.
@@ -202,6 +208,36 @@ sections! {
         mtu: Option<Mtu> = "~";
         /// IPv6 addresses of name servers (RFC 8106), 8 at most.
         dns: Vec<IpAddr> = "[]";
+    }
+
+    /// Limits on the sessions of a data network. What is within the guaranteed bit rate of a QER is charged to them, and not refused.
+    pub struct NetworkLimits {
+        /// Uplink kbit/s of each session; 0 is no limit.
+        session_uplink_kbps: u32 = "0" in 0..=1_000_000_000;
+        /// Downlink kbit/s of each session; 0 is no limit.
+        session_downlink_kbps: u32 = "0" in 0..=1_000_000_000;
+        /// Uplink kbit/s of all sessions together; 0 is no limit.
+        uplink_kbps: u32 = "0" in 0..=1_000_000_000;
+        /// Downlink kbit/s of all sessions together; 0 is no limit.
+        downlink_kbps: u32 = "0" in 0..=1_000_000_000;
+    }
+
+    /// Limits on the sessions of a slice, as those of a data network.
+    pub struct SliceLimits {
+        /// The S-NSSAI that SMFs give, SST or SST-SD, such as `1` or `1-00a1b2`. Without an SD: every one of the SST that is not listed itself.
+        slice: Slice = required;
+        /// Uplink kbit/s of all sessions together; 0 is no limit.
+        uplink_kbps: u32 = "0" in 0..=1_000_000_000;
+        /// Downlink kbit/s of all sessions together; 0 is no limit.
+        downlink_kbps: u32 = "0" in 0..=1_000_000_000;
+    }
+
+    /// How bit rates are enforced.
+    pub struct Qos {
+        /// Milliseconds of its rate that a policer lets through at once. A TCP that loses a whole window is silent for 200 ms: with less than that it comes to half of its rate.
+        burst_ms: u32 = "250" in 1..=10_000;
+        /// Octets that it lets through at once at least, however slow the rate.
+        burst_least_octets: u32 = "15000" in 1500..=10_000_000;
     }
 
     /// Addresses that UEs are given here.

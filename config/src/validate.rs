@@ -135,6 +135,7 @@ pub(crate) fn check(config: &Config, places: &Places) -> Checked {
     check.policies();
     check.pools();
     check.rules();
+    check.slices();
     check.sizes();
     check.unused();
     check.found
@@ -362,6 +363,18 @@ impl<'a> Check<'a> {
             self.warn(Warning::NoPool {
                 network: network.name.to_string(),
             });
+        }
+    }
+
+    /// A slice has one set of limits.
+    fn slices(&mut self) {
+        let slices = &self.config.slices;
+        for (index, slice) in slices.iter().enumerate() {
+            let mut earlier = slices.iter().take(index);
+            if earlier.any(|other| other.slice == slice.slice) {
+                let value = slice.slice.to_string();
+                self.mistake(&format!("slices.{index}"), Problem::RepeatedValue { value });
+            }
         }
     }
 

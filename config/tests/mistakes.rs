@@ -648,6 +648,25 @@ fn sizes_that_do_not_fit() {
     one("log:", to, 25, "buffering.packets_per_session", says);
 }
 
+#[test]
+fn slices_are_listed_once() {
+    let slices = |list: &str| GOOD.replace("log:", &format!("slices: {list}\nlog:"));
+    let good = slices("[{ slice: 1 }, { slice: 1-00000a }, { slice: 2-00000A }]");
+    assert_eq!(mistakes(&good, &[], &[]), []);
+    let found = mistakes(
+        &slices("[{ slice: 1-00000a }, { slice: 1-00000A }]"),
+        &[],
+        &[],
+    );
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let message = found[0].to_string();
+    assert_eq!(found[0].key, "slices.1", "{message}");
+    assert!(
+        message.contains("1-00000a stands in the list twice"),
+        "{message}"
+    );
+}
+
 // ===== from outside =====
 
 #[test]

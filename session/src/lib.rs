@@ -19,6 +19,7 @@
 pub mod id;
 pub mod inner;
 pub mod ledger;
+pub mod limit;
 pub mod meter;
 pub mod neighbour;
 pub mod plan;

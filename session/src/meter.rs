@@ -37,6 +37,34 @@ impl Arrivals {
     }
 }
 
+/// How much of its rate a policer lets through at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Burst {
+    /// What takes so long at the rate, in milliseconds …
+    pub ms: u32,
+    /// … and no less than this.
+    pub least_octets: u32,
+}
+
+impl Burst {
+    /// What takes so long at the rate.
+    pub const fn of_ms(ms: u32) -> Self {
+        Self {
+            ms,
+            least_octets: 0,
+        }
+    }
+
+    /// No more than that of an averaging window.
+    #[must_use]
+    pub fn within(self, window_ms: u32) -> Self {
+        Self {
+            ms: self.ms.min(window_ms),
+            ..self
+        }
+    }
+}
+
 /// A rate in one direction. Belongs to the plan: another rate goes on where the last one stood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
@@ -47,18 +75,21 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A rate on a machine of `hz` cycles per second, that lets `burst_ms` worth of it through at
-    /// once (and never less than one packet of 64 kB).
-    pub fn new(kbps: u64, hz: u64, burst_ms: u32) -> Self {
+    /// A rate on a machine of `hz` cycles per second. A packet that finds anything left of `burst`
+    /// passes whole.
+    pub fn new(kbps: u64, hz: u64, burst: Burst) -> Self {
         let saturate = |wide: u128| u64::try_from(wide).unwrap_or(u64::MAX);
         // hz cycles per second, kbps × 125 octets per second.
         let octets_per_second = u128::from(kbps) * 125;
         let cost = (u128::from(hz) << (FRACTION_BITS + COST_BITS))
             .checked_div(octets_per_second)
             .map_or(u64::MAX, saturate);
-        // A packet is let through whole when anything is left, so zero tolerance still passes one.
-        let tolerance = saturate((u128::from(hz) << FRACTION_BITS) * u128::from(burst_ms) / 1000);
-        Self { cost, tolerance }
+        let time = (u128::from(hz) << FRACTION_BITS) * u128::from(burst.ms) / 1000;
+        let least = (u128::from(cost) * u128::from(burst.least_octets)) >> COST_BITS;
+        Self {
+            cost,
+            tolerance: saturate(time.max(least)),
+        }
     }
 }
 
@@ -116,6 +147,30 @@ impl<'a> Meter<'a> {
     }
 }
 
+/// A policer that several workers share.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedMeter<'a>(Meter<'a>);
+
+impl<'a> SharedMeter<'a> {
+    /// The policer for one direction, whose rate is `rate`.
+    pub const fn new(rate: Rate, arrivals: &'a Arrivals, direction: Direction) -> Self {
+        Self(Meter::new(rate, arrivals, direction))
+    }
+
+    /// Whether a packet conforms. Takes nothing: of several workers that ask at once, each may pass
+    /// one packet more than there is room for.
+    pub fn conforms(self, now: Now) -> bool {
+        self.0.conforms(now)
+    }
+
+    /// Charges a packet of `octets` that passed. None of several at once is lost.
+    pub fn charge(self, octets: u16, now: Now) {
+        let cost = self.0.rate.cost.saturating_mul(u64::from(octets)) >> COST_BITS;
+        self.0.arrival.fetch_max(now.0 << FRACTION_BITS, Relaxed);
+        self.0.arrival.fetch_add(cost, Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +180,11 @@ mod tests {
     /// Offers twice the rate in packets of 1000 octets for a second and counts what passes.
     fn passed_octets(kbps: u64) -> u64 {
         let arrivals = Arrivals::default();
-        let meter = Meter::new(Rate::new(kbps, HZ, 0), &arrivals, Direction::Downlink);
+        let meter = Meter::new(
+            Rate::new(kbps, HZ, Burst::default()),
+            &arrivals,
+            Direction::Downlink,
+        );
         let packets = (kbps * 125 * 2 / 1000).clamp(1, 200_000);
         let octets = (kbps * 125 * 2 / packets).min(60_000);
         let packets = (kbps * 125 * 2) / octets;
@@ -159,19 +218,23 @@ mod tests {
     #[test]
     fn a_rate_of_zero_is_closed() {
         let arrivals = Arrivals::default();
-        let meter = Meter::new(Rate::new(0, HZ, 100), &arrivals, Direction::Uplink);
+        let meter = Meter::new(
+            Rate::new(0, HZ, Burst::of_ms(100)),
+            &arrivals,
+            Direction::Uplink,
+        );
         assert!(!meter.conforms(Now(0)));
     }
 
     #[test]
     fn directions_and_rates_share_no_more_than_they_should() {
         let arrivals = Arrivals::default();
-        let fast = Rate::new(1_000_000, HZ, 0);
+        let fast = Rate::new(1_000_000, HZ, Burst::default());
         let meter = |rate, direction| Meter::new(rate, &arrivals, direction);
         assert!(meter(fast, Direction::Uplink).pass(1500, Now(0)));
         assert!(meter(fast, Direction::Downlink).conforms(Now(0)));
         // A new rate does not fill the bucket.
-        let slow = Rate::new(1_000, HZ, 0);
+        let slow = Rate::new(1_000, HZ, Burst::default());
         assert!(!meter(slow, Direction::Uplink).conforms(Now(0)));
     }
 }

@@ -277,8 +277,10 @@ pub struct Qer {
     pub downlink_gate: Gate,
     /// Maximum bitrate; `None` is unlimited.
     pub mbr: Option<BitRate>,
-    /// Guaranteed bitrate.
+    /// Guaranteed bitrate: what is within it passes the operator's limits.
     pub gbr: Option<BitRate>,
+    /// Averaging Window: over which the rates are meant.
+    pub averaging_window_ms: Option<u32>,
     /// The QFI to write into the PDU session container.
     pub qfi: Option<Qfi>,
     /// Set the RQI bit on downlink packets (reflective QoS).

@@ -51,7 +51,7 @@ fn context() -> Context {
         session: SessionIndex(1),
         owner: WorkerId(0),
         hz: 1_000_000_000,
-        burst_ms: 10,
+        burst: session::meter::Burst::of_ms(10),
         buffer_packets: 10,
         ..Context::default()
     }

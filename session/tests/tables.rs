@@ -45,7 +45,7 @@ fn context(session: SessionIndex) -> Context {
         session,
         owner: WorkerId(0),
         hz: 1,
-        burst_ms: 0,
+        burst: session::meter::Burst::of_ms(0),
         buffer_packets: 1,
         ..Context::default()
     }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use network::{
-    DOWNLINK_TEID, N6, Network, OTHER_GNB, Outer, SERVER4, SERVER6, UE4, UE6, iperf3, number,
+    DOWNLINK_TEID, N6, Network, OTHER_GNB, Outer, SERVER4, SERVER6, Setup, UE4, UE6, iperf3, number,
 };
 use simulator::{Event, Flavour, Tunnel};
 use test_harness::process::Process;
@@ -77,6 +77,41 @@ fn a_session_carries_traffic_over_packet_sockets() {
 #[test]
 fn a_session_carries_traffic_through_the_kernel() {
     carries_traffic(N6::Tap);
+}
+
+/// TCP reaches what it may have, and no more: by a QER in one direction, by the operator's limit of
+/// the network in the other.
+#[test]
+fn tcp_gets_its_rate_through_a_policer() {
+    if !skip::is_root() || !skip::has_iperf3() {
+        return;
+    }
+    let mut network = Network::with(Setup {
+        network: "    limits: { uplink_kbps: 30000 }",
+        ..Setup::default()
+    });
+    network.ambr_downlink_kbps = 50_000;
+    network.attach(Flavour::Open5gs);
+    network.ping(UE4, SERVER4, 2, &[]);
+    for (name, kbps, extra) in [("downlink", 50e3, &["-R"][..]), ("uplink", 30e3, &[])] {
+        // What every kernel has, and most hosts come near.
+        let arguments = [extra, &["-C", "reno", "-t", "5", "-O", "1"]].concat();
+        let report = iperf3(&network, (UE4, SERVER4), &arguments);
+        let rate = number(&report, "/end/sum_received/bits_per_second") / 1e3 / kbps;
+        eprintln!("TCP {name}: {:.1} % of {kbps} kbit/s", rate * 100.0);
+        // What TCP counts is less than the IP packets that the rate is of, and a burst is more.
+        assert!(rate > 0.9, "TCP {name}: {rate} of {kbps} kbit/s");
+        assert!(rate < 1.06, "TCP {name}: {rate} of {kbps} kbit/s");
+    }
+    // Of twice the rate of UDP a half is lost, and a little on the way to and from the policer.
+    let udp = ["-R", "-u", "-b", "100M", "-l", "1172", "-t", "5", "-O", "2"];
+    let report = iperf3(&network, (UE4, SERVER4), &udp);
+    let rate = number(&report, "/end/sum_received/bits_per_second") / 1e3;
+    // 1200 octets of IP carry 1172.
+    let rate = rate * 1200.0 / 1172.0 / 50e3;
+    eprintln!("UDP: {:.2} % of 50 Mbit/s", rate * 100.0);
+    assert!((0.9..1.01).contains(&rate), "{rate}");
+    network.finish();
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use pfcp::NodeId;
 use session::InterfaceId;
+use session::meter::Burst;
+use session::rule::BitRate;
 use session::sdf::FlowDescription;
 
 /// UDP port of PFCP (TS 29.244, 4.2.2).
@@ -59,8 +61,12 @@ pub struct NodeConfig {
     pub extended_most: ExtendedMost,
     /// Cycles per second of the workers' clock.
     pub hz: u64,
-    /// How much of its rate a policer lets through at once, in milliseconds.
-    pub burst_ms: u32,
+    /// How much of its rate a policer lets through at once.
+    pub burst: Burst,
+    /// Limits of data networks.
+    pub network_limits: Vec<NetworkLimits>,
+    /// Limits of slices.
+    pub slice_limits: Vec<SliceLimits>,
     /// How GTP-U peers are supervised.
     pub echo: Echo,
     /// The addresses that UEs are given here; without any, UEIP is not announced.
@@ -219,6 +225,26 @@ impl Default for ExtendedMost {
     }
 }
 
+/// Limits of a data network, above those of QERs. A rate of zero is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkLimits {
+    /// Its name in the topology.
+    pub network: String,
+    /// Of each session.
+    pub session: BitRate,
+    /// Of all sessions together.
+    pub all: BitRate,
+}
+
+/// Limits of a slice, above those of QERs. A rate of zero is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SliceLimits {
+    /// Without a Slice Differentiator it is every one of its type that has no limits of its own.
+    pub slice: Slice,
+    /// Of all its sessions together.
+    pub all: BitRate,
+}
+
 /// Path supervision (TS 29.281, 7.2; TS 23.527, 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echo {
@@ -343,7 +369,12 @@ impl NodeConfig {
             buffer_packets: 64,
             extended_most: ExtendedMost::default(),
             hz: 1_000_000_000,
-            burst_ms: 100,
+            burst: Burst {
+                ms: 250,
+                least_octets: 15_000,
+            },
+            network_limits: Vec::new(),
+            slice_limits: Vec::new(),
             echo: Echo::default(),
             ue_pools: Vec::new(),
             ue_reserved: Vec::new(),

@@ -45,6 +45,7 @@ mod event;
 mod features;
 mod inactivity;
 mod index;
+mod limiting;
 mod load;
 mod node;
 mod paths;
@@ -64,9 +65,9 @@ mod usage;
 mod work;
 
 pub use config::{
-    Application, Echo, ExtendedMost, Limits, Move, NodeConfig, PFCP_PORT, PredefinedAction,
-    PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr, Slice, UeBounds,
-    UePool,
+    Application, Echo, ExtendedMost, Limits, Move, NetworkLimits, NodeConfig, PFCP_PORT,
+    PredefinedAction, PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr,
+    Slice, SliceLimits, UeBounds, UePool,
 };
 pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};

@@ -18,6 +18,7 @@ use crate::association::{Associations, PeerId};
 use crate::config::NodeConfig;
 use crate::counters::Counters;
 use crate::event::{Input, Now, Operator, Output};
+use crate::limiting::Limiting;
 use crate::load::Load;
 use crate::paths::Paths;
 use crate::sessions::Sessions;
@@ -53,6 +54,8 @@ pub struct Node {
     pub(crate) predefined: Predefined,
     /// UE addresses that are given here.
     pub(crate) ue_pools: UePools,
+    /// The operator's limits on rates.
+    pub(crate) limiting: Limiting,
     /// Sets of sessions.
     pub(crate) sets: Sets,
     pub(crate) outgoing: Outgoing,
@@ -118,6 +121,7 @@ impl Node {
             applications: Applications::new(&config.applications),
             predefined: Predefined::new(&config.predefined),
             ue_pools: UePools::new(&config, &topology),
+            limiting: Limiting::new(&config),
             sets: Sets::default(),
             outgoing: Outgoing::new(random.next_u32()),
             work: WorkQueue::default(),

@@ -318,7 +318,7 @@ fn install(publisher: &mut Publisher, number: u32, gnb: NextHopId, case: &Case) 
         session,
         owner,
         hz: HZ,
-        burst_ms: 100,
+        burst: session::meter::Burst::of_ms(100),
         buffer_packets: 8,
         ..Context::default()
     };

@@ -406,7 +406,7 @@ fn install(
             session,
             owner,
             hz,
-            burst_ms: 100,
+            burst: session::meter::Burst::of_ms(100),
             buffer_packets: 8,
             ..Context::default()
         };

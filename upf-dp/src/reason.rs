@@ -114,6 +114,8 @@ reasons! {
     GateClosed = "gate_closed", "the SMF wants it so", "look at the QER";
     /// Faster than a QER's maximum bitrate.
     RateExceeded = "rate_exceeded", "more traffic than was subscribed", "look at the QER";
+    /// Faster than the operator allows the session, or all sessions of its network or slice.
+    LimitExceeded = "limit_exceeded", "more traffic than the limits of the configuration", "look at networks[].limits and slices";
     /// A volume quota is used up.
     QuotaExhausted = "quota_exhausted", "the charging function has granted no more", "look at the URR";
     /// The FAR forwards to Access but has no tunnel yet.

@@ -129,7 +129,7 @@ fn in_a_namespace() {
         session: index,
         owner,
         hz: 2_000_000_000,
-        burst_ms: 100,
+        burst: session::meter::Burst::of_ms(100),
         buffer_packets: 4,
         ..Context::default()
     };

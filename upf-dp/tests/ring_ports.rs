@@ -202,7 +202,7 @@ impl Upf {
             session: session.index,
             owner: session.owner,
             hz: 2_000_000_000,
-            burst_ms: 100,
+            burst: session::meter::Burst::of_ms(100),
             buffer_packets: 32,
             ..Context::default()
         };

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use config::schema::{Config, Moves};
 use config::{Device, Host};
 use dpdk::{Eal, Pool, Port};
+use session::meter::Burst;
 use session::neighbour::Neighbours;
 use session::topology::Topology;
 use session::{Sizes, Tables, report};
@@ -20,12 +21,9 @@ use upf_dp::{
 
 use crate::counts::Counts;
 use crate::ports::Pools;
-use crate::topology::{topology, ue_bounds, ue_pools, ue_reserved};
+use crate::topology::{network_limits, slice_limits, topology, ue_bounds, ue_pools, ue_reserved};
 use crate::{cpus, kernel, ports, rules};
 
-/// How much of its rate a policer lets through at once: a TCP that is policed needs about that
-/// much to come near its rate.
-const BURST_MS: u32 = 100;
 /// Reports and commands that wait between a worker and the control side.
 const QUEUE: usize = 65_536;
 /// Local F-TEIDs for each session: Open5GS takes two, a handover one more.
@@ -269,8 +267,7 @@ async fn set_up_kernel(config: &Config) -> Result<()> {
 
 fn node_config(config: &Config, eal: Eal, topology: &Topology) -> Result<NodeConfig> {
     let own = node_id(&config.node_id());
-    let limits = &config.limits;
-    let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+    let bundle_octets = config.pfcp.bundle_octets;
     Ok(NodeConfig {
         node_id: own.unwrap_or_else(|| config.pfcp.address.into()),
         port: config.pfcp.port,
@@ -292,31 +289,13 @@ fn node_config(config: &Config, eal: Eal, topology: &Topology) -> Result<NodeCon
         associate_again_most_ms: u64::from(config.pfcp.associate.again_most_s) * 1000,
         delete_silent_after_ms: u64::from(config.pfcp.heartbeat.delete_silent_after_s) * 1000,
         release_grace_ms: u64::from(config.pfcp.release_grace_s) * 1000,
-        bundle_octets: size(config.pfcp.bundle_octets),
+        bundle_octets: usize::try_from(bundle_octets).unwrap_or(usize::MAX),
         paging_policy: config.pfcp.paging_policy,
         t1_ms: config.pfcp.retransmission.t1_ms.into(),
         n1: config.pfcp.retransmission.n1,
         heartbeat_interval_ms: u64::from(config.pfcp.heartbeat.interval_s) * 1000,
         response_hold_ms: u64::from(config.pfcp.response_hold_s) * 1000,
-        limits: Limits {
-            sessions: limits.sessions,
-            peers: size(limits.peers),
-            pdrs_per_session: size(limits.pdrs_per_session),
-            fars_per_session: size(limits.fars_per_session),
-            qers_per_session: size(limits.qers_per_session),
-            urrs_per_session: size(limits.urrs_per_session),
-            applications: size(limits.applications),
-            flows_per_application: size(limits.flows_per_application),
-            messages_per_second: limits.messages_per_second,
-            traffic_endpoints_per_session: size(limits.traffic_endpoints_per_session),
-            framed_routes_per_pdr: size(limits.framed_routes_per_pdr),
-            messages_per_second_per_peer: limits.messages_per_second_per_peer,
-            outstanding_requests_per_peer: size(limits.outstanding_requests_per_peer),
-            waiting_reports_per_peer: size(limits.waiting_reports_per_peer),
-            held_answers_per_peer: size(limits.held_answers_per_peer),
-            held_answer_octets_per_peer: size(limits.held_answer_octets_per_peer),
-            gtpu_peers: size(limits.gtpu_peers),
-        },
+        limits: limits(config),
         buffer_packets: u16::try_from(config.buffering.packets_per_session).unwrap_or(u16::MAX),
         extended_most: ExtendedMost {
             seconds: config.buffering.extended_most_s,
@@ -324,7 +303,12 @@ fn node_config(config: &Config, eal: Eal, topology: &Topology) -> Result<NodeCon
                 .unwrap_or(u16::MAX),
         },
         hz: dpdk::cycles_hz(eal),
-        burst_ms: BURST_MS,
+        burst: Burst {
+            ms: config.qos.burst_ms,
+            least_octets: config.qos.burst_least_octets,
+        },
+        network_limits: network_limits(config, topology),
+        slice_limits: slice_limits(config),
         echo: upf_cp::Echo {
             interval_ms: u64::from(config.gtpu.echo.interval_s) * 1000,
             t3_ms: config.gtpu.echo.t3_ms.into(),
@@ -337,6 +321,30 @@ fn node_config(config: &Config, eal: Eal, topology: &Topology) -> Result<NodeCon
         predefined: rules::predefined(config).context("key predefined")?,
         ..NodeConfig::new(config.pfcp.address)
     })
+}
+
+fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+    Limits {
+        sessions: limits.sessions,
+        peers: size(limits.peers),
+        pdrs_per_session: size(limits.pdrs_per_session),
+        fars_per_session: size(limits.fars_per_session),
+        qers_per_session: size(limits.qers_per_session),
+        urrs_per_session: size(limits.urrs_per_session),
+        applications: size(limits.applications),
+        flows_per_application: size(limits.flows_per_application),
+        messages_per_second: limits.messages_per_second,
+        traffic_endpoints_per_session: size(limits.traffic_endpoints_per_session),
+        framed_routes_per_pdr: size(limits.framed_routes_per_pdr),
+        messages_per_second_per_peer: limits.messages_per_second_per_peer,
+        outstanding_requests_per_peer: size(limits.outstanding_requests_per_peer),
+        waiting_reports_per_peer: size(limits.waiting_reports_per_peer),
+        held_answers_per_peer: size(limits.held_answers_per_peer),
+        held_answer_octets_per_peer: size(limits.held_answer_octets_per_peer),
+        gtpu_peers: size(limits.gtpu_peers),
+    }
 }
 
 /// A Node ID as PFCP has it; the configuration has checked domain names.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use config::schema::{Config, Role as ConfiguredRole, UeToUe as ConfiguredUeToUe};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use session::InterfaceId;
+use session::rule::BitRate;
 use session::topology::{
     ForwardingPolicy, Interface, Network, Role, Route, RouterAdvertisements, Topology, UeToUe,
 };
@@ -193,6 +194,39 @@ pub(crate) fn ue_bounds(config: &Config, topology: &Topology) -> Vec<upf_cp::UeB
         })
     });
     bounds.collect()
+}
+
+/// The limits on data networks. The networks of a topology are those of its configuration.
+pub(crate) fn network_limits(config: &Config, topology: &Topology) -> Vec<upf_cp::NetworkLimits> {
+    let networks = config.networks.iter().zip(&topology.networks);
+    let limits = networks.map(|(configured, network)| {
+        let limits = &configured.limits;
+        upf_cp::NetworkLimits {
+            network: network.name.clone(),
+            session: rates(limits.session_uplink_kbps, limits.session_downlink_kbps),
+            all: rates(limits.uplink_kbps, limits.downlink_kbps),
+        }
+    });
+    let none = |limits: &upf_cp::NetworkLimits| {
+        limits.session == BitRate::default() && limits.all == BitRate::default()
+    };
+    limits.filter(|limits| !none(limits)).collect()
+}
+
+/// The limits on slices.
+pub(crate) fn slice_limits(config: &Config) -> Vec<upf_cp::SliceLimits> {
+    let slices = config.slices.iter().map(|limits| upf_cp::SliceLimits {
+        slice: slice(&limits.slice),
+        all: rates(limits.uplink_kbps, limits.downlink_kbps),
+    });
+    slices.collect()
+}
+
+fn rates(uplink_kbps: u32, downlink_kbps: u32) -> BitRate {
+    BitRate {
+        uplink_kbps: uplink_kbps.into(),
+        downlink_kbps: downlink_kbps.into(),
+    }
 }
 
 /// Addresses that lie in UE pools and are no UE's: those of the kernel's ends of TAP ports.

@@ -12,6 +12,8 @@ use super::layout::{Keys, Layout};
 use super::{CompileError, Door, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, UeMatch};
 use crate::id::{QerId, SessionIndex, UrrId, WorkerId};
 use crate::ledger::Ledger;
+use crate::limit::{Limited, Limits};
+use crate::meter::Burst;
 use crate::rule::{Bar, Far, FramedRoutes, LocalFTeid, Pdr, Rules, SourceInterface, UeAddress};
 use crate::sdf::value_and_mask;
 use crate::tables::{EntryId, Key, KeyChange, NewKey};
@@ -29,8 +31,8 @@ pub struct Context {
     pub owner: WorkerId,
     /// TSC cycles per second, for meters.
     pub hz: u64,
-    /// How much of its rate a policer lets through at once, in milliseconds.
-    pub burst_ms: u32,
+    /// How much of its rate a policer lets through at once.
+    pub burst: Burst,
     /// How many packets a session may hold when no BAR says otherwise.
     pub buffer_packets: u16,
     /// The number of its SMF, among those whose sessions have bounds together.
@@ -47,6 +49,7 @@ pub struct Installed {
     pub(super) usages: Usages,
     /// The counter of PDRs without a URR, while the session is watched.
     pub(super) watch: Option<Arc<Ledger>>,
+    pub(super) limited: Option<Box<Limited>>,
 }
 
 /// Where the policers are, of QERs that have a rate.
@@ -67,6 +70,14 @@ pub struct Compiled {
 }
 
 impl Installed {
+    /// Nothing yet, of a session that has these limits.
+    pub fn limited(limits: Option<Arc<Limits>>) -> Self {
+        Self {
+            limited: limits.map(|limits| Box::new(Limited::new(limits))),
+            ..Self::default()
+        }
+    }
+
     /// Compiles `rules` in place of those in force. Meters and counters of rules that stay go on
     /// where they are. `is_chosen` tells which local F-TEIDs the UPF chose.
     ///
@@ -84,12 +95,15 @@ impl Installed {
         let watch = rules
             .watched
             .then(|| self.watch.clone().unwrap_or_default());
+        let limited = self.limited.as_ref();
+        let limited = limited.map(|limited| Box::new(limited.with_rules(&rules)));
         let installed = Self {
             rules,
             layout,
             meters,
             usages,
             watch,
+            limited,
         };
         let plan = installed.plan(context)?;
         let (old, new) = (&self.layout, &installed.layout);

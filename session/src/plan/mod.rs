@@ -8,6 +8,8 @@
 
 mod compile;
 mod encapsulation;
+mod enforcement;
+mod entrance;
 mod error;
 mod filter;
 mod ids;
@@ -18,6 +20,8 @@ mod way;
 
 pub use compile::{Compiled, Context, Installed, ue_of};
 pub use encapsulation::Encapsulation;
+pub use entrance::Entrance;
+use entrance::is_ue_v4;
 pub use error::CompileError;
 use filter::Filter;
 pub use layout::{Keys, Layout};
@@ -30,10 +34,9 @@ use std::sync::atomic::AtomicU32;
 
 use ipnet::Ipv6Net;
 
-use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, WorkerId, index};
+use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, index};
 use crate::inner::{Inner, Transport};
 use crate::publish::prefetch;
-use crate::rule::Direction;
 use crate::tables::EntryId;
 
 /// A session as its worker sees it: the first steps of its first entrances, which is all that IPv4
@@ -88,13 +91,6 @@ const NEAR: usize = 2;
 
 /// Networks, as values and masks.
 type Networks = Box<[(u128, u128)]>;
-
-/// A way into the session: the PDRs of one F-TEID, or of the core side.
-#[derive(Clone, Copy, Debug)]
-pub struct Entrance<'a> {
-    plan: &'a Plan,
-    first: &'a Step,
-}
 
 /// Where the PDRs of an entrance are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -342,120 +338,6 @@ impl Plan {
             (0..usize::from(entry.count)).filter_map(move |place| entrance.step(*entry, place))
         })
     }
-}
-
-impl<'a> Entrance<'a> {
-    /// The session.
-    #[inline]
-    pub const fn plan(self) -> &'a Plan {
-        self.plan
-    }
-
-    /// The interface of the F-TEID; `None` for the core side.
-    #[inline]
-    pub const fn interface(self) -> Option<InterfaceId> {
-        self.first.door.interface
-    }
-
-    /// The worker that owns the session.
-    #[inline]
-    pub const fn owner(self) -> WorkerId {
-        self.first.door.owner
-    }
-
-    /// Starts loading what comes after the first step.
-    #[inline]
-    pub fn prefetch(self) {
-        self.first.prefetch_counters();
-        if self.first.door.first_matches == FirstMatches::Asked {
-            prefetch(&self.plan.session);
-        }
-    }
-
-    /// The first PDR of the entrance, by precedence, that the packet matches (TS 29.244, 5.2.1).
-    #[inline]
-    pub fn classify(self, arrival: &Arrival<'_>) -> Option<&'a Step> {
-        let matches = match self.first.door.first_matches {
-            FirstMatches::Always => true,
-            FirstMatches::FromUe => self.comes_from_ue(&arrival.inner),
-            FirstMatches::ToUe => self.goes_to_ue(&arrival.inner),
-            FirstMatches::Asked | FirstMatches::Shut => false,
-        };
-        if matches {
-            return Some(self.first);
-        }
-        self.search(*arrival)
-    }
-
-    #[inline(never)]
-    fn search(self, arrival: Arrival<'_>) -> Option<&'a Step> {
-        let entry = self.plan.entry(self.first.door.number)?;
-        let place = self.plan.search(*entry, &arrival)?;
-        self.step(*entry, place)
-    }
-
-    /// The rule by which an End Marker that came in here goes on (TS 29.281, 7.3.2): it is about the
-    /// tunnel, whatever packets the PDRs want in it. So the first counts that leads on to the UE by
-    /// another tunnel, one of the marker's QoS flow if there is one.
-    pub fn onwards(self, qfi: Option<Qfi>) -> Option<&'a Step> {
-        let entry = *self.plan.entry(self.first.door.number)?;
-        let leads_on = |place| {
-            let step = self.step(entry, place);
-            step.filter(|step| step.direction == Direction::Downlink)
-                .filter(|step| matches!(step.act, Act::Tunnel { .. }))
-        };
-        let of_flow = |place: &usize| {
-            let matcher = self.plan.matchers.get(usize::from(entry.first) + place);
-            matcher.is_some_and(|matcher| matcher.takes(qfi))
-        };
-        let all = 0..usize::from(entry.count);
-        let flow = all.clone().filter(of_flow).find_map(leads_on);
-        flow.or_else(|| all.clone().find_map(leads_on))
-    }
-
-    /// The step of the PDR at that place of the entrance.
-    #[inline]
-    fn step(self, entry: Entry, place: usize) -> Option<&'a Step> {
-        match place.checked_sub(1) {
-            None => Some(self.first),
-            Some(beyond) => self.plan.steps.far.get(usize::from(entry.second) + beyond),
-        }
-    }
-
-    /// Whether the packet's source is the UE's own, or lies behind the UE. A session without any UE
-    /// address (an intermediate UPF's) has nothing to compare with.
-    #[inline]
-    pub fn source_is_ue(self, inner: &Inner<'_>) -> bool {
-        self.comes_from_ue(inner)
-            || (self.first.door.has_framed && self.plan.comes_from_behind(inner))
-    }
-
-    #[inline]
-    fn comes_from_ue(self, inner: &Inner<'_>) -> bool {
-        if inner.is_v6() {
-            self.plan.source_is_ue_v6(*inner)
-        } else {
-            is_ue_v4(u32::from_ne_bytes(self.first.door.ue_v4), inner.source_v4())
-        }
-    }
-
-    #[inline]
-    fn goes_to_ue(self, inner: &Inner<'_>) -> bool {
-        if inner.is_v6() {
-            self.plan.destination_is_ue_v6(*inner)
-        } else {
-            is_ue_v4(
-                u32::from_ne_bytes(self.first.door.ue_v4),
-                inner.destination_v4(),
-            )
-        }
-    }
-}
-
-/// Whether an address is the UE's; 0 is that of none.
-#[inline]
-const fn is_ue_v4(ue: u32, address: u32) -> bool {
-    ue == address && ue != 0
 }
 
 fn lies_in(set: &[(u128, u128)], bits: u128) -> bool {

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{Encapsulation, FirstMatches};
 use crate::id::{FarId, InterfaceId, NextHopId, PdrId, Qfi, Teid, UrrId, WorkerId};
 use crate::ledger::Ledger;
+use crate::limit::Levels;
 use crate::meter::{Meter, Rate};
 use crate::publish::prefetch;
 use crate::rule::{Direction, OuterHeaderRemoval};
@@ -78,6 +79,7 @@ pub(super) type Counted = (UrrId, Arc<Ledger>);
 struct More {
     meters: Box<[Metered]>,
     usages: Box<[Counted]>,
+    levels: Option<Levels>,
     rare: Rare,
 }
 
@@ -162,11 +164,12 @@ impl Step {
         }
     }
 
-    /// With these policers and counters.
+    /// With these policers and counters, and these levels above the policers.
     pub(super) fn with(
         self,
         meters: impl IntoIterator<Item = Metered>,
         usages: impl IntoIterator<Item = Counted>,
+        levels: Option<Levels>,
         rare: Rare,
     ) -> Self {
         let (mut meters, mut usages) = (meters.into_iter(), usages.into_iter().peekable());
@@ -183,9 +186,13 @@ impl Step {
         let more = More {
             meters: meters.collect(),
             usages: usages.collect(),
+            levels,
             rare,
         };
-        let has_more = !more.meters.is_empty() || !more.usages.is_empty() || !more.rare.is_empty();
+        let has_more = !more.meters.is_empty()
+            || !more.usages.is_empty()
+            || more.levels.is_some()
+            || !more.rare.is_empty();
         Self {
             ledger,
             rate: rate.unwrap_or_default(),
@@ -223,6 +230,11 @@ impl Step {
         let more = self.more.iter().flat_map(|more| &more.meters);
         let more = more.map(|(rate, ledger)| Meter::new(*rate, ledger.arrivals(), self.direction));
         self.meter().into_iter().chain(more)
+    }
+
+    /// The operator's limits above its QERs.
+    pub fn levels(&self) -> Option<&Levels> {
+        self.more.as_ref()?.levels.as_ref()
     }
 
     /// The counters of its URRs.

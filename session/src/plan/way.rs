@@ -6,12 +6,12 @@ use smallvec::SmallVec;
 
 use super::compile::{Context, Installed, of};
 use super::encapsulation::Marking;
+use super::enforcement::{gate, rate};
 use super::step::{Counted, Rare};
 use super::{Act, CompileError, Encapsulation, Step};
 use crate::id::{FarId, UrrId};
-use crate::meter::Rate;
 use crate::rule::{
-    Action, BitRate, DestinationInterface, Direction, Far, Gate, Pdr, Qer, SourceInterface, Urr,
+    Action, DestinationInterface, Direction, Far, Gate, Pdr, Qer, SourceInterface, Urr,
 };
 
 impl Installed {
@@ -106,10 +106,17 @@ impl Installed {
         let direction = direction(pdr, far);
         let meters = qers.iter().filter_map(|qer| {
             let ledger = of(&self.meters, qer.id)?;
-            Some((rate(qer.mbr?, direction, context), Arc::clone(ledger)))
+            let rate = rate(qer, qer.mbr?, direction, context);
+            Some((rate, Arc::clone(ledger)))
+        });
+        let levels = self.limited.as_ref().and_then(|limited| {
+            let mut guaranteed = qers.iter().filter_map(|qer| Some((qer, qer.gbr?)));
+            let guaranteed = guaranteed.next();
+            let rate = |(qer, gbr): (&&Qer, _)| (qer.id, rate(qer, gbr, direction, context));
+            limited.levels(direction, guaranteed.map(rate))
         });
         let destination = far.forwarding.map(|forwarding| forwarding.destination);
-        let mut step = Step::new(pdr.id, far.id).with(meters, usages, rare);
+        let mut step = Step::new(pdr.id, far.id).with(meters, usages, levels, rare);
         step.act = if gate(qers, direction) == Gate::Closed {
             Act::GateClosed
         } else {
@@ -166,22 +173,6 @@ fn direction(pdr: &Pdr, far: &Far) -> Direction {
         SourceInterface::Access if !to_access => Direction::Uplink,
         _ => Direction::Downlink,
     }
-}
-
-fn rate(mbr: BitRate, direction: Direction, context: &Context) -> Rate {
-    let kbps = match direction {
-        Direction::Uplink => mbr.uplink_kbps,
-        Direction::Downlink => mbr.downlink_kbps,
-    };
-    Rate::new(kbps, context.hz, context.burst_ms)
-}
-
-fn gate(qers: &[&Qer], direction: Direction) -> Gate {
-    let closed = qers.iter().any(|qer| match direction {
-        Direction::Uplink => qer.uplink_gate == Gate::Closed,
-        Direction::Downlink => qer.downlink_gate == Gate::Closed,
-    });
-    if closed { Gate::Closed } else { Gate::Open }
 }
 
 fn encapsulation(far: &Far, qers: &[&Qer], direction: Direction) -> Encapsulation {

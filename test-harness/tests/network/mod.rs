@@ -96,6 +96,8 @@ pub struct Network {
     _middle: Namespace,
     _lan: Namespace,
     pub folder: Folder,
+    /// What the SMF allows sessions.
+    pub ambr_downlink_kbps: u64,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -144,6 +146,7 @@ impl Network {
             _middle: middle,
             _lan: cabled.lan,
             folder,
+            ambr_downlink_kbps: SessionSpec::default().ambr_downlink_kbps,
             _turn: turn,
         }
     }
@@ -161,6 +164,7 @@ impl Network {
             ue_ipv6: matches!(flavour, Flavour::Simple | Flavour::Open5gs)
                 .then(|| UE6.parse().unwrap()),
             n3_address: "10.10.3.7".parse().unwrap(),
+            ambr_downlink_kbps: self.ambr_downlink_kbps,
             ..Default::default()
         };
         let number = self.smf.establish(spec).unwrap();

@@ -1,12 +1,16 @@
 //! What establishment and modification have in common: a draft that is filled, compiled and
 //! published, or given up without a trace.
 
+use std::sync::Arc;
+
 use pfcp::{
     Cause, CreatePdr, CreatedPdr, CreatedTrafficEndpoint, FailedRuleId,
     SessionEstablishmentRequest, TrafficEndpointId, UpdatedPdr,
 };
+use session::limit::Limits;
 use session::plan::{Compiled, Context, Installed};
 use session::report::Command;
+use session::topology::Network;
 use session::{Epoch, Key, PublishError, Publisher, SessionIndex, WorkerId};
 
 use crate::association::PeerId;
@@ -51,7 +55,7 @@ impl Node {
             session,
             owner,
             hz: self.config.hz,
-            burst_ms: self.config.burst_ms,
+            burst: self.config.burst,
             buffer_packets: self.config.buffer_packets,
         }
     }
@@ -267,13 +271,37 @@ impl From<&Draft> for Answered {
     }
 }
 
-/// The first Network Instance that names a data network.
+/// The data network of a session: of its DNN, else of the first Network Instance that names one.
 pub(crate) fn network_of(
     node: &Node,
     request: &SessionEstablishmentRequest,
 ) -> Option<session::InterfaceId> {
-    let network = |name: Option<String>| Some(node.topology.network(&name?)?.interface);
+    named_network(node, request).map(|network| network.interface)
+}
+
+fn named_network<'a>(node: &'a Node, request: &SessionEstablishmentRequest) -> Option<&'a Network> {
+    let network = |name: Option<String>| node.topology.network(&name?);
     let named = |pdr: &CreatePdr| network(pdr.pdi.network_instance.as_ref()?.name());
     let dnn = network(request.apn_dnn.as_ref().and_then(pfcp::ApnDnn::name));
     dnn.or_else(|| request.create_pdrs.iter().find_map(named))
+}
+
+impl Node {
+    /// What the operator limits a session to. Where nothing names a data network, the only one is
+    /// its own.
+    pub(crate) fn limits_of(
+        &mut self,
+        request: &SessionEstablishmentRequest,
+    ) -> Option<Arc<Limits>> {
+        if self.limiting.is_empty() {
+            return None;
+        }
+        let only = || match self.topology.networks.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        let network = named_network(self, request).or_else(only);
+        let name = network.map(|network| network.name.clone());
+        self.limiting.of(name.as_deref(), request.s_nssai.as_ref())
+    }
 }

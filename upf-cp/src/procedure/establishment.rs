@@ -167,8 +167,9 @@ impl Node {
         pdrs.iter().try_for_each(|pdr| translator.create_pdr(pdr))?;
         translator.settle()?;
         self.check_counts(draft)?;
+        let limits = self.limits_of(request);
         let compiled = compile(
-            &Installed::default(),
+            &Installed::limited(limits),
             draft,
             &self.context(index, (worker, peer)),
         )?;

@@ -8,7 +8,7 @@ use super::{Translator, unsupported};
 use crate::refusal::Refusal;
 
 impl Translator<'_> {
-    /// Create QER (TS 29.244, 7.5.2.5). The averaging window is the policer's own.
+    /// Create QER (TS 29.244, 7.5.2.5).
     pub(crate) fn create_qer(&mut self, ie: &pfcp::CreateQer) -> Result<(), Refusal> {
         let rule = FailedRuleId::Qer(ie.qer_id);
         unsupported!(rule,
@@ -33,6 +33,7 @@ impl Translator<'_> {
                 .guaranteed_bitrate
                 .as_ref()
                 .map(|rate| rates(rate.uplink, rate.downlink)),
+            averaging_window_ms: ie.averaging_window.map(|window| window.0),
             qfi: ie.qfi.and_then(|qfi| Qfi::new(qfi.get())),
             rqi: ie.reflective_qos.is_some_and(|rqi| rqi.get() == 1),
             ppi: ie
@@ -71,6 +72,11 @@ impl Translator<'_> {
         update(&ie.paging_policy_indicator, &mut qer.ppi, |ppi| {
             Some(ppi.get())
         });
+        update(
+            &ie.averaging_window,
+            &mut qer.averaging_window_ms,
+            |window| Some(window.0),
+        );
         match &ie.reflective_qos {
             Update::Keep => {}
             Update::Remove => qer.rqi = false,

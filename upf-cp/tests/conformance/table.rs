@@ -347,10 +347,18 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
         26,
         Done("a_rate_lets_its_octets_through_and_what_is_dropped_is_not_counted"),
     ),
-    ("", 27, Ignored("nothing is reserved; the MBR is enforced")),
+    (
+        "",
+        27,
+        Done("what_is_guaranteed_is_charged_and_not_refused"),
+    ),
     ("", 123, Done("the_outer_header_is_ready_made")),
     ("", 158, Done("the_container_tells_the_paging_policy")),
-    ("", 157, Ignored("the policer has a window of its own")),
+    (
+        "",
+        157,
+        Done("an_averaging_window_bounds_what_passes_at_once"),
+    ),
     (
         "",
         251,

@@ -101,6 +101,12 @@ fn all_may_pass(step: &Step, octets: u16, now: Now) -> Result<(), Fate> {
     if !step.meters().all(|meter| meter.conforms(now)) {
         return Err(Fate::Drop(Reason::RateExceeded));
     }
+    if let Some(levels) = step.levels() {
+        if !levels.admit(octets, now) {
+            return Err(Fate::Drop(Reason::LimitExceeded));
+        }
+        levels.charge(octets, now);
+    }
     for meter in step.meters() {
         meter.charge(octets, now);
     }

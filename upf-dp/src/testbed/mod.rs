@@ -16,12 +16,14 @@
 
 mod frames;
 mod network;
+mod outlet;
 mod usual;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use session::limit::Limits;
 use session::meter::Now;
 use session::neighbour::{Neighbours, NextHop};
 use session::plan::Installed;
@@ -35,7 +37,6 @@ use session::{
 
 use crate::counters::WorkerCells;
 use crate::links::{Links, PortLink};
-use crate::outlet::Outlet;
 use crate::packet::{BURST, Packet, TestPacket};
 use crate::path::{Meta, Metas, Path, PathConfig, Turn};
 use crate::reason::Reason;
@@ -43,6 +44,7 @@ use crate::slow::SlowConfig;
 
 pub use frames::*;
 pub use network::topology;
+pub use outlet::TestOutlet;
 pub use usual::usual_rules;
 
 /// Cycles of a second here.
@@ -79,43 +81,6 @@ pub const PEER_UPF: Ipv4Addr = Ipv4Addr::new(10, 0, 9, 2);
 pub const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 /// An IPv6 host in the data network.
 pub const HOST_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xcafe, 0, 0, 0, 0, 7);
-
-/// What took packets from a worker's path.
-#[derive(Debug)]
-pub struct TestOutlet {
-    /// Frames sent, and by which port.
-    pub sent: Vec<(u16, TestPacket)>,
-    /// Packets handed over: to whom, received on which port.
-    pub handed_over: Vec<(WorkerId, u16, TestPacket)>,
-    /// How many packets the ring to other workers takes.
-    pub ring_room: usize,
-    /// Buffers are short.
-    pub is_short: bool,
-    cells: Arc<WorkerCells>,
-}
-
-impl Outlet<TestPacket> for TestOutlet {
-    fn send(&mut self, port: u16, packet: TestPacket) {
-        let cells = self.cells.port(port);
-        cells.sent_packets.add(1);
-        cells.sent_octets.add(packet.data().len() as u64);
-        self.sent.push((port, packet));
-    }
-    fn hand_over(&mut self, to: WorkerId, port: u16, packet: TestPacket) -> Result<(), TestPacket> {
-        if self.handed_over.len() >= self.ring_room {
-            return Err(packet);
-        }
-        self.handed_over.push((to, port, packet));
-        Ok(())
-    }
-    fn buffer(&mut self) -> Option<TestPacket> {
-        Some(TestPacket::new(&[]))
-    }
-    fn is_short(&self) -> bool {
-        self.is_short
-    }
-    fn flush(&mut self) {}
-}
 
 /// A worker and both ends of its queues.
 #[derive(Debug)]
@@ -300,6 +265,16 @@ impl Testbed {
 
     /// Installs session `number` with the usual rules, which `change` may alter.
     pub fn install(&mut self, number: u32, change: impl FnOnce(&mut Rules)) -> TestSession {
+        self.install_limited(number, None, change)
+    }
+
+    /// The same with limits above those of the rules.
+    pub fn install_limited(
+        &mut self,
+        number: u32,
+        limits: Option<Arc<Limits>>,
+        change: impl FnOnce(&mut Rules),
+    ) -> TestSession {
         let (index, owner) = self.publisher.reserve().unwrap();
         let teid = self.publisher.choose_teid(owner).unwrap();
         let ue = Ipv4Addr::from_bits(0x0a2d_0000 + number + 2);
@@ -317,7 +292,7 @@ impl Testbed {
         );
         rules.seid = Seid(u64::from(number));
         change(&mut rules);
-        let installed = Installed::default();
+        let installed = Installed::limited(limits);
         let mut session = TestSession {
             index,
             owner,
@@ -342,7 +317,7 @@ impl Testbed {
             session: session.index,
             owner: session.owner,
             hz: HZ,
-            burst_ms: 100,
+            burst: session::meter::Burst::of_ms(100),
             buffer_packets: 32,
             ..Context::default()
         };

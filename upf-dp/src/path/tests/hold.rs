@@ -329,7 +329,7 @@ fn end_markers_follow_the_old_tunnel() {
             session: session.index,
             owner: session.owner,
             hz: HZ,
-            burst_ms: 100,
+            burst: session::meter::Burst::of_ms(100),
             buffer_packets: 1,
             ..session::Context::default()
         },

@@ -16,8 +16,11 @@ mod ue_to_ue;
 mod usage;
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use session::rule::{Action, DestinationInterface, Forwarding, Gate};
+use session::limit::{Aggregate, Limits, Rates};
+use session::meter::Burst;
+use session::rule::{Action, BitRate, DestinationInterface, Forwarding, Gate};
 use session::{Qfi, Rules, Teid, UrrId, WorkerId};
 
 use crate::reason::Reason;
@@ -311,6 +314,55 @@ fn a_rate_lets_its_octets_through_and_what_is_dropped_is_not_counted() {
         (volume.downlink_packets, volume.downlink_octets),
         (sent, 128 * sent)
     );
+}
+
+/// The session's QER, its own limit, and that of all sessions: each level counts a packet once, and
+/// what one refuses is charged nowhere.
+#[test]
+fn a_packet_is_metered_once_at_each_level() {
+    let rates = |downlink_kbps| {
+        let most = BitRate {
+            uplink_kbps: 0,
+            downlink_kbps,
+        };
+        Rates::new(most, HZ, Burst::of_ms(100))
+    };
+    let aggregate = Arc::new(Aggregate::new(rates(3_000)));
+    let limits = Arc::new(Limits {
+        session: rates(1_800),
+        aggregates: [aggregate].into_iter().collect(),
+    });
+    let mut bed = Testbed::new(1, 8);
+    let mut install = |number, kbps| {
+        bed.install_limited(number, Some(Arc::clone(&limits)), |rules| {
+            rules.qers[0].mbr.as_mut().unwrap().downlink_kbps = kbps;
+        })
+    };
+    let sessions = [install(0, 1_000), install(1, 10_000), install(2, 10_000)];
+    let mut passed = sessions.each_ref().map(|session| {
+        let frames = vec![downlink(&user_v4(HOST, session.ue, 100)); 400];
+        bed.receive(1, &frames).len()
+    });
+    // 100 ms of 1, 1.8 and 3 Mbit/s are 12 500, 22 500 and 37 500 octets, of packets of 128 octets:
+    // the QER bounds the first session, its own limit the second, what these two left the last.
+    assert_eq!(passed, [98, 176, 19]);
+    assert_eq!(
+        bed.drops(),
+        [
+            (Reason::RateExceeded, 302),
+            (Reason::LimitExceeded, 224 + 381)
+        ]
+    );
+    // 10 ms later there is room for 1 250, 2 250 and 3 750 octets more.
+    bed.pass_ms(10);
+    passed = sessions.each_ref().map(|session| {
+        let frames = vec![downlink(&user_v4(HOST, session.ue, 100)); 400];
+        bed.receive(1, &frames).len()
+    });
+    assert_eq!(passed, [10, 18, 2]);
+    // Uplink has no limits.
+    let frames = vec![uplink(sessions[0].teid, &user_v4(sessions[0].ue, HOST, 100)); 400];
+    assert_eq!(bed.receive(0, &frames).len(), 400);
 }
 
 // ===== look-up =====

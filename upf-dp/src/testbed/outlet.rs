@@ -1,0 +1,46 @@
+//! Where packets of a [`Testbed`](super::Testbed) go.
+
+use std::sync::Arc;
+
+use session::WorkerId;
+
+use crate::counters::WorkerCells;
+use crate::outlet::Outlet;
+use crate::packet::{Packet, TestPacket};
+
+/// What took packets from a worker's path.
+#[derive(Debug)]
+pub struct TestOutlet {
+    /// Frames sent, and by which port.
+    pub sent: Vec<(u16, TestPacket)>,
+    /// Packets handed over: to whom, received on which port.
+    pub handed_over: Vec<(WorkerId, u16, TestPacket)>,
+    /// How many packets the ring to other workers takes.
+    pub ring_room: usize,
+    /// Buffers are short.
+    pub is_short: bool,
+    pub(super) cells: Arc<WorkerCells>,
+}
+
+impl Outlet<TestPacket> for TestOutlet {
+    fn send(&mut self, port: u16, packet: TestPacket) {
+        let cells = self.cells.port(port);
+        cells.sent_packets.add(1);
+        cells.sent_octets.add(packet.data().len() as u64);
+        self.sent.push((port, packet));
+    }
+    fn hand_over(&mut self, to: WorkerId, port: u16, packet: TestPacket) -> Result<(), TestPacket> {
+        if self.handed_over.len() >= self.ring_room {
+            return Err(packet);
+        }
+        self.handed_over.push((to, port, packet));
+        Ok(())
+    }
+    fn buffer(&mut self) -> Option<TestPacket> {
+        Some(TestPacket::new(&[]))
+    }
+    fn is_short(&self) -> bool {
+        self.is_short
+    }
+    fn flush(&mut self) {}
+}
