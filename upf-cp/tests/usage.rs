@@ -748,3 +748,208 @@ fn dropped_downlink_packets_and_silence_are_reported() {
     let last = world.delete(seid).usage_reports;
     assert_eq!(told(&last), [(Why::TERMR, 0, UsageInformation::empty())]);
 }
+
+// ===== what hostile or careless SMFs ask for =====
+
+/// A time threshold whose trigger is not wanted must not keep the node busy.
+#[test]
+fn time_threshold_without_its_trigger_does_not_spin() {
+    let (mut world, _, usage) = measured(pfcp::CreateUrr {
+        measurement_method: MeasurementMethod::VOLUM | MeasurementMethod::DURAT,
+        time_threshold: Some(pfcp::TimeThreshold(2)),
+        measurement_period: Some(pfcp::MeasurementPeriod(3600)),
+        ..urr(1, T::PERIO)
+    });
+    traffic(&mut world, &usage, Direction::Uplink, 3, 100);
+    let until = world.now.elapsed_ms + 5_000;
+    let mut ticks = 0;
+    while let Some(at) = world.node.deadline_ms().filter(|at| *at <= until) {
+        world.now.elapsed_ms = at.max(world.now.elapsed_ms);
+        world.input(upf_cp::Input::Tick);
+        ticks += 1;
+        assert!(ticks < 1000, "spins at {} ms", world.now.elapsed_ms);
+    }
+}
+
+/// A volume threshold whose trigger is not wanted must not have each packet tell the node.
+#[test]
+fn volume_threshold_without_its_trigger_does_not_tell_per_packet() {
+    let (mut world, _, usage) = measured(pfcp::CreateUrr {
+        volume_threshold: Some(threshold(100)),
+        measurement_period: Some(pfcp::MeasurementPeriod(3600)),
+        ..urr(1, T::PERIO)
+    });
+    let session = index(&world).0;
+    let mut told = 0;
+    for _ in 0..100 {
+        if usage.count(Direction::Uplink, 100, Moment(0)) {
+            usage.disarm();
+            told += 1;
+            world.report(WorkerReport::Usage { session, urr: 1 });
+        }
+    }
+    assert!(told <= 2, "{told} of 100 packets told the node");
+}
+
+/// A grant of volume is none of time.
+#[test]
+fn a_volume_quota_does_not_grant_time_again() {
+    let (mut world, seid, usage) = measured(pfcp::CreateUrr {
+        measurement_method: MeasurementMethod::VOLUM | MeasurementMethod::DURAT,
+        volume_quota: Some(quota(10_000)),
+        time_quota: Some(pfcp::TimeQuota(60)),
+        measurement_period: Some(pfcp::MeasurementPeriod(30)),
+        ..urr(1, T::VOLQU | T::TIMQU | T::PERIO)
+    });
+    traffic(&mut world, &usage, Direction::Uplink, 1, 100);
+    world.pass(31_000);
+    reports(&mut world);
+    update(
+        &mut world,
+        seid,
+        pfcp::UpdateUrr {
+            volume_quota: quota(20_000).into(),
+            ..Default::default()
+        },
+    );
+    world.pass(35_000);
+    assert!(usage.is_exhausted(), "66 s on a time quota of 60 s");
+}
+
+/// A grant of time is none of volume.
+#[test]
+fn a_time_threshold_does_not_refill_the_volume_threshold() {
+    let (mut world, seid, usage) = measured(pfcp::CreateUrr {
+        measurement_method: MeasurementMethod::VOLUM | MeasurementMethod::DURAT,
+        volume_threshold: Some(threshold(1000)),
+        measurement_period: Some(pfcp::MeasurementPeriod(30)),
+        ..urr(1, T::VOLTH | T::PERIO | T::TIMTH)
+    });
+    traffic(&mut world, &usage, Direction::Uplink, 7, 100);
+    world.pass(31_000);
+    assert_eq!(told(&reports(&mut world)).len(), 1);
+    update(
+        &mut world,
+        seid,
+        pfcp::UpdateUrr {
+            time_threshold: pfcp::TimeThreshold(3600).into(),
+            ..Default::default()
+        },
+    );
+    traffic(&mut world, &usage, Direction::Uplink, 3, 100);
+    assert_eq!(
+        told(&reports(&mut world)),
+        [(Why::VOLTH, 300, UsageInformation::empty())]
+    );
+}
+
+/// "Any report of Y produces one of X."
+#[test]
+fn a_linked_rule_is_reported_when_the_other_goes() {
+    let mut world = World::associated();
+    let mut request = open5gs(9);
+    request.create_urrs = vec![
+        pfcp::CreateUrr {
+            linked_urr_ids: vec![pfcp::LinkedUrrId(1)],
+            ..urr(2, T::LIUSA)
+        },
+        urr(1, T::VOLTH),
+    ];
+    let (seid, _) = world.establish(&request);
+    let usage = usage(&mut world);
+    let _ = usage.count(Direction::Uplink, 100, Moment(0));
+    let answer = world.modify(
+        seid,
+        &pfcp::SessionModificationRequest {
+            remove_urrs: vec![pfcp::RemoveUrr {
+                urr_id: 1.into(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        },
+    );
+    let got: Vec<_> = answer
+        .usage_reports
+        .iter()
+        .map(|r| (r.urr_id.0, r.usage_report_trigger))
+        .collect();
+    assert!(got.contains(&(2, Why::LIUSA)), "{got:?}");
+}
+
+/// Two that are linked to each other do not go round and round.
+#[test]
+fn rules_linked_in_a_ring_report_once() {
+    let mut world = World::associated();
+    let mut request = open5gs(9);
+    request.create_urrs = vec![
+        pfcp::CreateUrr {
+            linked_urr_ids: vec![pfcp::LinkedUrrId(1)],
+            ..urr(2, T::LIUSA)
+        },
+        pfcp::CreateUrr {
+            linked_urr_ids: vec![pfcp::LinkedUrrId(2), pfcp::LinkedUrrId(1)],
+            volume_threshold: Some(threshold(100)),
+            ..urr(1, T::LIUSA | T::VOLTH)
+        },
+    ];
+    world.establish(&request);
+    let usage = usage(&mut world);
+    traffic(&mut world, &usage, Direction::Uplink, 1, 100);
+    let got: Vec<_> = reports(&mut world)
+        .iter()
+        .map(|r| (r.urr_id.0, r.ur_seqn.0))
+        .collect();
+    assert_eq!(got, [(2, 0), (1, 0)]);
+    world.pass(100_000);
+    assert!(reports(&mut world).is_empty());
+}
+
+/// A deletion that is asked for again gets the same reports, however many.
+#[test]
+fn a_long_deletion_answer_can_be_had_again() {
+    let mut world = World::associated();
+    let mut request = open5gs(9);
+    request.create_urrs = (1..=100)
+        .map(|id| pfcp::CreateUrr {
+            measurement_information: Some(Measure::MBQE),
+            ..urr(id, T::PERIO)
+        })
+        .collect();
+    let (seid, _) = world.establish(&request);
+    let octets = encode(Some(seid), 4711, &pfcp::SessionDeletionRequest::default());
+    let count = |world: &mut World| match &world.octets(smf(), &octets)[0].message {
+        Message::SessionDeletionResponse(answer) => (answer.cause, answer.usage_reports.len()),
+        _ => panic!(),
+    };
+    let first = count(&mut world);
+    assert_eq!(first, (Cause::REQUEST_ACCEPTED, 200));
+    assert_eq!(count(&mut world), first);
+}
+
+/// MBQE that comes and goes counts nothing twice, and nothing of the time without it.
+#[test]
+fn mbqe_again_begins_anew() {
+    let (mut world, seid, usage) = measured(pfcp::CreateUrr {
+        measurement_information: Some(Measure::MBQE),
+        ..urr(1, T::VOLTH)
+    });
+    usage.count_before(Direction::Downlink, 100);
+    for information in [Measure::empty(), Measure::MBQE] {
+        update(
+            &mut world,
+            seid,
+            pfcp::UpdateUrr {
+                measurement_information: information.into(),
+                ..Default::default()
+            },
+        );
+    }
+    usage.count_before(Direction::Downlink, 50);
+    let last = world.delete(seid).usage_reports;
+    let ube: u64 = last
+        .iter()
+        .filter(|r| r.usage_information == Some(UsageInformation::UBE))
+        .map(total)
+        .sum();
+    assert!(ube == 50 || ube == 150, "{ube}");
+}

@@ -188,6 +188,17 @@ impl Usage {
         }
     }
 
+    /// Called instead of [`disarm`](Self::disarm) while no report can be made: a quota stops packets
+    /// nevertheless, and the next one tries to tell of it.
+    #[cold]
+    pub fn stop_untold(&self) {
+        let counted = self.volume();
+        let stop = self.extra.get().map(|extra| extra.stop_at.left(&counted));
+        if stop == Some(0) {
+            self.gate.store(GUARDED, Relaxed);
+        }
+    }
+
     /// Whether packets have to stop.
     #[inline]
     pub fn is_exhausted(&self) -> bool {

@@ -10,16 +10,13 @@ use pfcp::{
 };
 use session::{Epoch, SessionIndex};
 
-use super::usage::last_reports;
+use super::usage::{USAGE_REPORTS_PER_MESSAGE, last_reports};
 use crate::association::{PeerId, Releasing};
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::timer::Timer;
 use crate::transaction::{About, Step};
 use crate::work::{Owed, OwedAnswer};
-
-/// How many usage reports a datagram has room for, whatever they contain.
-const USAGE_REPORTS_PER_MESSAGE: usize = 12;
 
 /// How many sessions are reported and ended in one go.
 const SESSIONS_AT_ONCE: usize = 256;

@@ -16,6 +16,9 @@ use crate::sessions::Session;
 use crate::translate::Draft;
 use crate::usage::{Reading, UrrControl};
 
+/// How many usage reports a datagram has room for, whatever they contain.
+pub(super) const USAGE_REPORTS_PER_MESSAGE: usize = 12;
+
 /// What the counters of a URR stand at.
 pub(super) fn reading(installed: &Installed, urr: UrrId, now: Now) -> Reading {
     let usage = installed.usage(urr);
@@ -96,7 +99,27 @@ pub(super) fn reports_of_removed(
             urr.report(UsageReportTrigger::TERMR, now, &reading, &mut reports);
         }
     }
+    report_linked(&mut details.urrs, old, now, &mut reports);
     reports
+}
+
+/// Reports those that are linked to what has been reported, and have not been themselves.
+fn report_linked(
+    urrs: &mut [UrrControl],
+    installed: &Installed,
+    now: Now,
+    reports: &mut Vec<UsageReport>,
+) {
+    loop {
+        let reported: Vec<UrrId> = reports.iter().map(|it| UrrId(it.urr_id.0)).collect();
+        let is_next =
+            |urr: &&mut UrrControl| !reported.contains(&urr.id) && urr.is_linked_to(&reported);
+        let Some(urr) = urrs.iter_mut().find(is_next) else {
+            return;
+        };
+        let reading = reading(installed, urr.id, now);
+        urr.report(UsageReportTrigger::LIUSA, now, &reading, reports);
+    }
 }
 
 /// Whether a PDR uses the URR.
@@ -133,12 +156,12 @@ impl Node {
         if diverts(urrs) < diverted {
             self.command(worker, Command::Release { session: index });
         }
-        if !usage_reports.is_empty() {
+        for usage_reports in usage_reports.chunks(USAGE_REPORTS_PER_MESSAGE) {
             self.report(
                 index,
                 SessionReportRequest {
                     report_type: ReportType::USAR,
-                    usage_reports,
+                    usage_reports: usage_reports.to_vec(),
                     ..Default::default()
                 },
             );

@@ -8,7 +8,7 @@ use session::{FarId, UrrId, Usage};
 
 use super::{Draft, Translator, unsupported};
 use crate::refusal::Refusal;
-use crate::usage::{Dropped, Monitoring, Octets, RarelyWanted, UrrControl, Wanted};
+use crate::usage::{Dropped, Granted, Monitoring, Octets, RarelyWanted, UrrControl, Wanted};
 
 /// The triggers that are carried out here.
 fn supported() -> ReportingTriggers {
@@ -120,13 +120,18 @@ impl Translator<'_> {
         let reading = readings.iter().find(|(id, _)| *id == urr.id);
         let reading = reading.map(|(_, reading)| *reading).unwrap_or_default();
         urr.provision(wanted, now, &reading);
-        if !ie.volume_quota.is_keep() || !ie.time_quota.is_keep() {
-            urr.quota_granted(now);
+        let quota = Granted {
+            volume: !ie.volume_quota.is_keep(),
+            time: !ie.time_quota.is_keep(),
+        };
+        if quota.volume || quota.time {
+            urr.quota_granted(quota, now);
             *releases |= urr.wanted.quota_far().is_some();
         }
-        if !ie.volume_threshold.is_keep() || !ie.time_threshold.is_keep() {
-            urr.threshold_granted();
-        }
+        urr.threshold_granted(Granted {
+            volume: !ie.volume_threshold.is_keep(),
+            time: !ie.time_threshold.is_keep(),
+        });
         if !ie.quota_validity_time.is_keep() {
             urr.validity_granted(now);
         }

@@ -4,7 +4,7 @@ use pfcp::{ReportingTriggers, UsageReportTrigger};
 use session::UrrId;
 use session::usage::Volume;
 
-use super::{Reading, UrrControl, ms};
+use super::{Granted, Reading, UrrControl, ms};
 use crate::event::Now;
 
 impl UrrControl {
@@ -36,10 +36,14 @@ impl UrrControl {
                 self.wanted.time_threshold_s = Some(seconds);
                 self.time_threshold_left_ms = Some(ms(seconds));
             }
-            if next.volume_quota.is_some() || next.time_quota_s.is_some() {
+            let granted = Granted {
+                volume: next.volume_quota.is_some(),
+                time: next.time_quota_s.is_some(),
+            };
+            if granted.volume || granted.time {
                 self.wanted.volume_quota = next.volume_quota.or(self.wanted.volume_quota);
                 self.wanted.time_quota_s = next.time_quota_s.or(self.wanted.time_quota_s);
-                self.quota_granted(now);
+                self.quota_granted(granted, now);
             }
         }
         if self

@@ -104,6 +104,13 @@ struct Rare {
     parts: Vec<Part>,
 }
 
+/// Of what there is a new threshold or quota: what is left of the other stays.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    pub(crate) volume: bool,
+    pub(crate) time: bool,
+}
+
 fn ms(seconds: u32) -> u64 {
     u64::from(seconds) * 1000
 }
@@ -147,8 +154,10 @@ impl UrrControl {
             self.period_at_ms = new.period_s.map(|period| now.elapsed_ms + ms(period));
         }
         let validity = new.quota_validity_s != old.quota_validity_s;
-        if new.volume_quota != old.volume_quota || new.time_quota_s != old.time_quota_s {
-            self.quota_granted(now);
+        let volume = new.volume_quota != old.volume_quota;
+        let time = new.time_quota_s != old.time_quota_s;
+        if volume || time {
+            self.quota_granted(Granted { volume, time }, now);
         }
         if validity {
             self.validity_granted(now);
@@ -249,10 +258,15 @@ impl UrrControl {
         self.exhausted && self.wanted.quota_far().is_some()
     }
 
-    /// A quota came, maybe the same as before: packets may pass again.
-    pub(crate) fn quota_granted(&mut self, now: Now) {
-        self.quota_left = self.wanted.volume_quota;
-        self.time_quota_left_ms = self.wanted.time_quota_s.map(ms);
+    /// A quota came, maybe the same as before: packets may pass again, unless the other one is used
+    /// up.
+    pub(crate) fn quota_granted(&mut self, granted: Granted, now: Now) {
+        if granted.volume {
+            self.quota_left = self.wanted.volume_quota;
+        }
+        if granted.time {
+            self.time_quota_left_ms = self.wanted.time_quota_s.map(ms);
+        }
         let nothing = Volume::default();
         self.exhausted = self
             .quota_left
@@ -264,9 +278,13 @@ impl UrrControl {
     }
 
     /// A threshold came, maybe the same as before.
-    pub(crate) fn threshold_granted(&mut self) {
-        self.threshold_left = self.wanted.volume_threshold;
-        self.time_threshold_left_ms = self.wanted.time_threshold_s.map(ms);
+    pub(crate) fn threshold_granted(&mut self, granted: Granted) {
+        if granted.volume {
+            self.threshold_left = self.wanted.volume_threshold;
+        }
+        if granted.time {
+            self.time_threshold_left_ms = self.wanted.time_threshold_s.map(ms);
+        }
     }
 
     /// The validity of a quota was set, maybe to the same as before.
@@ -306,7 +324,13 @@ impl UrrControl {
             usage.arm(Alarm::default());
             return;
         }
-        let mut report_at = self.threshold_left.from(&self.base);
+        // A threshold that is not to be reported would have each packet tell of it.
+        let threshold = if self.wanted.reports_on(ReportingTriggers::VOLTH) {
+            self.threshold_left
+        } else {
+            Octets::default()
+        };
+        let mut report_at = threshold.from(&self.base);
         if self.waits_for_packet() {
             report_at.total = Some(self.base.total_octets().saturating_add(1));
         }
@@ -318,10 +342,12 @@ impl UrrControl {
     pub(crate) fn deadline_ms(&self, now: Now) -> Option<u64> {
         let time = |left: Option<u64>| self.clock.reaches_at(left?);
         let running = !self.exhausted;
+        // One that is not to be reported would be due for ever.
+        let threshold = running && self.wanted.reports_on(ReportingTriggers::TIMTH);
         let times = [
             self.period_at_ms,
             self.validity_at_ms,
-            time(self.time_threshold_left_ms).filter(|_| running),
+            time(self.time_threshold_left_ms).filter(|_| threshold),
             time(self.time_quota_left_ms).filter(|_| running),
             self.rare_deadline_ms(now),
         ];

@@ -69,11 +69,13 @@ fn alarm(plan: &Plan, step: &Step, end: &mut WorkerEnd) {
 }
 
 /// Tells the control side. A counter whose report finds the queue full stays armed, so that the
-/// next packet tries again. Disarmed is before the report, not after: the control side arms anew
-/// when it has read it.
+/// next packet tries again; a quota that is used up stops packets all the same. Disarmed is before
+/// the report, not after: the control side arms anew when it has read it.
 fn tell(plan: &Plan, urr: UrrId, usage: &Usage, disarm: impl Fn(&Usage), end: &mut WorkerEnd) {
     if end.has_room() {
         disarm(usage);
+    } else {
+        usage.stop_untold();
     }
     end.report(Report::Usage {
         session: plan.session,

@@ -89,6 +89,41 @@ fn a_usage_report_that_finds_the_queue_full_comes_with_a_later_packet() {
     assert_eq!(told.len(), 100);
 }
 
+#[test]
+fn a_quota_stops_packets_though_its_report_finds_no_room() {
+    let mut bed = Testbed::new(1, 128);
+    let fillers: Vec<_> = (0..100).map(|n| bed.install(n, |_| {})).collect();
+    let measured = bed.install(100, |_| {});
+    for filler in &fillers {
+        let total = Some(1);
+        let usage = filler.installed.usage(UrrId(1)).unwrap();
+        let report_at = Totals {
+            total,
+            ..Totals::default()
+        };
+        usage.arm(Alarm {
+            report_at,
+            ..Alarm::default()
+        });
+    }
+    let frames: Vec<_> = fillers
+        .iter()
+        .map(|filler| downlink(&user_v4(HOST, filler.ue, 8)))
+        .collect();
+    bed.receive(1, &frames);
+    let usage = measured.installed.usage(UrrId(1)).unwrap();
+    usage.arm(stop_at(300));
+    let frame = to_ue(&measured, 100);
+    let passed: usize = (0..5)
+        .map(|_| bed.receive(1, &vec![frame.clone(); 10]).len())
+        .sum();
+    assert_eq!(passed, 3, "of a quota of three");
+    while bed.workers[0].control.report().is_some() {}
+    // Told of once there is room.
+    bed.receive(1, &[frame.clone(), frame]);
+    assert_eq!(usage_reports(&mut bed), [UrrId(1)]);
+}
+
 /// Rules whose second URR is counted before QoS enforcement as well.
 fn counted_before(rules: &mut session::Rules) {
     rules.urrs.push(Urr {
