@@ -19,7 +19,8 @@
 //!   sets.rs           what happens to many sessions at once                      sets.rs
 //!   establishment.rs  a new session: reserve, draft, compile, publish          sessions.rs
 //!   modification.rs   a delta onto a copy; queries; deletion
-//!   report.rs         what workers and timers tell, to the SMF                 usage.rs
+//!   report.rs         what workers and timers tell, to the SMF                 usage/
+//!   usage.rs          what is due; last reports, once workers have passed   settling.rs
 //!   refuse.rs         Cause, Offending IE, Failed Rule ID                      refusal.rs
 //!   v
 //! translate/          pfcp::CreatePdr, … to session::Pdr, …: what cannot be carried out is refused
@@ -39,6 +40,7 @@ mod answers;
 mod applications;
 mod association;
 mod bundle;
+mod clock;
 mod config;
 mod counters;
 mod event;
@@ -55,6 +57,7 @@ mod refusal;
 mod send;
 mod sessions;
 mod sets;
+mod settling;
 mod shell;
 mod status;
 mod timer;

@@ -23,6 +23,7 @@ use crate::load::Load;
 use crate::paths::Paths;
 use crate::sessions::Sessions;
 use crate::sets::Sets;
+use crate::settling::Settling;
 use crate::timer::{Timer, Timers};
 use crate::transaction::{Bucket, Outgoing};
 use crate::translate::Predefined;
@@ -31,6 +32,9 @@ use crate::work::WorkQueue;
 
 /// How often old answers are forgotten and retired plans freed.
 const HOUSEKEEPING_MS: u64 = 1_000;
+
+/// How often it is looked whether workers have gone on, if nobody [asks](Node::settle) before.
+const SETTLE_MS: u64 = 1;
 
 /// How many deadlines are seen to in one call; the rest is due at once again.
 const DEADLINES_PER_CALL: usize = 1_024;
@@ -67,6 +71,8 @@ pub struct Node {
     pub(crate) now: Now,
     /// What takes more than one call.
     pub(crate) work: WorkQueue,
+    /// Last reports that wait for workers.
+    pub(crate) settling: Settling,
     /// How often in a row we failed to associate with the configured SMF of each place.
     pub(crate) failed_associations: FxHashMap<usize, u32>,
     /// The node is on its way to its end: no new association is begun.
@@ -125,6 +131,7 @@ impl Node {
             sets: Sets::default(),
             outgoing: Outgoing::new(random.next_u32()),
             work: WorkQueue::default(),
+            settling: Settling::default(),
             failed_associations: FxHashMap::default(),
             ending: false,
             paths: Paths::default(),
@@ -151,17 +158,21 @@ impl Node {
             Input::Report { report, .. } => self.worker_report(report.into()),
             Input::Operator(operator) => self.operate(operator),
         }
-        self.finish()
+        self.see_to_deadlines();
+        self.settle_past();
+        self.outputs()
     }
 
-    /// [`Input::Datagram`] whose octets stay where they are.
+    /// [`Input::Datagram`] whose octets stay where they are. Whether workers have gone on is not
+    /// looked at, for the sake of who has many of them: [`settle`](Self::settle) does so.
     pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, octets: &[u8]) -> Vec<Output> {
         self.begin_call(now);
         self.datagram(from, octets);
-        self.finish()
+        self.see_to_deadlines();
+        self.outputs()
     }
 
-    fn begin_call(&mut self, now: Now) {
+    pub(crate) fn begin_call(&mut self, now: Now) {
         self.now = now;
         self.publisher.tell_time(Moment::of_ms(now.elapsed_ms));
     }
@@ -172,26 +183,30 @@ impl Node {
         self.outputs = outputs;
     }
 
-    /// What is due by now besides; and what there is to do about all of it.
-    fn finish(&mut self) -> Vec<Output> {
+    /// What is due by now besides.
+    fn see_to_deadlines(&mut self) {
         for _ in 0..DEADLINES_PER_CALL {
             let Some(timer) = self.timers.due(self.now.elapsed_ms) else {
                 break;
             };
             self.due(timer);
         }
+    }
+
+    /// What there is to do about all that has happened in this call.
+    pub(crate) fn outputs(&mut self) -> Vec<Output> {
         let outputs = std::mem::take(&mut self.outputs);
         self.bundle(outputs)
     }
 
     /// When [`Input::Tick`] is wanted at the latest: at once, while there is work that a single
-    /// call may not finish.
+    /// call may not finish; soon, while workers are waited for.
     pub fn deadline_ms(&self) -> Option<u64> {
-        if self.work.is_empty() {
-            self.timers.next_ms()
-        } else {
-            Some(self.now.elapsed_ms)
+        if !self.work.is_empty() {
+            return Some(self.now.elapsed_ms);
         }
+        let soon = (self.unsettled() > 0).then_some(self.now.elapsed_ms + SETTLE_MS);
+        self.timers.next_ms().into_iter().chain(soon).min()
     }
 
     /// How many UE addresses and prefixes of the pools are in use, with those that no UE is given.

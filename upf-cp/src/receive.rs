@@ -67,7 +67,7 @@ impl Node {
     /// Answers a request that came before with what was answered then; not yet, if its answer is
     /// still to come.
     fn repeated(&mut self, asked: &Asked) -> bool {
-        if self.work.owes(asked) {
+        if self.work.owes(asked) || self.settling.owes(asked) {
             self.counters.duplicates += 1;
             return true;
         }

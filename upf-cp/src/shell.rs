@@ -12,7 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use datagram::{BATCH, Inbox, Outbox};
 use session::neighbour::Neighbours;
@@ -25,6 +25,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::counters::Counters;
 use crate::event::{Input, Now, Operator, Output};
@@ -48,8 +49,6 @@ const YIELDS_MAX: u32 = 256;
 const RECEIVE_BUFFER_OCTETS: usize = 4 << 20;
 /// How long answers and commands may still wait for workers at the end.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Seconds from 1900, where NTP begins, to 1970.
-const NTP_OFFSET_S: u64 = 2_208_988_800;
 
 /// What the node works on.
 #[derive(Debug)]
@@ -111,38 +110,6 @@ pub struct Handle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the N4 node has ended")]
 pub struct Ended;
-
-/// Time, as the node wants it.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    start: Instant,
-    ntp_at_start: u64,
-}
-
-impl Clock {
-    fn new() -> Self {
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "the shell is where time comes from"
-        )]
-        let since_1970 = std::time::SystemTime::now().duration_since(UNIX_EPOCH);
-        let ntp_at_start = since_1970.map_or(0, |since| since.as_secs()) + NTP_OFFSET_S;
-        Self {
-            start: Instant::now(),
-            ntp_at_start,
-        }
-    }
-
-    fn now(&self) -> Now {
-        let elapsed = self.start.elapsed();
-        // Era 0 of NTP ends in 2036; the stamp goes on modulo 2³².
-        let ntp_s = (self.ntp_at_start + elapsed.as_secs()) & u64::from(u32::MAX);
-        Now {
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            ntp_s: u32::try_from(ntp_s).unwrap_or(0),
-        }
-    }
-}
 
 impl Shell {
     /// Binds the N4 socket and starts the node, on a thread of its own (`n4`).
@@ -218,15 +185,15 @@ impl Shell {
         let mut ending = None;
         self.input(Input::Operator(Operator::Start));
         loop {
-            let waits = !self.held.is_empty();
+            let waits = self.waiting() > 0;
             let now_ms = self.clock.now().elapsed_ms;
             let deadline_ms = self.node.deadline_ms();
             // A timer would be up to a millisecond late, which work in slices has no time for.
             let due = deadline_ms.is_some_and(|at| at <= now_ms);
-            let deadline = deadline_ms.map(|at| self.clock.start + Duration::from_millis(at));
+            let deadline = deadline_ms.map(|at| self.clock.at(at));
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
             tokio::select! {
-                ready = self.socket.readable(), if self.held.len() < HELD_MAX => match ready {
+                ready = self.socket.readable(), if self.waiting() < HELD_MAX => match ready {
                     Ok(()) => self.receive(&mut inbox).await,
                     Err(error) => tracing::warn!(%error, "the N4 socket fails"),
                 },
@@ -282,7 +249,7 @@ impl Shell {
             }
             self.release_held();
             self.flush().await;
-            if count < BATCH || self.held.len() >= HELD_MAX {
+            if count < BATCH || self.waiting() >= HELD_MAX {
                 return;
             }
         }
@@ -322,17 +289,26 @@ impl Shell {
         self.node.recycle(outputs);
     }
 
+    /// How many answers wait for workers.
+    fn waiting(&self) -> usize {
+        self.held.len() + self.node.unsettled()
+    }
+
     /// Lets the answers go whose rules all workers have seen; `false` if there are none.
     fn release_held(&mut self) -> bool {
-        let before = self.held.len();
+        let before = self.waiting();
         if before == 0 {
             return false;
+        }
+        if self.node.unsettled() > 0 {
+            let outputs = self.node.settle(self.clock.now());
+            self.carry_out(outputs);
         }
         let passed = self.tables.passed();
         while let Some((_, to, octets)) = self.held.pop_front_if(|(epoch, ..)| *epoch <= passed) {
             self.outbox.push(to, &octets);
         }
-        self.held.len() < before
+        self.waiting() < before
     }
 
     /// Sends what is to go.
@@ -397,7 +373,7 @@ impl Shell {
     async fn drain(&mut self) {
         let until = Instant::now() + DRAIN;
         let undone = |worker: &Worker| !worker.backlog.is_empty();
-        while (!self.held.is_empty() || self.workers.iter().any(undone)) && Instant::now() < until {
+        while (self.waiting() > 0 || self.workers.iter().any(undone)) && Instant::now() < until {
             self.release_held();
             self.flush().await;
             self.workers.iter_mut().for_each(Worker::drain);

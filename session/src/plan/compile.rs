@@ -132,7 +132,12 @@ impl Installed {
 
     /// The counters of a URR.
     pub fn usage(&self, urr: UrrId) -> Option<&Usage> {
-        of(&self.usages, urr).map(|ledger| ledger.usage())
+        self.ledger(urr).map(|ledger| ledger.usage())
+    }
+
+    /// What the counters of a URR lie in: it stays when the URR goes.
+    pub fn ledger(&self, urr: UrrId) -> Option<&Arc<Ledger>> {
+        of(&self.usages, urr)
     }
 
     /// Packets that have been counted by the URRs there are and, in a session that is watched, for

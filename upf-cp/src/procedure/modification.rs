@@ -5,8 +5,7 @@
 //! nothing.
 
 use pfcp::{
-    Cause, PfcpSmReqFlags, SessionDeletionResponse, SessionModificationRequest,
-    SessionModificationResponse, UsageReport, UsageReportTrigger,
+    Cause, PfcpSmReqFlags, SessionModificationRequest, SessionModificationResponse, UsageReport,
 };
 use session::plan::{Context, Encapsulation, Installed};
 use session::report::Command;
@@ -17,20 +16,21 @@ use super::advertise::is_reached;
 use super::draft::{Answered, check_counts, compile, publish};
 use super::establishment::not_supported;
 use super::operations::check_one_operation_each;
-use super::usage::{last_reports, reports_of_removed};
+use super::usage::leaving;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::sessions::CpFSeid;
+use crate::settling::{Modification, Unsettled};
 use crate::translate::{Draft, Present as _, Translator};
 use crate::usage::UrrControl;
 
 const MODIFICATION: u8 = 52;
 const DELETION: u8 = 54;
 
-/// What a session was modified to, usage reports for the answer, and when it is in force.
+/// What a session was modified to, immediate usage reports for the answer, and when it is in force.
 pub(super) type Modified = (Draft, Vec<UsageReport>, Option<Epoch>);
 
-/// Usage reports for the answer; and what is in force now, if rules changed.
+/// Immediate usage reports for the answer; and what is in force now, if rules changed.
 type Revised = (Vec<UsageReport>, Option<(Installed, Epoch)>);
 
 impl Node {
@@ -59,10 +59,9 @@ impl Node {
             Ok((index, (draft, usage_reports, after), failures)) => {
                 self.log_failures(&asked, &failures);
                 self.retag(index, sets, has_cp_f_seid);
-                let cp_seid = self
-                    .sessions
-                    .get(index)
-                    .map_or(0, |session| session.cp.seid);
+                let session = self.sessions.get(index);
+                let (seid, cp_seid) =
+                    session.map_or((Seid(0), 0), |session| (session.seid, session.cp.seid));
                 let answered = Answered::from(&draft);
                 let answer = SessionModificationResponse {
                     cause: failures.cause(),
@@ -73,7 +72,20 @@ impl Node {
                     usage_reports,
                     ..Default::default()
                 };
-                self.answer(&asked, Some(cp_seid), answer.cause, &answer, after);
+                if let Some(epoch) = after.filter(|_| !draft.leaving.is_empty()) {
+                    let change = Box::new(Modification {
+                        asked,
+                        session: index,
+                        seid,
+                        cp_seid,
+                        answer,
+                        leaving: draft.leaving,
+                    });
+                    self.settling.push(epoch, Unsettled::Modification(change));
+                } else {
+                    let after = after.max(self.settling.last_of(index));
+                    self.answer(&asked, Some(cp_seid), answer.cause, &answer, after);
+                }
             }
             Err(refusal) => self.refuse_session(&asked, MODIFICATION, refusal),
         }
@@ -150,7 +162,7 @@ impl Node {
         self.predefined.check_modification(request)?;
         self.note_slice(draft, request.s_nssai.as_ref());
         // "Reports from the old definition, before updates in the same message."
-        let mut reports = self.query(index, request, draft)?;
+        let reports = self.query(index, request, draft)?;
         let mut removed = Vec::new();
         let mut translator = self.translator(worker, draft);
         translator.revise(request, &mut removed)?;
@@ -161,7 +173,7 @@ impl Node {
         let context = self.context(index, (worker, peer));
         let old = self.sessions.get(index).ok_or(gone)?;
         draft.watch(request.user_plane_inactivity_timer, &old.installed, now);
-        reports.extend(reports_of_removed(&old.installed, draft, &mut removed, now));
+        draft.leaving = leaving(&old.installed, draft, removed);
         if draft.rules == old.installed.rules {
             return Ok((reports, None));
         }
@@ -228,21 +240,9 @@ impl Node {
     pub(crate) fn delete(&mut self, asked: Asked) {
         let ended = self.owned(&asked).map(|index| self.end_session(index));
         match ended {
-            Ok(Some((mut session, epoch))) => {
-                let usage_reports =
-                    last_reports(&mut session, UsageReportTrigger::TERMR, self.now, true);
-                let answer = SessionDeletionResponse {
-                    cause: Cause::REQUEST_ACCEPTED,
-                    usage_reports,
-                    ..Default::default()
-                };
-                self.answer(
-                    &asked,
-                    Some(session.cp.seid),
-                    answer.cause,
-                    &answer,
-                    Some(epoch),
-                );
+            Ok(Some((session, epoch))) => {
+                self.settling
+                    .push(epoch, Unsettled::Deletion(asked, session));
             }
             Ok(None) => {
                 let refusal = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);

@@ -14,6 +14,8 @@ use super::usage::{USAGE_REPORTS_PER_MESSAGE, last_reports};
 use crate::association::{PeerId, Releasing};
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
+use crate::sessions::Session;
+use crate::settling::Unsettled;
 use crate::timer::Timer;
 use crate::transaction::{About, Step};
 use crate::work::{Owed, OwedAnswer};
@@ -152,17 +154,30 @@ impl Node {
         }
     }
 
-    /// Ends a session, and tells the peer so, with what was used: "last one PSDBU=1, report type
-    /// USAR, or UISR if there is nothing to report" (TS 29.244, 5.18).
+    /// Ends a session, to tell the peer so once all is counted that it has used.
     fn end_with_report(&mut self, index: SessionIndex) {
-        let now = self.now;
-        let Some((mut session, _)) = self.end_session(index) else {
+        let Some((session, epoch)) = self.end_session(index) else {
             return;
         };
-        let reports = last_reports(&mut session, UsageReportTrigger::TEBUR, now, false);
+        // It has its place among the reports that are under way.
+        if let Some(peer) = self.peers.get_mut(session.peer) {
+            peer.outstanding += 1;
+        }
+        self.settling.push(epoch, Unsettled::Ended(session));
+    }
+
+    /// Tells the peer that a session has ended, with what was used: "last one PSDBU=1, report type
+    /// USAR, or UISR if there is nothing to report" (TS 29.244, 5.18).
+    pub(crate) fn ended(&mut self, mut session: Box<Session>) {
+        let Some(peer) = self.peers.get_mut(session.peer) else {
+            return;
+        };
+        peer.outstanding = peer.outstanding.saturating_sub(1);
+        let trigger = UsageReportTrigger::TEBUR;
+        let reports = last_reports(&mut session, trigger, self.now, false);
         let about = About {
             peer: session.peer,
-            session: index,
+            session: session.index,
             seid: session.seid,
             usage: true,
         };

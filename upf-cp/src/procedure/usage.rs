@@ -1,18 +1,21 @@
 //! Usage of sessions (TS 29.244, 5.2.2): when workers and timers say that something is due, when an
 //! SMF asks, and when rules go.
 
+use std::sync::Arc;
+
 use pfcp::{
-    Cause, FailedRuleId, PfcpSmReqFlags, ReportType, SessionModificationRequest,
-    SessionReportRequest, UsageReport, UsageReportTrigger,
+    Cause, FailedRuleId, PfcpSmReqFlags, ReportType, SessionDeletionResponse,
+    SessionModificationRequest, SessionReportRequest, UsageReport, UsageReportTrigger,
 };
 use session::plan::Installed;
 use session::report::Command;
 use session::{Rules, Seid, SessionIndex, UrrId};
 
 use crate::event::Now;
-use crate::node::Node;
+use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::sessions::Session;
+use crate::settling::{Leaving, Modification};
 use crate::translate::Draft;
 use crate::usage::{Reading, UrrControl};
 
@@ -82,25 +85,18 @@ pub(super) fn last_reports(
     reports
 }
 
-/// Last reports of URRs that go, and of those that lose their last PDR: "report, keep the URR".
-pub(super) fn reports_of_removed(
-    old: &Installed,
-    draft: &mut Draft,
-    removed: &mut [UrrControl],
-    now: Now,
-) -> Vec<UsageReport> {
-    let mut reports = Vec::new();
-    let Draft { rules, details, .. } = draft;
-    let lost = |urr: &&mut UrrControl| uses(&old.rules, urr.id) && !uses(rules, urr.id);
-    let lost = details.urrs.iter_mut().filter(lost);
-    for urr in removed.iter_mut().chain(lost) {
-        let reading = reading(old, urr.id, now);
-        if !urr.is_null(&reading) {
-            urr.report(UsageReportTrigger::TERMR, now, &reading, &mut reports);
-        }
+/// URRs that go with a modification, and those that lose their last PDR.
+pub(super) fn leaving(old: &Installed, draft: &Draft, removed: Vec<UrrControl>) -> Leaving {
+    let with_counters = |urr: UrrControl| {
+        let ledger = old.ledger(urr.id).map(Arc::clone);
+        (urr, ledger.unwrap_or_default())
+    };
+    let urrs = draft.details.urrs.iter().map(|urr| urr.id);
+    let lost = |urr: &UrrId| uses(&old.rules, *urr) && !uses(&draft.rules, *urr);
+    Leaving {
+        removed: removed.into_iter().map(with_counters).collect(),
+        lost: urrs.filter(lost).collect(),
     }
-    report_linked(&mut details.urrs, old, now, &mut reports);
-    reports
 }
 
 /// Reports those that are linked to what has been reported, and have not been themselves.
@@ -167,6 +163,53 @@ impl Node {
             );
         }
         self.arm_usage(index);
+    }
+
+    /// No worker counts for a session any more that the CP function has deleted.
+    pub(crate) fn deleted(&mut self, asked: &Asked, mut session: Box<Session>) {
+        let reports = last_reports(&mut session, UsageReportTrigger::TERMR, self.now, true);
+        let answer = SessionDeletionResponse {
+            cause: Cause::REQUEST_ACCEPTED,
+            usage_reports: reports,
+            ..Default::default()
+        };
+        self.answer(asked, Some(session.cp.seid), answer.cause, &answer, None);
+    }
+
+    /// No worker counts by the rules any more that a modification has replaced.
+    pub(crate) fn modified(&mut self, change: Modification) {
+        let now = self.now;
+        let mut answer = change.answer;
+        let Leaving { removed, lost } = change.leaving;
+        let trigger = UsageReportTrigger::TERMR;
+        let mut reports = Vec::new();
+        for (mut urr, ledger) in removed {
+            let reading = Reading::of(ledger.usage(), now);
+            if !urr.is_null(&reading) {
+                urr.report(trigger, now, &reading, &mut reports);
+            }
+        }
+        let session = self.sessions.get_mut(change.session);
+        if let Some(session) = session.filter(|session| session.seid == change.seid) {
+            let (urrs, installed) = (&mut session.details.urrs, &session.installed);
+            for urr in urrs.iter_mut().filter(|urr| lost.contains(&urr.id)) {
+                let reading = reading(installed, urr.id, now);
+                if !urr.is_null(&reading) {
+                    urr.report(trigger, now, &reading, &mut reports);
+                }
+                urr.begin_anew(now);
+            }
+            report_linked(urrs, installed, now, &mut reports);
+            self.arm_usage(change.session);
+        }
+        answer.usage_reports.append(&mut reports);
+        self.answer(
+            &change.asked,
+            Some(change.cp_seid),
+            answer.cause,
+            &answer,
+            None,
+        );
     }
 
     /// What the counters stand at of the URRs that a request changes.

@@ -26,6 +26,7 @@ use crate::applications::Applications;
 use crate::config::Slice;
 use crate::inactivity::Inactivity;
 use crate::refusal::Refusal;
+use crate::settling::Leaving;
 use crate::ue_pool::{Lease, UePools};
 use crate::usage::{Reading, UrrControl};
 
@@ -193,6 +194,8 @@ pub(crate) struct Draft {
     pub(crate) defined: Vec<u32>,
     /// Predefined URRs that nothing refers to any more, for their last reports.
     pub(crate) ended_urrs: Vec<UrrControl>,
+    /// URRs that will count no more.
+    pub(crate) leaving: Leaving,
 }
 
 impl Draft {

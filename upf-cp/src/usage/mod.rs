@@ -74,6 +74,8 @@ pub(crate) struct UrrControl {
     /// The quota is used up.
     exhausted: bool,
     clock: Clock,
+    /// Of the time in reports before, what was no whole second.
+    untold_ms: u16,
     /// Time that is left, as of the last report.
     time_threshold_left_ms: Option<u64>,
     time_quota_left_ms: Option<u64>,
@@ -128,6 +130,7 @@ impl UrrControl {
             idle: true,
             exhausted: false,
             clock: Clock::default(),
+            untold_ms: 0,
             time_threshold_left_ms: None,
             time_quota_left_ms: None,
             period_at_ms: None,
@@ -274,6 +277,20 @@ impl UrrControl {
             || self.time_quota_left_ms == Some(0);
         if let Some(rare) = &mut self.rare {
             rare.held_from_ms = now.elapsed_ms;
+        }
+    }
+
+    /// The last PDR has gone, and what was used is reported: "reset counts and quota".
+    pub(crate) fn begin_anew(&mut self, now: Now) {
+        let all = Granted {
+            volume: true,
+            time: true,
+        };
+        self.threshold_granted(all);
+        self.quota_granted(all, now);
+        self.idle = true;
+        if !self.wanted.has(MeasurementInformation::ISTM) {
+            self.clock.stop(now.elapsed_ms);
         }
     }
 

@@ -14,7 +14,8 @@ pub(super) struct Part {
     since: Now,
     until: Now,
     used: Reading,
-    time_ms: u64,
+    /// Whole seconds; what is over goes into the next part.
+    seconds: u32,
 }
 
 impl UrrControl {
@@ -108,8 +109,7 @@ impl UrrControl {
                 report.volume_measurement = Some(measurement(&used));
             }
             if self.wanted.method.contains(MeasurementMethod::DURAT) {
-                let seconds = u32::try_from(part.time_ms / 1000).unwrap_or(u32::MAX);
-                report.duration_measurement = Some(pfcp::DurationMeasurement(seconds));
+                report.duration_measurement = Some(pfcp::DurationMeasurement(part.seconds));
             }
             if part.used.volume.total_packets() > 0 {
                 report.time_of_last_packet = Some(pfcp::TimeOfLastPacket(part.last_ntp_s()));
@@ -140,7 +140,7 @@ impl UrrControl {
             since: self.since,
             until: now,
             used,
-            time_ms,
+            seconds: self.whole_seconds(time_ms),
         };
         self.start_over(trigger, &used.volume, time_ms);
         self.since = now;
@@ -148,6 +148,13 @@ impl UrrControl {
         self.base = self.base.plus(&used.volume);
         self.clock.begin_anew(now.elapsed_ms);
         part
+    }
+
+    /// A time as a report tells it; the fraction of a second is told with a later one.
+    fn whole_seconds(&mut self, time_ms: u64) -> u32 {
+        let all_ms = time_ms.saturating_add(self.untold_ms.into());
+        self.untold_ms = u16::try_from(all_ms % 1000).unwrap_or(0);
+        u32::try_from(all_ms / 1000).unwrap_or(u32::MAX)
     }
 
     /// What remains of thresholds and quotas after a report: "re-apply all the thresholds if it was

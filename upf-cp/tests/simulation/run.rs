@@ -448,6 +448,18 @@ impl Run {
 
     // ===== what the node makes of it =====
 
+    /// Has the node take something; where it has to say what was used, no worker stands still.
+    fn handle(&mut self, input: Input) -> Vec<Output> {
+        let mut outputs = self.node.handle(self.now, input);
+        if self.node.unsettled() > 0 {
+            for reader in &mut self.readers {
+                reader.snapshot();
+            }
+            outputs.extend(self.node.settle(self.now));
+        }
+        outputs
+    }
+
     fn deliver(&mut self, flight: &Flight) -> Result<(), String> {
         self.done.datagrams += 1;
         self.done.damaged += u64::from(flight.damaged);
@@ -469,7 +481,7 @@ impl Run {
             from,
             octets: flight.octets.clone(),
         };
-        let outputs = self.node.handle(self.now, input);
+        let outputs = self.handle(input);
         let answers = self.sort(outputs)?;
         let tally = Tally::of(self.node.counters()).since(before);
         self.note(|| describe(flight, &messages, &answers));
@@ -916,7 +928,7 @@ impl Exhaust<'_> {
             from: support::smf(),
             octets,
         };
-        let outputs = self.run.node.handle(self.run.now, input);
+        let outputs = self.run.handle(input);
         let mut answers = self.run.sort(outputs)?;
         self.run.waiting.clear();
         Ok(answers.pop().ok_or("no answer")?.0.message)

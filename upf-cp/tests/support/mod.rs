@@ -104,6 +104,8 @@ pub struct World {
     pub commands: Vec<(WorkerId, Command)>,
     /// All datagrams, as they went out.
     pub sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// The workers are in the midst of a burst: nobody has them go on.
+    pub busy: bool,
 }
 
 impl Default for World {
@@ -149,6 +151,7 @@ impl World {
             requests: vec![],
             commands: vec![],
             sent: vec![],
+            busy: false,
         }
     }
 
@@ -177,6 +180,23 @@ impl World {
 
     pub fn input(&mut self, input: Input) -> Vec<Decoded> {
         let outputs = self.node.handle(self.now, input);
+        let mut answers = self.take(outputs);
+        if !self.busy && self.node.unsettled() > 0 {
+            answers.extend(self.go_on());
+        }
+        answers
+    }
+
+    /// The workers end their bursts, and what waited for that goes out.
+    pub fn go_on(&mut self) -> Vec<Decoded> {
+        for reader in &mut self.readers {
+            reader.snapshot();
+        }
+        let outputs = self.node.settle(self.now);
+        self.take(outputs)
+    }
+
+    fn take(&mut self, outputs: Vec<Output>) -> Vec<Decoded> {
         let mut answers = vec![];
         for output in outputs {
             match output {
