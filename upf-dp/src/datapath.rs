@@ -17,6 +17,7 @@ use crate::held::{Bound, HeldLimits, WhenFull};
 use crate::links::{Links, PortLink};
 use crate::path::PathConfig;
 use crate::slow::SlowConfig;
+use crate::watch::Watcher;
 use crate::worker::{self, Carried, Idle, Parts, Queues, Reserve, Stop};
 
 /// What the packet path is made of.
@@ -172,6 +173,7 @@ pub struct DataPath {
     ports: Vec<Port>,
     links: Arc<Links>,
     counters: Counters,
+    watcher: Watcher,
     /// Transmit queues that no worker uses.
     spare: Vec<Tx>,
 }
@@ -222,7 +224,7 @@ impl DataPath {
             .into_iter()
             .zip(rings)
             .zip(readers.into_iter().zip(ends));
-        let mut started = Vec::new();
+        let (watcher, mut started) = (Watcher::default(), Vec::new());
         for (number, ((dealt, rings), (reader, end))) in per_worker.enumerate() {
             let id = WorkerId(u8::try_from(number).unwrap_or(u8::MAX));
             let parts = Parts {
@@ -239,6 +241,7 @@ impl DataPath {
                     reader,
                     end,
                 },
+                watch: watcher.add_worker(),
                 to_workers: rings.to,
                 from_workers: rings.from,
             };
@@ -263,6 +266,7 @@ impl DataPath {
             ports: config.ports,
             links,
             counters,
+            watcher,
             spare,
         })
     }
@@ -270,6 +274,11 @@ impl DataPath {
     /// What the workers count.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// For those who want to watch packets.
+    pub const fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// The ports, to be asked for their state.

@@ -44,6 +44,7 @@ mod reason;
 mod slow;
 pub mod testbed;
 mod waiting;
+pub mod watch;
 mod wire;
 mod worker;
 

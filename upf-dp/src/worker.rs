@@ -18,6 +18,7 @@ use crate::outlet::Outlet;
 use crate::packet::BURST;
 use crate::path::{Meta, Metas, Path, PathConfig, Turn};
 use crate::reason::Reason;
+use crate::watch::WatchEnd;
 
 /// How often a transmit queue that took some of a burst is offered the rest.
 const SEND_TRIES: usize = 8;
@@ -69,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) pool: &'static Pool,
     pub(crate) pools: Arc<[Reserve]>,
     pub(crate) queues: Queues,
+    pub(crate) watch: WatchEnd,
     pub(crate) to_workers: Vec<Option<Producer<Carried>>>,
     pub(crate) from_workers: Vec<Consumer<Carried>>,
 }
@@ -107,12 +109,13 @@ pub(crate) fn run(parts: Parts, stop: &Stop) -> Queues {
         pool,
         pools,
         queues,
+        watch,
         ..
     } = parts;
     let (to_workers, from_workers) = (parts.to_workers, parts.from_workers);
     let out = queues.tx.iter().map(|_| Burst::new()).collect();
     let mut worker = Worker {
-        path: Path::new(&config, links, neighbours, Arc::clone(&cells)),
+        path: Path::new(&config, links, neighbours, Arc::clone(&cells)).watched(watch),
         out: DpdkOutlet {
             tx: queues.tx,
             out,

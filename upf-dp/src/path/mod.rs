@@ -22,6 +22,7 @@ mod rewrite;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::packet::{Batch, Packet};
 use crate::reason::Reason;
 use crate::slow::{Reassembly, SlowConfig, SlowPath};
 use crate::waiting::Waiting;
+use crate::watch::{Watch, WatchEnd};
 
 pub use meta::{Came, Fate, Key, Meta, Metas, Punt};
 pub(crate) use mss::Mss;
@@ -75,6 +77,7 @@ pub struct Path<P> {
     turned_back: Vec<(u16, P)>,
     pub(crate) slow: SlowPath,
     pub(crate) reassembly: Reassembly<P>,
+    pub(crate) watch: Watch,
     identification: u16,
     names_left: u16,
     hz: u64,
@@ -121,6 +124,7 @@ impl<P: Packet> Path<P> {
             turned_back: Vec::with_capacity(TURNED_BACK_MAX),
             slow: SlowPath::new(&config.slow, config.hz),
             reassembly: Reassembly::new(config.slow.reassembly, config.hz),
+            watch: Watch::new(config.worker, None),
             // Workers start apart, so that identifications of one flow's neighbours rarely meet.
             identification: u16::from(config.worker.0) << 8,
             names_left: NAMES_MAX / u16::from(config.workers.max(1)),
@@ -128,6 +132,12 @@ impl<P: Packet> Path<P> {
             releasing: Told::NOTHING,
             look_at_pool_in: 0,
         }
+    }
+
+    /// The same, which may be watched.
+    pub(crate) fn watched(mut self, end: WatchEnd) -> Self {
+        self.watch = Watch::new(self.worker, Some(end));
+        self
     }
 
     /// The life of a burst. `metas` has one [`Meta::received`] per packet; the batch is empty
@@ -143,6 +153,9 @@ impl<P: Packet> Path<P> {
         parse::parse(&self.links, turn.view, packets, metas);
         look_up::look_up(turn.view, self.worker, packets, metas);
         classify::classify(&self.links, packets, metas);
+        if self.watch.is_on() {
+            self.watch.open(packets, metas, turn.now);
+        }
         order::line_up(&self.held, metas);
         police::police(metas, (turn.now, turn.view.moment()), turn.end);
         if self.links.clamps_mss() {

@@ -33,15 +33,19 @@ impl<P: Packet> Path<P> {
         turn: &mut Turn<'a, '_, O>,
     ) {
         let mut releases = Releases::new();
-        let mut decided = metas.iter();
-        batch.take_each(|packet| match decided.next() {
-            Some(Meta {
-                fate: Fate::Send(port),
-                ..
-            }) => turn.out.send(*port, packet),
-            Some(meta) => self.settle_rare(packet, meta, turn, &mut releases),
-            None => self.cells.port(0).drop(Reason::Undecided, 1),
-        });
+        if self.watch.is_on() {
+            self.settle_watched(batch, metas, turn, &mut releases);
+        } else {
+            let mut decided = metas.iter();
+            batch.take_each(|packet| match decided.next() {
+                Some(Meta {
+                    fate: Fate::Send(port),
+                    ..
+                }) => turn.out.send(*port, packet),
+                Some(meta) => self.settle_rare(packet, meta, turn, &mut releases),
+                None => self.cells.port(0).drop(Reason::Undecided, 1),
+            });
+        }
         metas.clear();
         for session in releases {
             self.release(session, turn);
@@ -53,7 +57,7 @@ impl<P: Packet> Path<P> {
     }
 
     #[inline(never)]
-    fn settle_rare<O: Outlet<P>>(
+    pub(super) fn settle_rare<O: Outlet<P>>(
         &mut self,
         packet: P,
         meta: &Meta<'_>,
@@ -61,7 +65,7 @@ impl<P: Packet> Path<P> {
         releases: &mut Releases,
     ) {
         match meta.fate {
-            Fate::Send(port) => turn.out.send(port, packet),
+            Fate::Send(port) => self.send(port, packet, turn),
             Fate::Await(hop) => self.wait(packet, meta.port, hop, turn),
             Fate::Hold => self.hold(packet, meta, turn, releases),
             Fate::HandOver(worker) => match turn.out.hand_over(worker, meta.port, packet) {
@@ -73,10 +77,11 @@ impl<P: Packet> Path<P> {
             Fate::Punt(kind) => {
                 let mut packet = packet;
                 match self.punt(&mut packet, meta, kind, turn) {
-                    Outcome::Answered => turn.out.send(meta.port, packet),
+                    Outcome::Answered => self.send(meta.port, packet, turn),
                     Outcome::Consumed => self.cells.port(meta.port).consumed.add(1),
                     Outcome::Go(Fate::Punt(_)) => self.dropped(meta.port, Reason::Undecided),
                     Outcome::Go(fate) => {
+                        self.watch.note_fate(fate);
                         let meta = Meta { fate, ..*meta };
                         self.settle_rare(packet, &meta, turn, releases);
                     }
@@ -88,10 +93,6 @@ impl<P: Packet> Path<P> {
             Fate::Drop(reason) => self.dropped(meta.port, reason),
             Fate::Pending => self.dropped(meta.port, Reason::Undecided),
         }
-    }
-
-    pub(super) fn dropped(&self, port: u16, reason: Reason) {
-        self.cells.port(port).drop(reason, 1);
     }
 
     // ===== from UE to UE =====
@@ -133,6 +134,9 @@ impl<P: Packet> Path<P> {
         hop: NextHopId,
         turn: &mut Turn<'_, '_, O>,
     ) {
+        if self.watch.is_on() {
+            self.note_waiting(hop, &packet);
+        }
         let waiting = WaitingPacket {
             packet,
             hop,
@@ -206,6 +210,7 @@ impl<P: Packet> Path<P> {
 
     /// What has to be looked at from time to time: held packets that are too old, neighbours.
     pub fn tend<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
+        self.watch.attend();
         if !self.waiting.is_empty() {
             self.tend_waiting(turn.now, turn.out);
         }

@@ -274,7 +274,7 @@ impl<P: Packet> Path<P> {
 
     /// Drops the packet for that reason, and sends a message of our own in its buffer.
     fn tell(
-        &self,
+        &mut self,
         packet: &mut P,
         meta: &Meta<'_>,
         way: Way,
@@ -283,9 +283,8 @@ impl<P: Packet> Path<P> {
     ) -> Outcome {
         match self.reply(packet, meta, way, gtpu::UDP_PORT, message) {
             Some(answered) => {
-                let cells = self.cells.port(meta.port);
-                cells.drop(reason, 1);
-                cells.made.add(1);
+                self.dropped(meta.port, reason);
+                self.cells.port(meta.port).made.add(1);
                 answered
             }
             None => Outcome::drop(reason),

@@ -36,7 +36,7 @@ impl<P: Packet> Path<P> {
         let port = link.port;
         self.cells.port(port).made.add(1);
         if mac.is_some() {
-            turn.out.send(port, packet);
+            self.send(port, packet, turn);
         } else {
             self.wait(packet, port, next_hop, turn);
         }

@@ -211,13 +211,14 @@ impl<P: Packet> Path<P> {
         turn: &mut Turn<'_, '_, O>,
     ) {
         let Some((key, part)) = read(packet.data(), meta) else {
-            return self.cells.port(meta.port).drop(Reason::OuterFragment, 1);
+            return self.dropped(meta.port, Reason::OuterFragment);
         };
         match self.reassembly.keep(key, part, packet, turn.now) {
             Kept::Waits => {}
             Kept::Whole(fragments) => self.put_together(fragments, meta, turn),
             Kept::Useless(_packet, others, reason) => {
                 let lost = u64::try_from(1 + others.len()).unwrap_or(1);
+                self.watch.note_drop(reason);
                 self.cells.port(meta.port).drop(reason, lost);
             }
         }
@@ -250,6 +251,7 @@ impl<P: Packet> Path<P> {
         });
         let cells = self.cells.port(meta.port);
         let Some(whole) = whole else {
+            self.watch.note_drop(Reason::Scattered);
             return cells.drop(Reason::Scattered, count);
         };
         cells.consumed.add(count.saturating_sub(1));

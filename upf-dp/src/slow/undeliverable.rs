@@ -66,7 +66,7 @@ impl<P: Packet> Path<P> {
             // It was counted, since it might have gone in pieces.
             step.void(meta.user_length);
         }
-        self.cells.port(meta.port).drop(reason, 1);
+        self.dropped(meta.port, reason);
         // Whoever cannot be told finds out by waiting.
         let _ = self.tell_sender(packet, meta, reason, turn);
     }
@@ -190,9 +190,9 @@ impl<P: Packet> Path<P> {
     ) {
         self.cells.port(port).made.add(1);
         match fate {
-            Fate::Send(to) => turn.out.send(to, packet),
+            Fate::Send(to) => self.send(to, packet, turn),
             Fate::Await(hop) => self.wait(packet, port, hop, turn),
-            _ => self.cells.port(port).drop(Reason::Undecided, 1),
+            _ => self.dropped(port, Reason::Undecided),
         }
     }
 

@@ -41,6 +41,7 @@ use crate::packet::{BURST, Packet, TestPacket};
 use crate::path::{Meta, Metas, Path, PathConfig, Turn};
 use crate::reason::Reason;
 use crate::slow::SlowConfig;
+use crate::watch::Watcher;
 
 pub use frames::*;
 pub use network::topology;
@@ -104,6 +105,8 @@ pub struct Testbed {
     pub publisher: Publisher,
     /// Next hops.
     pub neighbours: Arc<Neighbours>,
+    /// For those who want to watch packets.
+    pub watcher: Watcher,
     /// The topology as compiled.
     pub links: Arc<Links>,
     /// Workers.
@@ -174,7 +177,7 @@ impl Testbed {
         };
         let ports = [link(MAC_N3), link(MAC_N6)];
         let links = Links::new(&topology, &ports, &[N4_ADDRESS.into()], &neighbours);
-        let links = Arc::new(links);
+        let (links, watcher) = (Arc::new(links), Watcher::default());
         let workers = (0..workers).zip(readers).map(|(number, reader)| {
             let cells = Arc::new(WorkerCells::new(ports.len()));
             let config = PathConfig {
@@ -186,7 +189,8 @@ impl Testbed {
             };
             let (end, control) = queues(64);
             TestWorker {
-                path: Path::new(&config, links.clone(), neighbours.clone(), cells.clone()),
+                path: Path::new(&config, links.clone(), neighbours.clone(), cells.clone())
+                    .watched(watcher.add_worker()),
                 out: TestOutlet {
                     sent: Vec::new(),
                     handed_over: Vec::new(),
@@ -204,6 +208,7 @@ impl Testbed {
         let mut bed = Self {
             publisher,
             neighbours,
+            watcher,
             links,
             workers,
             now: Now(HZ),
