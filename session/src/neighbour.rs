@@ -48,6 +48,19 @@ impl Default for Neighbours {
     }
 }
 
+impl Clone for Neighbours {
+    /// Neighbours of the same ids, as they are known now.
+    fn clone(&self) -> Self {
+        let copy = |slot: &Slot| Slot {
+            hop: slot.hop.clone(),
+            ethernet: AtomicU64::new(slot.ethernet.load(Acquire)),
+        };
+        Self {
+            slots: self.slots.iter().map(copy).collect(),
+        }
+    }
+}
+
 impl Neighbours {
     /// The id of a next hop, made on first use; `None` when the table is full.
     pub fn id(&self, hop: NextHop) -> Option<NextHopId> {
@@ -148,6 +161,14 @@ mod tests {
         neighbours.learn(hop(5), [1, 2, 3, 4, 5, 6]);
         neighbours.learn(hop(9999), [0; 6]);
         assert_eq!(neighbours.ethernet(ids[5]), Some([1, 2, 3, 4, 5, 6]));
+        let copy = neighbours.clone();
+        copy.learn(hop(6), [9; 6]);
+        assert_eq!(copy.find(hop(77)), neighbours.find(hop(77)));
+        assert_eq!(copy.ethernet(ids[5]), neighbours.ethernet(ids[5]));
+        assert_eq!(
+            (copy.ethernet(ids[6]), neighbours.ethernet(ids[6])),
+            (Some([9; 6]), None)
+        );
         neighbours.forget(ids[5]);
         assert_eq!(neighbours.ethernet(ids[5]), None);
     }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::id::InterfaceId;
-use crate::id::{NextHopId, PdrId};
+use crate::id::{NextHopId, PdrId, Precedence};
 use crate::inner::{Inner, Transport};
 use crate::plan::Arrival;
 use crate::rule::{Action, DestinationInterface, Gate, LocalFTeid, Pdr, Rules, SourceInterface};
@@ -40,6 +40,49 @@ pub enum Verdict {
     Tunnel(PdrId, NextHopId),
     /// It is routed on N6.
     Route(PdrId, InterfaceId),
+}
+
+/// A PDR that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// The PDR.
+    pub pdr: PdrId,
+    /// Its part.
+    pub part: u8,
+    /// When it is tried: lowest first.
+    pub precedence: Precedence,
+    /// Why it does not match; `None`: it does.
+    pub mismatch: Option<Mismatch>,
+}
+
+/// Why a PDR does not match: the first of its fields that does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It is asleep: before its Activation Time, or after its Deactivation Time.
+    Dormant,
+    /// The UE IP Address, and the networks behind the UE.
+    Ue,
+    /// The QFIs.
+    Qfi,
+    /// All its SDF filters: what of each, in their order.
+    Sdf(Vec<FilterPart>),
+}
+
+/// A part of an SDF filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterPart {
+    /// The protocol.
+    Protocol,
+    /// Address and ports of the remote end.
+    From,
+    /// Address and ports of the UE's end.
+    To,
+    /// ToS or traffic class.
+    Tos,
+    /// The SPI.
+    Spi,
+    /// The flow label.
+    FlowLabel,
 }
 
 /// What `rules` do with a packet.
@@ -111,7 +154,39 @@ fn came_in_by(pdr: &Pdr, from: Ingress) -> bool {
     }
 }
 
+/// The PDRs by which a packet may go, in the order in which they are tried, up to the one that
+/// matches; and those that are asleep, which match nothing.
+pub fn trials(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Vec<Trial> {
+    let own = |pdr: &&Pdr| came_in_by(pdr, from);
+    let mut candidates: Vec<&Pdr> = rules.pdrs.iter().filter(own).collect();
+    candidates.sort_by_key(|pdr| (pdr.precedence, pdr.id, pdr.part));
+    let mut trials = Vec::new();
+    for pdr in candidates {
+        let mismatch = if pdr.dormant {
+            Some(Mismatch::Dormant)
+        } else {
+            mismatch(pdr, rules, arrival)
+        };
+        let is_last = mismatch.is_none();
+        trials.push(Trial {
+            pdr: pdr.id,
+            part: pdr.part,
+            precedence: pdr.precedence,
+            mismatch,
+        });
+        if is_last {
+            break;
+        }
+    }
+    trials
+}
+
 fn matches(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> bool {
+    mismatch(pdr, rules, arrival).is_none()
+}
+
+/// Why a PDR does not match a packet, if so.
+fn mismatch(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> Option<Mismatch> {
     let inner = &arrival.inner;
     let ours = if pdr.pdi.source_interface == SourceInterface::Access {
         inner.source()
@@ -126,16 +201,29 @@ fn matches(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> bool {
         ue.is_none_or(|ue| ue.contains(ours)) || framed.is_some_and(|framed| framed.contains(ours));
     let qfi = pdr.pdi.qfis.is_empty() || arrival.qfi.is_some_and(|qfi| pdr.pdi.qfis.contains(&qfi));
     let uplink = pdr.pdi.source_interface == SourceInterface::Access;
-    let sdf = pdr.pdi.sdf_filters.is_empty()
-        || pdr
-            .pdi
-            .sdf_filters
-            .iter()
-            .any(|f| filter_matches(f, rules, inner, uplink));
-    ue && qfi && sdf
+    if !ue {
+        return Some(Mismatch::Ue);
+    }
+    if !qfi {
+        return Some(Mismatch::Qfi);
+    }
+    let filters = pdr.pdi.sdf_filters.iter();
+    // One that matches is enough: then there is no list.
+    let missed: Option<Vec<_>> = filters
+        .map(|filter| filter_mismatch(filter, rules, inner, uplink))
+        .collect();
+    missed
+        .filter(|missed| !missed.is_empty())
+        .map(Mismatch::Sdf)
 }
 
-fn filter_matches(filter: &SdfFilter, rules: &Rules, inner: &Inner<'_>, uplink: bool) -> bool {
+/// What of a filter a packet does not have, if anything.
+fn filter_mismatch(
+    filter: &SdfFilter,
+    rules: &Rules,
+    inner: &Inner<'_>,
+    uplink: bool,
+) -> Option<FilterPart> {
     let transport: Transport = inner.transport();
     if let Some(flow) = &filter.flow {
         // Written for downlink: `from` is the far end, `to` the UE's.
@@ -148,22 +236,27 @@ fn filter_matches(filter: &SdfFilter, rules: &Rules, inner: &Inner<'_>, uplink: 
         let ports = transport
             .ports
             .map(|(a, b)| if uplink { (b, a) } else { (a, b) });
-        if flow
-            .protocol
-            .is_some_and(|protocol| protocol != transport.protocol)
-            || !end_matches(&flow.from, rules, far_end, ports.map(|p| p.0))
-            || !end_matches(&flow.to, rules, near_end, ports.map(|p| p.1))
-        {
-            return false;
+        let is_other = |protocol| protocol != transport.protocol;
+        if flow.protocol.is_some_and(is_other) {
+            return Some(FilterPart::Protocol);
+        }
+        if !end_matches(&flow.from, rules, far_end, ports.map(|p| p.0)) {
+            return Some(FilterPart::From);
+        }
+        if !end_matches(&flow.to, rules, near_end, ports.map(|p| p.1)) {
+            return Some(FilterPart::To);
         }
     }
-    filter
-        .tos
-        .is_none_or(|(tos, mask)| inner.tos() & mask == tos & mask)
-        && filter.spi.is_none_or(|spi| transport.spi == Some(spi))
-        && filter
-            .flow_label
-            .is_none_or(|label| inner.flow_label() == Some(label))
+    let is_other = |(tos, mask): (u8, u8)| inner.tos() & mask != tos & mask;
+    if filter.tos.is_some_and(is_other) {
+        return Some(FilterPart::Tos);
+    }
+    if filter.spi.is_some_and(|spi| transport.spi != Some(spi)) {
+        return Some(FilterPart::Spi);
+    }
+    let label = filter.flow_label;
+    let is_other = label.is_some_and(|label| inner.flow_label() != Some(label));
+    is_other.then_some(FilterPart::FlowLabel)
 }
 
 fn end_matches(end: &Endpoint, rules: &Rules, address: IpAddr, port: Option<u16>) -> bool {

@@ -13,6 +13,7 @@ use session::{Reader, WorkerId};
 use thiserror::Error;
 
 use crate::counters::{WorkerCells, WorkerCounts};
+use crate::explain::{Explainer, Names};
 use crate::held::{Bound, HeldLimits, WhenFull};
 use crate::links::{Links, PortLink};
 use crate::path::PathConfig;
@@ -174,6 +175,7 @@ pub struct DataPath {
     links: Arc<Links>,
     counters: Counters,
     watcher: Watcher,
+    explainer: Explainer,
     /// Transmit queues that no worker uses.
     spare: Vec<Tx>,
 }
@@ -260,10 +262,20 @@ impl DataPath {
                 }
             }
         }
+        let names = Names {
+            ports: config
+                .ports
+                .iter()
+                .map(|port| port.name().to_owned())
+                .collect(),
+            topology: config.topology,
+        };
+        let of_links = Arc::clone(&links);
         Ok(Self {
             stop,
             workers: started,
             ports: config.ports,
+            explainer: Explainer::new(of_links, config.neighbours, names, config.slow),
             links,
             counters,
             watcher,
@@ -279,6 +291,11 @@ impl DataPath {
     /// For those who want to watch packets.
     pub const fn watcher(&self) -> &Watcher {
         &self.watcher
+    }
+
+    /// For those who want to know what would happen to a packet, or what has.
+    pub const fn explainer(&self) -> &Explainer {
+        &self.explainer
     }
 
     /// The ports, to be asked for their state.

@@ -34,6 +34,7 @@
 
 pub mod counters;
 mod datapath;
+pub mod explain;
 mod fuzz;
 mod held;
 mod links;

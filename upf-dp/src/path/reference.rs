@@ -23,8 +23,10 @@ use session::sdf::{Address, Endpoint, FlowDescription, PortRange, SdfFilter};
 use session::{Far, FarId, Pdr, PdrId, Precedence, Qer, QerId, Qfi, Rules, Teid};
 use smallvec_ports::ports;
 
+use crate::explain::Known;
 use crate::reason::Reason;
 use crate::testbed::*;
+use crate::watch::Outcome;
 use crate::wire;
 
 mod smallvec_ports {
@@ -241,6 +243,67 @@ fn octets_of(packet: RandomPacket) -> Vec<u8> {
     user
 }
 
+/// What became of a packet: the frame that was sent, why it was dropped, whether it is held.
+type What<'a> = (Option<&'a (u16, Vec<u8>)>, Option<Reason>, bool);
+
+/// What is said of a packet is what happened to it.
+fn explained(
+    bed: &Testbed,
+    rules: &Rules,
+    (port, frame): (u16, &[u8]),
+    (sent, dropped, is_held): What<'_>,
+) {
+    let known = Known {
+        rules: rules.clone(),
+        exhausted: Vec::new(),
+    };
+    let frames = [(port, 0, frame.to_vec())];
+    let told = bed.explainer.explain(&frames, &[known]);
+    let told = &told.explanations[0];
+    match told.outcome {
+        // What is explained is the first packet there is.
+        Outcome::Held => assert!(is_held || dropped == Some(Reason::HoldSessionFull)),
+        Outcome::Dropped(reason) => assert_eq!(Some(reason), dropped),
+        Outcome::Sent => assert!(sent.is_some() && dropped.is_none()),
+        other => panic!("{other:?}"),
+    }
+    // Peers are told of unknown tunnels ten times a second.
+    let sent = sent.filter(|_| dropped != Some(Reason::UnknownTeid));
+    let answers = told
+        .sent
+        .iter()
+        .filter(|_| dropped != Some(Reason::UnknownTeid));
+    let ports = ["ran", "core"];
+    let frames: Vec<_> = answers
+        .map(|frame| (frame.port.as_str(), &frame.octets))
+        .collect();
+    let sent: Vec<_> = sent
+        .iter()
+        .map(|(port, frame)| (ports[usize::from(*port)], frame))
+        .collect();
+    assert_eq!(frames.len(), sent.len());
+    for ((told_port, told), (port, frame)) in frames.into_iter().zip(sent) {
+        // Each tunnel's packet has an identification of its own.
+        let (mut told, mut frame) = (told.clone(), frame.clone());
+        for octets in [&mut told, &mut frame] {
+            for at in [18, 19, 24, 25] {
+                octets[at] = 0;
+            }
+        }
+        assert_eq!((told_port, told), (port, frame));
+    }
+    // And the PDR that the model says matches is the one that did.
+    let lines = told.stages.iter().filter(|stage| stage.name == "classify");
+    let mut lines = lines.flat_map(|stage| &stage.lines);
+    if let Some(pdr) = told.pdr {
+        let matched = format!("PDR {pdr}, ");
+        assert!(
+            lines.any(|line| line.starts_with(&matched) && line.ends_with(": matches")),
+            "{told:?}"
+        );
+    }
+}
+
 fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
     let mut bed = Testbed::new(1, 8);
     let mut session = bed.install(0, |_| {});
@@ -255,7 +318,7 @@ fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
             session::Key::Route(..) | session::Key::Tunnel(_) => false,
         })
     };
-    for packet in packets {
+    for (number, packet) in packets.iter().enumerate() {
         let user = octets_of(*packet);
         let arrival = Arrival {
             inner: Inner::parse(&user).unwrap(),
@@ -294,6 +357,11 @@ fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
             .find(|(reason, n)| *n > count(*reason))
             .map(|(r, _)| r);
         let is_held = bed.workers[0].cells.read().held > held;
+        let what = (sent.as_ref(), dropped, is_held);
+        // To ask takes longer than to send.
+        if number < 2 {
+            explained(&bed, &rules, (u16::from(!packet.uplink), &frame), what);
+        }
         let want = verdict(&rules, from, &arrival);
         let unreachable = if packet.uplink {
             !has(true)

@@ -32,12 +32,7 @@ impl<P: Packet> Path<P> {
     }
 
     /// Sends a packet, in a stage that few packets come to.
-    pub(crate) fn send<O: Outlet<P>>(
-        &mut self,
-        port: u16,
-        packet: P,
-        turn: &mut Turn<'_, '_, O>,
-    ) {
+    pub(crate) fn send<O: Outlet<P>>(&mut self, port: u16, packet: P, turn: &mut Turn<'_, '_, O>) {
         self.watch.note_frame(port, packet.data(), true);
         turn.out.send(port, packet);
     }

@@ -36,6 +36,7 @@ use session::{
 };
 
 use crate::counters::WorkerCells;
+use crate::explain::{Explainer, Names};
 use crate::links::{Links, PortLink};
 use crate::packet::{BURST, Packet, TestPacket};
 use crate::path::{Meta, Metas, Path, PathConfig, Turn};
@@ -105,6 +106,8 @@ pub struct Testbed {
     pub publisher: Publisher,
     /// Next hops.
     pub neighbours: Arc<Neighbours>,
+    /// For those who want to know what would happen to a packet.
+    pub explainer: Explainer,
     /// For those who want to watch packets.
     pub watcher: Watcher,
     /// The topology as compiled.
@@ -178,6 +181,11 @@ impl Testbed {
         let ports = [link(MAC_N3), link(MAC_N6)];
         let links = Links::new(&topology, &ports, &[N4_ADDRESS.into()], &neighbours);
         let (links, watcher) = (Arc::new(links), Watcher::default());
+        let names = Names {
+            ports: ["ran", "core"].map(String::from).into(),
+            topology: Arc::new(topology),
+        };
+        let explainer = Explainer::new(links.clone(), neighbours.clone(), names, slow);
         let workers = (0..workers).zip(readers).map(|(number, reader)| {
             let cells = Arc::new(WorkerCells::new(ports.len()));
             let config = PathConfig {
@@ -208,6 +216,7 @@ impl Testbed {
         let mut bed = Self {
             publisher,
             neighbours,
+            explainer,
             watcher,
             links,
             workers,

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use session::inner::Inner;
+use session::plan::{Entrance, Step};
 use session::{Seid, Teid};
 
 use super::{Outcome, Sample};
@@ -41,7 +42,7 @@ impl Filter {
         self.port.is_none_or(|port| port == meta.port)
             && self.teid.is_none_or(|teid| is_of_tunnel(teid, meta))
             && self.seid.is_none_or(|seid| {
-                let plan = meta.session.map(|entrance| entrance.plan());
+                let plan = meta.session.map(Entrance::plan);
                 plan.is_some_and(|plan| plan.seid == seid)
             })
             && self.address.is_none_or(|net| {
@@ -64,6 +65,6 @@ impl Filter {
 }
 
 fn is_of_tunnel(teid: Teid, meta: &Meta<'_>) -> bool {
-    let peer = meta.step.and_then(|step| step.tunnel());
+    let peer = meta.step.and_then(Step::tunnel);
     meta.key == Key::Tunnel(teid) || peer.is_some_and(|(peer, _)| peer == teid)
 }

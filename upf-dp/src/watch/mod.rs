@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use arrayvec::ArrayVec;
+use arrayvec::{ArrayVec, CapacityError};
 use dpdk::ring::{Consumer, Note, Producer};
 use session::WorkerId;
 use session::meter::Now;
@@ -108,7 +108,7 @@ impl Watch {
 
     /// Takes a tap in, unless there are too many.
     pub(crate) fn take_in(&mut self, tap: Box<Tap>) -> Result<(), Box<Tap>> {
-        self.taps.try_push(tap).map_err(|full| full.element())
+        self.taps.try_push(tap).map_err(CapacityError::element)
     }
 
     // ===== between bursts =====

@@ -6,9 +6,7 @@ use arrayvec::ArrayVec;
 use session::meter::Now;
 use session::plan::{Act, Step};
 use session::rule::{Direction, OuterHeaderRemoval};
-use session::{
-    FarId, InterfaceId, NextHopId, PdrId, Qfi, Seid, SessionIndex, Teid, WorkerId,
-};
+use session::{FarId, InterfaceId, NextHopId, PdrId, Qfi, Seid, SessionIndex, Teid, WorkerId};
 
 use crate::path::{Came, Fate, Key, Meta, Punt};
 use crate::reason::Reason;

@@ -60,7 +60,10 @@ fn a_session_is_seen_as_received_and_as_sent_and_no_other() {
         let rule = sample.rule.unwrap();
         let down = sample.port == 1;
         assert_eq!((rule.pdr.0, rule.far.0), if down { (2, 2) } else { (1, 1) });
-        assert_eq!(rule.tunnel.map(|(teid, _)| teid), down.then_some(Teid(0x1001)));
+        assert_eq!(
+            rule.tunnel.map(|(teid, _)| teid),
+            down.then_some(Teid(0x1001))
+        );
         assert_eq!(sample.qfi, Qfi::new(9).filter(|_| !down));
     });
     assert_eq!(seen, received[..2]);
@@ -146,7 +149,9 @@ fn what_comes_of_a_packet_later_is_noted_with_it() {
     });
     let mut watching = watch(&mut bed, &Filter::default());
     // The answer to an unknown tunnel.
-    let (_, answer) = bed.one(0, &uplink(Teid(7), &user_v4(HOST, HOST, 8))).unwrap();
+    let (_, answer) = bed
+        .one(0, &uplink(Teid(7), &user_v4(HOST, HOST, 8)))
+        .unwrap();
     let unknown = Outcome::Dropped(Reason::UnknownTeid);
     assert_eq!(read(&mut watching), [(None, unknown, vec![(0, answer)])]);
     // Held, more than may be, and released.
@@ -154,7 +159,11 @@ fn what_comes_of_a_packet_later_is_noted_with_it() {
     bed.receive(1, &frames);
     let seen = read(&mut watching);
     let full = Outcome::Dropped(Reason::HoldSessionFull);
-    assert!(seen[..32].iter().all(|(_, outcome, _)| *outcome == Outcome::Held));
+    assert!(
+        seen[..32]
+            .iter()
+            .all(|(_, outcome, _)| *outcome == Outcome::Held)
+    );
     assert_eq!(seen[32].1, full);
     bed.modify(&mut session, |rules| {
         rules.fars[1].action = Action::Forward;
@@ -197,7 +206,11 @@ fn those_who_read_too_slowly_miss_packets_and_hold_nobody_up() {
     let mut octets = Vec::new();
     watching.read(9, |sample| {
         let sent = sample.frames().map(|frame| frame.octets.len());
-        octets.push((sample.received().len(), sample.received_length(), sent.sum::<usize>()));
+        octets.push((
+            sample.received().len(),
+            sample.received_length(),
+            sent.sum::<usize>(),
+        ));
     });
     assert_eq!(octets, [(50, frames[0].len(), 50); 3]);
 }

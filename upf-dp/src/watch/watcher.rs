@@ -1,8 +1,8 @@
 //! The control side's end: who begins to watch, and reads what was seen.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dpdk::ring::{Consumer, Note, Producer, spsc};
 
