@@ -81,6 +81,7 @@ mod header;
 pub mod ie;
 #[allow(clippy::wildcard_imports, reason = "tables that name most IEs")]
 pub mod message;
+mod name;
 mod octets;
 mod slot;
 pub mod wire;
@@ -91,6 +92,7 @@ pub use group::*;
 pub use header::{Header, Priority, Sequence, VERSION};
 pub use ie::*;
 pub use message::*;
+pub use name::Name;
 pub use octets::Octets;
 pub use slot::Update;
 pub use wire::{Check, Checked, Extended, Kbps, Mac, Unknown};

@@ -6,6 +6,8 @@ use std::ops::Deref;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smallvec::SmallVec;
 
+use crate::name::Name;
+
 /// How many octets stand inline, without an allocation. Network instances and DNNs fit.
 const INLINE: usize = 24;
 
@@ -28,9 +30,9 @@ impl Octets {
 
     /// The text that DNS labels stand for (`\x08internet\x03org` is `internet.org`), if the
     /// octets are such labels, from the first to the last.
-    pub fn from_labels(&self) -> Option<String> {
+    pub fn from_labels(&self) -> Option<Name> {
         let mut rest: &[u8] = self;
-        let mut text = String::new();
+        let mut text = Name::new();
         while let Some((length, after)) = rest.split_first() {
             if *length == 0 && after.is_empty() {
                 break;
@@ -40,7 +42,7 @@ impl Octets {
                 return None;
             }
             if !text.is_empty() {
-                text.push('.');
+                text.push_str(".");
             }
             text.push_str(
                 std::str::from_utf8(label)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 macro_rules! id {
     ($($(#[$meta:meta])* $name:ident($repr:ty) $format:literal;)*) => {$(
         $(#[$meta])*
@@ -67,6 +69,21 @@ impl fmt::Display for Qfi {
     }
 }
 
+/// An id that comes a second time; the lowest, if there are several.
+pub fn repeated<T: Ord + Copy>(mut ids: impl Iterator<Item = T>) -> Option<T> {
+    // Most messages and sessions have one or two of a kind.
+    let (first, second) = (ids.next()?, ids.next()?);
+    let Some(third) = ids.next() else {
+        return (first == second).then_some(first);
+    };
+    let mut ids: SmallVec<[T; 8]> = [first, second, third].into_iter().chain(ids).collect();
+    ids.sort_unstable();
+    ids.windows(2).find_map(|pair| match pair {
+        [a, b] if a == b => Some(*a),
+        _ => None,
+    })
+}
+
 /// `u32` as an index. Lossless on every platform that DPDK runs on.
 #[allow(
     clippy::as_conversions,
@@ -74,4 +91,22 @@ impl fmt::Display for Qfi {
 )]
 pub(crate) const fn index(value: u32) -> usize {
     value as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_id_that_repeats_is_found_among_any_number() {
+        let found = |ids: &[u8]| repeated(ids.iter().copied());
+        for alone in [&[][..], &[1], &[1, 2], &[2, 1, 3]] {
+            assert_eq!(found(alone), None, "{alone:?}");
+        }
+        for twice in [&[1, 1][..], &[1, 2, 1], &[3, 2, 3, 1, 1], &[1, 1, 1]] {
+            assert_eq!(found(twice), Some(1), "{twice:?}");
+        }
+        let many: Vec<u8> = (0..200).chain([7]).collect();
+        assert_eq!(found(&many), Some(7));
+    }
 }

@@ -37,7 +37,7 @@ mod zeroed;
 
 pub use id::{
     BarId, FarId, InterfaceId, NextHopId, PdrId, Precedence, QerId, Qfi, Seid, SessionIndex, Teid,
-    UrrId, WorkerId,
+    UrrId, WorkerId, repeated,
 };
 pub use ledger::Ledger;
 pub use plan::{CompileError, Context, Plan};

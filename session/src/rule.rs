@@ -314,6 +314,13 @@ pub struct Urr {
     pub quota_far: Option<FarId>,
 }
 
+impl Urr {
+    /// Whether it asks for more than its counter.
+    pub(crate) const fn asks_rarely(&self) -> bool {
+        self.before || self.dropped || self.quota_far.is_some()
+    }
+}
+
 /// Buffering action rule (TS 29.244, 5.2.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bar {

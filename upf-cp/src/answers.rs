@@ -4,10 +4,12 @@
 //! leads from the digest of a request to the place of its answer. The oldest make room for new ones.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hasher as _};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 use rustc_hash::FxHashMap;
 use session::Epoch;
 
@@ -26,7 +28,7 @@ pub(crate) struct Room {
 pub(crate) struct Incoming {
     peers: FxHashMap<IpAddr, Answers>,
     /// Keys the digests, so that they cannot be steered.
-    secret: u64,
+    digests: SeedableRandomState,
     hold_ms: u64,
     room: Room,
 }
@@ -61,7 +63,7 @@ impl Incoming {
     pub(crate) fn new(secret: u64, hold_ms: u64, room: Room) -> Self {
         Self {
             peers: FxHashMap::default(),
-            secret,
+            digests: SeedableRandomState::with_seed(secret, SharedSeed::global_fixed()),
             hold_ms,
             room,
         }
@@ -70,8 +72,7 @@ impl Incoming {
     /// What tells requests apart: the port they come from, and all that they say. (A request that
     /// was bundled may be repeated by itself: whether another one follows does not count.)
     pub(crate) fn digest(&self, from: SocketAddr, request: &[u8]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.secret);
+        let mut hasher = self.digests.build_hasher();
         hasher.write_u16(from.port());
         if let [flags, rest @ ..] = request {
             hasher.write_u8(flags & !FLAG_FOLLOW_ON);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use pfcp::{Cause, DecodeError, Decoded, Discard, Encode as _, Message};
+use pfcp::{Cause, DecodeError, Discard, Encode as _, Message};
 
 use crate::counters::Dropped;
 use crate::event::Output;
@@ -13,7 +13,7 @@ use crate::transaction::Purpose;
 impl Node {
     pub(crate) fn datagram(&mut self, from: SocketAddr, octets: &[u8]) {
         let mut rest = octets;
-        for message in pfcp::messages(octets) {
+        for mut message in pfcp::messages(octets) {
             if !self.admit(from.ip()) {
                 return;
             }
@@ -21,18 +21,19 @@ impl Node {
             let (own, after) = split_first(rest);
             rest = after;
             match message {
-                Ok(Decoded { header, message }) => {
-                    let digest = self.incoming.digest(from, own);
-                    self.counters.count_received(message.message_type());
+                // A message is large: it stays where it was read.
+                Ok(ref mut decoded) => {
                     let asked = Asked {
                         from,
-                        header,
-                        digest,
+                        header: decoded.header,
+                        digest: self.incoming.digest(from, own),
                     };
+                    let message = &mut decoded.message;
+                    self.counters.count_received(message.message_type());
                     if message.is_request() && self.repeated(&asked) {
                         continue;
                     }
-                    if !self.sheds(&asked, &message) {
+                    if !self.sheds(&asked, message) {
                         self.message(asked, message);
                     }
                 }
@@ -84,23 +85,23 @@ impl Node {
         true
     }
 
-    fn message(&mut self, asked: Asked, message: Message) {
+    fn message(&mut self, asked: Asked, message: &mut Message) {
         match message {
-            Message::HeartbeatRequest(request) => self.heartbeat(asked, &request),
-            Message::AssociationSetupRequest(request) => self.association_setup(asked, &request),
-            Message::AssociationUpdateRequest(request) => self.association_update(asked, &request),
+            Message::HeartbeatRequest(request) => self.heartbeat(asked, request),
+            Message::AssociationSetupRequest(request) => self.association_setup(asked, request),
+            Message::AssociationUpdateRequest(request) => self.association_update(asked, request),
             Message::AssociationReleaseRequest(request) => {
-                self.association_release(asked, &request);
+                self.association_release(asked, request);
             }
             Message::SessionSetDeletionRequest(request) => {
-                self.session_set_deletion(asked, &request);
+                self.session_set_deletion(asked, request);
             }
             Message::SessionSetModificationRequest(request) => {
-                self.session_set_modification(asked, &request);
+                self.session_set_modification(asked, request);
             }
-            Message::PfdManagementRequest(request) => self.pfd_management(asked, &request),
-            Message::SessionEstablishmentRequest(request) => self.establish(asked, &request),
-            Message::SessionModificationRequest(mut request) => self.modify(asked, &mut request),
+            Message::PfdManagementRequest(request) => self.pfd_management(asked, request),
+            Message::SessionEstablishmentRequest(request) => self.establish(asked, request),
+            Message::SessionModificationRequest(request) => self.modify(asked, request),
             Message::SessionDeletionRequest(_) => self.delete(asked),
             Message::HeartbeatResponse(_)
             | Message::AssociationSetupResponse(_)
@@ -125,7 +126,7 @@ impl Node {
     }
 
     /// An answer: it belongs to a request of ours, or to none.
-    fn response(&mut self, asked: Asked, message: Message) {
+    fn response(&mut self, asked: Asked, message: &Message) {
         let r#type = message.message_type();
         let Some(pending) = self
             .outgoing
@@ -139,19 +140,19 @@ impl Node {
         };
         match (pending.purpose, message) {
             (Purpose::Heartbeat(peer), Message::HeartbeatResponse(answer)) => {
-                self.heartbeat_answered(peer, asked.header.sequence.get(), &answer);
+                self.heartbeat_answered(peer, asked.header.sequence.get(), answer);
             }
             (Purpose::Associate(place), Message::AssociationSetupResponse(answer)) => {
-                self.association_answered(place, asked.from.ip(), &answer);
+                self.association_answered(place, asked.from.ip(), answer);
             }
             (Purpose::Update(peer, step), Message::AssociationUpdateResponse(answer)) => {
                 self.update_answered(peer, step, answer.cause);
             }
             (Purpose::Report(about), Message::SessionReportResponse(answer)) => {
-                self.report_answered(about, &pending, &answer);
+                self.report_answered(about, &pending, answer);
             }
             (Purpose::NodeReport(peer), Message::NodeReportResponse(answer)) => {
-                self.node_report_answered(peer, &answer);
+                self.node_report_answered(peer, answer);
             }
             _ => {}
         }

@@ -98,8 +98,28 @@ fn place(index: SessionIndex) -> usize {
     usize::try_from(index.0).unwrap_or(usize::MAX)
 }
 
+/// The peer's end of a tunnel.
+type Remote = (IpAddr, Teid);
+
+/// What a session is found by.
+struct Found {
+    peer: PeerId,
+    cp: CpFSeid,
+    remotes: SmallVec<[Remote; 2]>,
+}
+
+impl Found {
+    fn of(session: &Session) -> Self {
+        Self {
+            peer: session.peer,
+            cp: session.cp,
+            remotes: remotes(session).collect(),
+        }
+    }
+}
+
 /// The peer's ends of a session's tunnels.
-fn remotes(session: &Session) -> impl Iterator<Item = (IpAddr, Teid)> + '_ {
+fn remotes(session: &Session) -> impl Iterator<Item = Remote> + '_ {
     session.installed.rules.fars.iter().filter_map(|far| {
         let creation = far.forwarding?.outer_header_creation?;
         Some((creation.peer, creation.teid))
@@ -108,7 +128,7 @@ fn remotes(session: &Session) -> impl Iterator<Item = (IpAddr, Teid)> + '_ {
 
 /// Whether a FAR of the session forwards into that tunnel: one that only keeps it in mind while it
 /// holds packets sends nothing.
-fn sends_to(session: &Session, remote: (IpAddr, Teid)) -> bool {
+fn sends_to(session: &Session, remote: Remote) -> bool {
     let fars = &session.installed.rules.fars;
     fars.iter().any(|far| {
         let creation = far.forwarding.and_then(|to| to.outer_header_creation);
@@ -161,7 +181,7 @@ impl Sessions {
     }
 
     /// The sessions that have a tunnel there.
-    fn by_remote(&self, remote: (IpAddr, Teid)) -> impl Iterator<Item = SessionIndex> + '_ {
+    fn by_remote(&self, remote: Remote) -> impl Iterator<Item = SessionIndex> + '_ {
         self.by_remote.candidates(&remote).filter(move |index| {
             let session = self.get(*index);
             session.is_some_and(|session| remotes(session).any(|there| there == remote))
@@ -222,48 +242,78 @@ impl Sessions {
         index: SessionIndex,
         change: impl FnOnce(&mut Session) -> T,
     ) -> Option<T> {
-        self.unindex(index);
-        let result = self.get_mut(index).map(change);
-        self.index(index);
-        result
+        let session = self.get_mut(index)?;
+        let old = Found::of(session);
+        let result = change(session);
+        let new = Found::of(session);
+        self.forget_errors(index, &old);
+        if (old.peer, old.cp) != (new.peer, new.cp) {
+            self.by_cp.remove(&(old.peer, old.cp), index);
+            self.index_cp(index, new.peer, new.cp);
+        }
+        for remote in &old.remotes {
+            if !new.remotes.contains(remote) {
+                self.unindex_remote(index, *remote);
+            }
+        }
+        for remote in new.remotes {
+            self.index_remote(index, remote);
+        }
+        Some(result)
     }
 
     fn index(&mut self, index: SessionIndex) {
-        let Some(session) = self.get(index) else {
+        let Some(found) = self.get(index).map(Found::of) else {
             return;
         };
-        let (peer, cp) = (session.peer, session.cp);
-        let remotes: SmallVec<[_; 2]> = remotes(session).collect();
+        self.index_cp(index, found.peer, found.cp);
+        for remote in found.remotes {
+            self.index_remote(index, remote);
+        }
+    }
+
+    fn index_cp(&mut self, index: SessionIndex, peer: PeerId, cp: CpFSeid) {
         // The one that has it now is who is meant from now on.
         if let Some(other) = self.by_cp(peer, cp) {
             self.by_cp.remove(&(peer, cp), other);
         }
         self.by_cp.add(&(peer, cp), index);
-        for remote in remotes {
-            if self.by_remote.contains(&remote, index) {
-                continue;
-            }
-            if self.by_remote(remote).next().is_none() {
-                self.gtpu_peers.add(remote.0);
-            }
-            self.by_remote.add(&remote, index);
+    }
+
+    fn index_remote(&mut self, index: SessionIndex, remote: Remote) {
+        if self.by_remote.contains(&remote, index) {
+            return;
         }
+        if self.by_remote(remote).next().is_none() {
+            self.gtpu_peers.add(remote.0);
+        }
+        self.by_remote.add(&remote, index);
     }
 
     fn unindex(&mut self, index: SessionIndex) {
-        let Some(session) = self.get(index) else {
+        let Some(found) = self.get(index).map(Found::of) else {
             return;
         };
-        let cp = (session.peer, session.cp);
-        let remotes: SmallVec<[_; 2]> = remotes(session).collect();
-        self.by_cp.remove(&cp, index);
-        for remote in remotes {
-            if !self.errors_told.is_empty() {
-                self.errors_told.remove(&(index, remote.0, remote.1));
-            }
-            if self.by_remote.remove(&remote, index) && self.by_remote(remote).next().is_none() {
-                self.gtpu_peers.remove(remote.0);
-            }
+        self.forget_errors(index, &found);
+        self.by_cp.remove(&(found.peer, found.cp), index);
+        for remote in found.remotes {
+            self.unindex_remote(index, remote);
+        }
+    }
+
+    fn unindex_remote(&mut self, index: SessionIndex, remote: Remote) {
+        if self.by_remote.remove(&remote, index) && self.by_remote(remote).next().is_none() {
+            self.gtpu_peers.remove(remote.0);
+        }
+    }
+
+    /// What is told of the session's tunnels from now on is new.
+    fn forget_errors(&mut self, index: SessionIndex, found: &Found) {
+        if self.errors_told.is_empty() {
+            return;
+        }
+        for (address, teid) in &found.remotes {
+            self.errors_told.remove(&(index, *address, *teid));
         }
     }
 }

@@ -21,12 +21,12 @@ use support::*;
 use upf_cp::{Input, NodeConfig, Output};
 
 /// The most allocations of a procedure, from the datagram to the answer.
-const ESTABLISH_MAX: f64 = 27.5;
-const MODIFY_MAX: f64 = 11.5;
+const ESTABLISH_MAX: f64 = 23.5;
+const MODIFY_MAX: f64 = 9.5;
 const DELETE_MAX: f64 = 3.5;
 /// The most octets of the heap that a session may take on both sides (tables, which are made for
 /// all sessions at start, are not among them).
-const OCTETS_MAX: f64 = 2120.0;
+const OCTETS_MAX: f64 = 1700.0;
 /// The most that may be left of one that is gone: its places in free lists and hash tables.
 const LEFT_MAX: f64 = 220.0;
 

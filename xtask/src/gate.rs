@@ -1,5 +1,5 @@
-//! The gate of instructions per packet: callgrind counts what the packet path's bench executes, and
-//! a case that takes more than 3 % above what is recorded fails.
+//! The gate of instructions: callgrind counts what benches execute, and a case that takes more than
+//! 3 % above what is recorded fails.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,106 +8,141 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::setup;
 
-/// What is recorded, one case a line: options of the bench, `=`, instructions per packet.
-const RECORD: &str = "upf-dp/benches/instructions.txt";
+/// A bench whose instructions are recorded, one case a line: its options, `=`, instructions per unit.
+struct Gate {
+    package: &'static str,
+    bench: &'static str,
+    record: &'static str,
+    /// The functions that count.
+    measured: &'static str,
+    /// Options of every case.
+    options: &'static str,
+    /// What is counted by, and how many of it a case has.
+    unit: &'static str,
+    units: u32,
+}
 
 /// By how much a case may exceed its record, in percent.
 const TOLERANCE: f64 = 3.0;
 
-/// Rounds of a burst each; callgrind makes everything some fifty times slower.
-const ROUNDS: u32 = 50;
+/// callgrind makes everything some fifty times slower: few rounds of a burst of 64.
+const PACKETS: Gate = Gate {
+    package: "upf-dp",
+    bench: "path",
+    record: "upf-dp/benches/instructions.txt",
+    measured: "upf_dp::path::Path*::run",
+    options: "1 rounds=50",
+    unit: "packet",
+    units: 50 * 64,
+};
 
-/// Packets of a burst.
-const BURST: u32 = 64;
+const REQUESTS: Gate = Gate {
+    package: "upf-cp",
+    bench: "node",
+    record: "upf-cp/benches/instructions.txt",
+    measured: "node::measured*",
+    options: "rounds=1",
+    unit: "request",
+    units: 10_000,
+};
 
-/// Compares with the record, or writes it anew.
+/// Compares with the records, or writes them anew.
 pub(crate) fn gate(record: bool) -> Result<()> {
     setup::require("valgrind")?;
-    let bench = build()?;
-    let text = std::fs::read_to_string(RECORD).with_context(|| RECORD.to_owned())?;
-    let mut lines = Vec::new();
     let mut worse = Vec::new();
-    for line in text.lines() {
-        let Some((case, recorded)) = line.rsplit_once('=').filter(|_| !line.starts_with('#'))
-        else {
-            lines.push(line.to_owned());
-            continue;
-        };
-        let (case, recorded) = (case.trim(), recorded.trim().parse::<f64>()?);
-        let counted = count(&bench, case)?;
-        let change = (counted / recorded - 1.0) * 100.0;
-        println!("{case:<28} {counted:>7.1} instructions per packet, {change:>+5.1} %");
-        if change > TOLERANCE {
-            worse.push(case.to_owned());
-        }
-        lines.push(format!("{case:<28} = {counted:.1}"));
-    }
-    if record {
-        std::fs::write(RECORD, lines.join("\n") + "\n")?;
-        return Ok(());
+    for gate in [PACKETS, REQUESTS] {
+        worse.extend(gate.compare(record)?);
     }
     ensure!(
-        worse.is_empty(),
-        "more than {TOLERANCE} % above {RECORD}: {}. If it has to be, record it with \
+        record || worse.is_empty(),
+        "more than {TOLERANCE} % above the record: {}. If it has to be, record it with \
          `cargo xtask gate record` and say why in the commit.",
         worse.join(", ")
     );
     Ok(())
 }
 
-/// Builds the bench and finds it.
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
-            "bench",
-            "--package",
-            "upf-dp",
-            "--bench",
-            "path",
-            "--no-run",
-        ])
-        .args(["--message-format", "json"])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("could not start cargo")?;
-    ensure!(output.status.success(), "the bench was not built");
-    let messages = String::from_utf8(output.stdout)?;
-    let executable = messages
-        .lines()
-        .filter(|line| line.contains("\"name\":\"path\""))
-        .find_map(|line| {
-            line.split_once("\"executable\":\"")
-                .and_then(|(_, rest)| rest.split_once('"'))
-        });
-    let (path, _) = executable.context("cargo does not say where the bench is")?;
-    Ok(PathBuf::from(path))
-}
-
-/// Instructions per packet of `Path::run` in one case, such as `way=uplink pdrs=20`.
-fn count(bench: &Path, case: &str) -> Result<f64> {
-    let directory = std::env::temp_dir().join(format!("upf-gate-{}", std::process::id()));
-    std::fs::create_dir_all(&directory)?;
-    let profile = directory.join("callgrind.out");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no"])
-        .arg("--toggle-collect=upf_dp::path::Path*::run")
-        .arg(format!("--callgrind-out-file={}", profile.display()))
-        .arg(bench)
-        .args(["1", &format!("rounds={ROUNDS}")])
-        .args(case.split_whitespace())
-        .output()
-        .context("could not start valgrind")?;
-    if !output.status.success() {
-        bail!("{case}: {}", String::from_utf8_lossy(&output.stderr));
+impl Gate {
+    /// Counts all cases; gives those that are over the record.
+    fn compare(&self, record: bool) -> Result<Vec<String>> {
+        let bench = self.build()?;
+        let text = std::fs::read_to_string(self.record).with_context(|| self.record.to_owned())?;
+        let mut lines = Vec::new();
+        let mut worse = Vec::new();
+        for line in text.lines() {
+            let Some((case, recorded)) = line.rsplit_once('=').filter(|_| !line.starts_with('#'))
+            else {
+                lines.push(line.to_owned());
+                continue;
+            };
+            let (case, recorded) = (case.trim(), recorded.trim().parse::<f64>()?);
+            let counted = self.count(&bench, case)?;
+            let change = (counted / recorded - 1.0) * 100.0;
+            let unit = self.unit;
+            println!("{case:<28} {counted:>8.1} instructions per {unit}, {change:>+5.1} %");
+            if change > TOLERANCE {
+                worse.push(case.to_owned());
+            }
+            lines.push(format!("{case:<28} = {counted:.1}"));
+        }
+        if record {
+            std::fs::write(self.record, lines.join("\n") + "\n")?;
+        }
+        Ok(worse)
     }
-    let profile = std::fs::read_to_string(&profile)?;
-    std::fs::remove_dir_all(&directory)?;
-    let total = profile
-        .lines()
-        .find_map(|line| line.strip_prefix("totals:"))
-        .context("callgrind wrote no totals")?;
-    let instructions: f64 = total.trim().parse()?;
-    ensure!(instructions > 0.0, "{case}: callgrind saw no Path::run");
-    Ok(instructions / f64::from(ROUNDS * BURST))
+
+    /// Builds the bench and finds it.
+    fn build(&self) -> Result<PathBuf> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .args(["bench", "--package", self.package, "--bench", self.bench])
+            .args(["--no-run", "--message-format", "json"])
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .context("could not start cargo")?;
+        ensure!(output.status.success(), "the bench was not built");
+        let messages = String::from_utf8(output.stdout)?;
+        let name = format!("\"name\":\"{}\"", self.bench);
+        let executable = messages
+            .lines()
+            .filter(|line| line.contains(&name))
+            .find_map(|line| {
+                line.split_once("\"executable\":\"")
+                    .and_then(|(_, rest)| rest.split_once('"'))
+            });
+        let (path, _) = executable.context("cargo does not say where the bench is")?;
+        Ok(PathBuf::from(path))
+    }
+
+    /// Instructions per unit in one case, such as `way=uplink pdrs=20`.
+    fn count(&self, bench: &Path, case: &str) -> Result<f64> {
+        let directory = std::env::temp_dir().join(format!("upf-gate-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        let profile = directory.join("callgrind.out");
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--collect-atstart=no"])
+            .arg(format!("--toggle-collect={}", self.measured))
+            .arg(format!("--callgrind-out-file={}", profile.display()))
+            .arg(bench)
+            .args(self.options.split_whitespace())
+            .args(case.split_whitespace())
+            .output()
+            .context("could not start valgrind")?;
+        if !output.status.success() {
+            bail!("{case}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let profile = std::fs::read_to_string(&profile)?;
+        std::fs::remove_dir_all(&directory)?;
+        let total = profile
+            .lines()
+            .find_map(|line| line.strip_prefix("totals:"))
+            .context("callgrind wrote no totals")?;
+        let instructions: f64 = total.trim().parse()?;
+        ensure!(
+            instructions > 0.0,
+            "{case}: callgrind saw nothing of {}",
+            self.measured
+        );
+        Ok(instructions / f64::from(self.units))
+    }
 }

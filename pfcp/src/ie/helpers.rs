@@ -1,6 +1,7 @@
 //! What consumers ask of values, beyond the values themselves.
 
 use super::{ApnDnn, Cause, FarId, GateStatus, NetworkInstance, QerId, UrrId};
+use crate::name::Name;
 use crate::wire::Octets;
 
 impl Cause {
@@ -33,22 +34,22 @@ impl GateStatus {
 
 impl NetworkInstance {
     /// The name, whether it came as plain text or as DNS labels; `None` if empty or neither.
-    pub fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<Name> {
         name(&self.0)
     }
 }
 
 impl ApnDnn {
     /// The name, whether it came as DNS labels or as plain text; `None` if empty or neither.
-    pub fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<Name> {
         name(&self.0)
     }
 }
 
-fn name(octets: &Octets) -> Option<String> {
+fn name(octets: &Octets) -> Option<Name> {
     octets.from_labels().or_else(|| {
         let text = octets.as_str()?;
-        (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
+        (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.into())
     })
 }
 

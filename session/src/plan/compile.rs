@@ -59,7 +59,7 @@ type Usages = SmallVec<[(UrrId, Arc<Ledger>); 1]>;
 
 /// The outcome of a compilation: hand `plan` and `keys` to the publisher and, when that succeeds,
 /// keep `installed`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Compiled {
     /// For the control side.
     pub installed: Installed,
@@ -89,6 +89,22 @@ impl Installed {
         context: &Context,
         is_chosen: impl Fn(&LocalFTeid) -> bool,
     ) -> Result<Compiled, CompileError> {
+        let mut compiled = Compiled::default();
+        self.compile_into(rules, context, is_chosen, &mut compiled)?;
+        Ok(compiled)
+    }
+
+    /// [`compile`](Self::compile) into a [`Compiled::default`]: it is too large to be moved about.
+    ///
+    /// # Errors
+    /// As of [`compile`](Self::compile); what stands in `compiled` then is of no use.
+    pub fn compile_into(
+        &self,
+        rules: Rules,
+        context: &Context,
+        is_chosen: impl Fn(&LocalFTeid) -> bool,
+        compiled: &mut Compiled,
+    ) -> Result<(), CompileError> {
         check_ids(&rules)?;
         let layout = self.layout.next(&rules)?;
         let (meters, usages) = self.ledgers_for(&rules);
@@ -97,7 +113,12 @@ impl Installed {
             .then(|| self.watch.clone().unwrap_or_default());
         let limited = self.limited.as_ref();
         let limited = limited.map(|limited| Box::new(limited.with_rules(&rules)));
-        let installed = Self {
+        let Compiled {
+            installed,
+            plan,
+            keys,
+        } = compiled;
+        *installed = Self {
             rules,
             layout,
             meters,
@@ -105,9 +126,8 @@ impl Installed {
             watch,
             limited,
         };
-        let plan = installed.plan(context)?;
+        installed.plan(context, plan)?;
         let (old, new) = (&self.layout, &installed.layout);
-        let mut keys = KeyChange::default();
         for (key, entry) in new.numbered() {
             if old.has(&(key, entry)) {
                 keys.keep.push((key, entry));
@@ -117,12 +137,8 @@ impl Installed {
             }
         }
         let gone = old.numbered().filter(|numbered| !new.has(numbered));
-        keys.remove = gone.map(|(key, _)| key).collect();
-        Ok(Compiled {
-            installed,
-            plan,
-            keys,
-        })
+        keys.remove.extend(gone.map(|(key, _)| key));
+        Ok(())
     }
 
     /// Every key that leads into the session.
@@ -164,7 +180,7 @@ impl Installed {
         (meters, usages)
     }
 
-    fn plan(&self, context: &Context) -> Result<Plan, CompileError> {
+    fn plan(&self, context: &Context, plan: &mut Plan) -> Result<(), CompileError> {
         let rules = &self.rules;
         // Those that are asleep count: all may be awake at once.
         if let Some(over) = rules.pdrs.get(PDRS_MAX) {
@@ -215,7 +231,7 @@ impl Installed {
         }
         let steps = Steps::new(steps, &mut entries);
         let mut entries = entries.into_iter();
-        Ok(Plan {
+        *plan = Plan {
             session: context.session,
             steps,
             buffer_packets: self.buffer_packets(context),
@@ -232,7 +248,8 @@ impl Installed {
             seid: rules.seid,
             smf: context.smf,
             hold_s: self.hold_s(),
-        })
+        };
+        Ok(())
     }
 
     fn entries(&self, order: &[&Pdr]) -> impl Iterator<Item = Entry> {

@@ -1,8 +1,7 @@
 //! That rules of a kind have ids of their own, and name BARs that are there.
 
-use smallvec::SmallVec;
-
 use super::CompileError;
+use crate::id::repeated;
 use crate::rule::Rules;
 
 pub(super) fn check_ids(rules: &Rules) -> Result<(), CompileError> {
@@ -24,14 +23,4 @@ pub(super) fn check_ids(rules: &Rules) -> Result<(), CompileError> {
         }
     }
     Ok(())
-}
-
-/// The first id that comes a second time.
-fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
-    let mut ids: SmallVec<[T; 8]> = ids.collect();
-    ids.sort_unstable();
-    ids.windows(2).find_map(|pair| match pair {
-        [a, b] if a == b => Some(*a),
-        _ => None,
-    })
 }

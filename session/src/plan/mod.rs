@@ -41,7 +41,7 @@ use crate::tables::EntryId;
 
 /// A session as its worker sees it: the first steps of its first entrances, which is all that IPv4
 /// packets of a session with a PDR each way need, then the rest.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct Plan {
     steps: Steps,
@@ -358,10 +358,19 @@ impl Matcher {
     }
 }
 
+impl Default for Steps {
+    fn default() -> Self {
+        Self {
+            near: std::array::from_fn(|_| Step::new(PdrId(0), FarId(0))),
+            far: Box::default(),
+        }
+    }
+}
+
 impl Steps {
     /// Of the steps of all entrances, one entrance after the other. Says in `entries` where they are.
     fn new(steps: impl IntoIterator<Item = Step>, entries: &mut [Entry]) -> Self {
-        let mut near = std::array::from_fn(|_| Step::new(PdrId(0), FarId(0)));
+        let Self { mut near, .. } = Self::default();
         let mut far = Vec::new();
         let mut steps = steps.into_iter();
         for (number, entry) in entries.iter_mut().enumerate() {

@@ -172,7 +172,8 @@ impl Step {
         levels: Option<Levels>,
         rare: Rare,
     ) -> Self {
-        let (mut meters, mut usages) = (meters.into_iter(), usages.into_iter().peekable());
+        let mut meters = meters.into_iter().peekable();
+        let mut usages = usages.into_iter().peekable();
         let (rate, mut ledger) = meters.next().unzip();
         let is_metered = ledger.is_some();
         // A counter elsewhere than the policer is one of those beyond the first.
@@ -183,23 +184,25 @@ impl Step {
         let is_counted = first.is_some();
         let urr = first.as_ref().map_or(UrrId(0), |(urr, _)| *urr);
         ledger = ledger.or_else(|| first.map(|(_, usage)| usage));
-        let more = More {
-            meters: meters.collect(),
-            usages: usages.collect(),
-            levels,
-            rare,
-        };
-        let has_more = !more.meters.is_empty()
-            || !more.usages.is_empty()
-            || more.levels.is_some()
-            || !more.rare.is_empty();
+        let has_more = meters.peek().is_some()
+            || usages.peek().is_some()
+            || levels.is_some()
+            || !rare.is_empty();
+        let more = has_more.then(|| {
+            Box::new(More {
+                meters: meters.collect(),
+                usages: usages.collect(),
+                levels,
+                rare,
+            })
+        });
         Self {
             ledger,
             rate: rate.unwrap_or_default(),
             is_metered,
             is_counted,
             urr,
-            more: has_more.then(|| Box::new(more)),
+            more,
             ..self
         }
     }

@@ -18,29 +18,30 @@ impl Installed {
     /// What happens to the packets of a PDR.
     pub(super) fn step(&self, pdr: &Pdr, context: &Context) -> Result<Step, CompileError> {
         let rules = &self.rules;
-        let qers: SmallVec<[&Qer; 4]> = pdr
-            .qers
-            .iter()
-            .map(|id| {
-                let qer = rules.qers.iter().find(|qer| qer.id == *id);
-                qer.ok_or(CompileError::NoQer(pdr.id, *id))
-            })
-            .collect::<Result<_, _>>()?;
+        let mut qers: SmallVec<[&Qer; 4]> = SmallVec::new();
+        for id in &pdr.qers {
+            let qer = rules.qers.iter().find(|qer| qer.id == *id);
+            qers.push(qer.ok_or(CompileError::NoQer(pdr.id, *id))?);
+        }
         let measured = self.measured(pdr)?;
         let far = self.far(pdr, pdr.far)?;
-        let rare = self.rare(pdr, &qers, &measured, context)?;
-        let usages = self.or_watch(measured.iter().map(|(_, counted)| counted.clone()));
+        let rare = if measured.iter().any(|(urr, _)| urr.asks_rarely()) {
+            self.rare(pdr, &qers, &measured, context)?
+        } else {
+            Rare::default()
+        };
+        let usages = self.or_watch(measured.into_iter().map(|(_, counted)| counted));
         self.way(pdr, far, &qers, (usages, rare), context)
     }
 
     /// These counters; while the session is watched and there are none, the one that is for that.
     fn or_watch(&self, usages: impl Iterator<Item = Counted>) -> SmallVec<[Counted; 2]> {
-        let mut usages: SmallVec<[Counted; 2]> = usages.collect();
-        if usages.is_empty() {
-            let watch = self.watch.iter().map(|watch| (UrrId(0), Arc::clone(watch)));
-            usages.extend(watch);
+        let mut all = SmallVec::new();
+        usages.for_each(|usage| all.push(usage));
+        if let Some(watch) = self.watch.as_ref().filter(|_| all.is_empty()) {
+            all.push((UrrId(0), Arc::clone(watch)));
         }
-        usages
+        all
     }
 
     fn far(&self, pdr: &Pdr, id: FarId) -> Result<&Far, CompileError> {
@@ -50,7 +51,8 @@ impl Installed {
 
     /// The URRs of a PDR, with their counters.
     fn measured(&self, pdr: &Pdr) -> Result<SmallVec<[(&Urr, Counted); 2]>, CompileError> {
-        let measured = pdr.urrs.iter().map(|id| {
+        let mut measured = SmallVec::new();
+        for id in &pdr.urrs {
             let urr = self.rules.urrs.iter().find(|urr| urr.id == *id);
             let (urr, ledger) = urr
                 .zip(of(&self.usages, *id))
@@ -58,9 +60,9 @@ impl Installed {
             if urr.before || urr.dropped {
                 ledger.usage().make_extra();
             }
-            Ok((urr, (*id, Arc::clone(ledger))))
-        });
-        measured.collect()
+            measured.push((urr, (*id, Arc::clone(ledger))));
+        }
+        Ok(measured)
     }
 
     /// What few URRs ask for.

@@ -1,7 +1,6 @@
 //! PDRs that wake and fall asleep by the clock (TS 29.244, 5.4.14): nobody asks, and nobody is
 //! answered.
 
-use session::plan::Installed;
 use session::{Seid, SessionIndex};
 
 use super::draft::{compile, publish};
@@ -36,7 +35,7 @@ impl Node {
             ..Draft::default()
         };
         match self.put_in_force(index, &mut draft) {
-            Ok(installed) => self.commit(index, None, &mut draft, installed, false),
+            Ok(()) => self.commit(index, None, &mut draft, false),
             Err(refusal) => {
                 self.give_up(&draft);
                 tracing::error!(%seid, %refusal, "a PDR could not be activated in time");
@@ -44,12 +43,12 @@ impl Node {
         }
     }
 
-    /// Compiles and publishes a draft that no request asked for; `None` if it changes no rule.
+    /// Compiles and publishes a draft that no request asked for, if it changes a rule.
     pub(super) fn put_in_force(
         &mut self,
         index: SessionIndex,
         draft: &mut Draft,
-    ) -> Result<Option<Installed>, Refusal> {
+    ) -> Result<(), Refusal> {
         let gone = Refusal::new(pfcp::Cause::SESSION_CONTEXT_NOT_FOUND);
         let session = self.sessions.get(index).ok_or(gone)?;
         let (worker, peer) = (session.worker, session.peer);
@@ -57,10 +56,9 @@ impl Node {
         let context = self.context(index, (worker, peer));
         let old = self.sessions.get(index).ok_or(gone)?;
         if draft.rules == old.installed.rules {
-            return Ok(None);
+            return Ok(());
         }
-        let compiled = compile(&old.installed, draft, &context)?;
-        let (installed, _) = publish(&mut self.publisher, index, compiled, false)?;
-        Ok(Some(installed))
+        compile(&old.installed, draft, &context)?;
+        publish(&mut self.publisher, index, draft, false)
     }
 }

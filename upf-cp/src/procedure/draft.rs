@@ -170,11 +170,11 @@ pub(crate) fn compile(
     old: &Installed,
     draft: &mut Draft,
     context: &Context,
-) -> Result<Compiled, Refusal> {
+) -> Result<(), Refusal> {
     let chosen = &draft.details.chosen;
     let is_chosen = |tunnel: &_| chosen.iter().any(|chosen| chosen.tunnel == *tunnel);
     let rules = std::mem::take(&mut draft.rules);
-    old.compile(rules, context, is_chosen)
+    old.compile_into(rules, context, is_chosen, &mut draft.compiled)
         .map_err(Refusal::compile)
 }
 
@@ -200,23 +200,24 @@ fn refused(error: PublishError, installed: &Installed, restoring: bool) -> Refus
     Refusal::key(cause, key, rule_of(installed, key))
 }
 
-/// Publishes what was compiled.
+/// Publishes what was compiled; what remains of it is for the control side.
 pub(crate) fn publish(
     publisher: &mut Publisher,
     session: SessionIndex,
-    compiled: Compiled,
+    draft: &mut Draft,
     restoring: bool,
-) -> Result<(Installed, Epoch), Refusal> {
+) -> Result<(), Refusal> {
     let Compiled {
         installed,
         plan,
         keys,
-    } = compiled;
+    } = &mut draft.compiled;
     // Old plans go as new ones come, not only when sessions do.
     publisher.reclaim();
-    let published = publisher.publish(session, plan, &keys);
-    let epoch = published.map_err(|error| refused(error, &installed, restoring))?;
-    Ok((installed, epoch))
+    let published = publisher.publish(session, std::mem::take(plan), keys);
+    let epoch = published.map_err(|error| refused(error, installed, restoring))?;
+    draft.published = Some(epoch);
+    Ok(())
 }
 
 /// The first PDR that needs a key.
@@ -280,7 +281,7 @@ pub(crate) fn network_of(
 }
 
 fn named_network<'a>(node: &'a Node, request: &SessionEstablishmentRequest) -> Option<&'a Network> {
-    let network = |name: Option<String>| node.topology.network(&name?);
+    let network = |name: Option<pfcp::Name>| node.topology.network(&name?);
     let named = |pdr: &CreatePdr| network(pdr.pdi.network_instance.as_ref()?.name());
     let dnn = network(request.apn_dnn.as_ref().and_then(pfcp::ApnDnn::name));
     dnn.or_else(|| request.create_pdrs.iter().find_map(named))

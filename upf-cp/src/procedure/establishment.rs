@@ -7,7 +7,7 @@ use pfcp::{
     SessionEstablishmentResponse,
 };
 use session::plan::Installed;
-use session::{Epoch, Seid, SessionIndex, WorkerId};
+use session::{Seid, SessionIndex, WorkerId};
 
 use super::draft::{Answered, check, check_counts, compile, network_of, publish};
 use super::partial::Failures;
@@ -32,8 +32,9 @@ pub(super) use not_supported;
 impl Node {
     pub(crate) fn establish(&mut self, asked: Asked, request: &SessionEstablishmentRequest) {
         let cp_seid = request.cp_f_seid.seid;
-        match self.try_establish(&asked, request) {
-            Ok((seid, draft, epoch, failures)) => {
+        let mut draft = Draft::default();
+        match self.try_establish(&asked, request, &mut draft) {
+            Ok((seid, failures)) => {
                 self.log_failures(&asked, &failures);
                 if let Some(index) = self.sessions.by_seid(seid).map(|session| session.index) {
                     self.tag(index, &request.fq_csids, request.group_id.as_ref());
@@ -48,7 +49,13 @@ impl Node {
                     created_traffic_endpoints: answered.created_endpoints,
                     ..Default::default()
                 };
-                self.answer(&asked, Some(cp_seid), answer.cause, &answer, Some(epoch));
+                self.answer(
+                    &asked,
+                    Some(cp_seid),
+                    answer.cause,
+                    &answer,
+                    draft.published,
+                );
             }
             Err(refusal) => self.refuse_establishment(&asked, cp_seid, refusal),
         }
@@ -58,7 +65,8 @@ impl Node {
         &mut self,
         asked: &Asked,
         request: &SessionEstablishmentRequest,
-    ) -> Result<(Seid, Draft, Epoch, Failures), Refusal> {
+        draft: &mut Draft,
+    ) -> Result<(Seid, Failures), Refusal> {
         let peer = self.peers.of(&request.node_id, asked.from.ip());
         let peer = peer.ok_or(Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION))?;
         let cp = self.cp_f_seid(&request.cp_f_seid)?;
@@ -79,8 +87,8 @@ impl Node {
         let (index, worker) = self.publisher.reserve().ok_or(full)?;
         let seid = Sessions::seid(index, self.random.next_u64());
         let place = (index, worker, seid);
-        match self.install_partly(request, (peer, cp), place) {
-            Ok((mut draft, installed, epoch, failures)) => {
+        match self.install_partly(request, (peer, cp), place, draft) {
+            Ok(failures) => {
                 self.release_addresses(&draft.let_go);
                 self.keep(
                     peer,
@@ -90,12 +98,12 @@ impl Node {
                         seid,
                         cp,
                         peer,
-                        installed,
+                        installed: std::mem::take(&mut draft.compiled.installed),
                         details: std::mem::take(&mut draft.details),
                         timer_ms: None,
                     },
                 );
-                Ok((seid, draft, epoch, failures))
+                Ok((seid, failures))
             }
             Err(refusal) => {
                 self.publisher.withdraw(index, &[]);
@@ -104,23 +112,24 @@ impl Node {
         }
     }
 
-    /// Installs what can be of a request.
+    /// Installs what can be of a request, by way of a draft in which nothing is yet.
     fn install_partly(
         &mut self,
         request: &SessionEstablishmentRequest,
         (peer, cp): (PeerId, CpFSeid),
         (index, worker, seid): (SessionIndex, WorkerId, Seid),
-    ) -> Result<(Draft, Installed, Epoch, Failures), Refusal> {
+        draft: &mut Draft,
+    ) -> Result<Failures, Refusal> {
         let mut failures = Failures::new(self.takes_part(peer));
         let mut left = Cow::Borrowed(request);
         loop {
-            let mut draft = Draft::default();
             draft.rules.seid = seid;
-            match self.install(&left, (peer, cp), (index, worker), &mut draft) {
-                Ok((installed, epoch)) => return Ok((draft, installed, epoch, failures)),
+            match self.install(&left, (peer, cp), (index, worker), draft) {
+                Ok(()) => return Ok(failures),
                 Err(refusal) => {
-                    self.give_up(&draft);
+                    self.give_up(draft);
                     failures.narrow(&mut left, refusal)?;
+                    *draft = Draft::default();
                 }
             }
         }
@@ -132,7 +141,7 @@ impl Node {
         (peer, cp): (PeerId, CpFSeid),
         (index, worker): (SessionIndex, WorkerId),
         draft: &mut Draft,
-    ) -> Result<(Installed, Epoch), Refusal> {
+    ) -> Result<(), Refusal> {
         self.predefined.check_establishment(request)?;
         draft.details.network = network_of(self, request);
         draft.make_room(request);
@@ -168,7 +177,7 @@ impl Node {
         translator.settle()?;
         self.check_counts(draft)?;
         let limits = self.limits_of(request);
-        let compiled = compile(
+        compile(
             &Installed::limited(limits),
             draft,
             &self.context(index, (worker, peer)),
@@ -179,10 +188,10 @@ impl Node {
         // An F-SEID that is there already: the CP function has lost the session it stood for. That
         // goes once nothing stands against the new one.
         if let Some(old) = self.sessions.by_cp(peer, cp) {
-            check(&self.publisher, old, &compiled, restoring)?;
+            check(&self.publisher, old, &draft.compiled, restoring)?;
             self.end_session(old);
         }
-        publish(&mut self.publisher, index, compiled, restoring)
+        publish(&mut self.publisher, index, draft, restoring)
     }
 
     fn keep(&mut self, peer: PeerId, session: Session) {

@@ -10,7 +10,7 @@ use pfcp::{
 use session::plan::{Context, Encapsulation, Installed};
 use session::report::Command;
 use session::rule::Action;
-use session::{Epoch, FarId, NextHopId, Pdr, Rules, Seid, SessionIndex};
+use session::{FarId, NextHopId, Pdr, Rules, Seid, SessionIndex};
 
 use super::advertise::is_reached;
 use super::draft::{Answered, check_counts, compile, publish};
@@ -26,12 +26,6 @@ use crate::usage::UrrControl;
 
 const MODIFICATION: u8 = 52;
 const DELETION: u8 = 54;
-
-/// What a session was modified to, immediate usage reports for the answer, and when it is in force.
-pub(super) type Modified = (Draft, Vec<UsageReport>, Option<Epoch>);
-
-/// Immediate usage reports for the answer; and what is in force now, if rules changed.
-type Revised = (Vec<UsageReport>, Option<(Installed, Epoch)>);
 
 impl Node {
     /// The session that a request is about, if it is the sender's: "session messages only from the
@@ -51,12 +45,13 @@ impl Node {
     pub(crate) fn modify(&mut self, asked: Asked, request: &mut SessionModificationRequest) {
         let sets = (request.fq_csids.clone(), request.group_id.clone());
         let has_cp_f_seid = request.cp_f_seid.is_some();
+        let mut draft = Draft::default();
         let modified = self.owned(&asked).and_then(|index| {
-            let (modified, failures) = self.modify_partly(index, request)?;
-            Ok((index, modified, failures))
+            let (usage_reports, failures) = self.modify_partly(index, request, &mut draft)?;
+            Ok((index, usage_reports, failures))
         });
         match modified {
-            Ok((index, (draft, usage_reports, after), failures)) => {
+            Ok((index, usage_reports, failures)) => {
                 self.log_failures(&asked, &failures);
                 self.retag(index, sets, has_cp_f_seid);
                 let session = self.sessions.get(index);
@@ -72,6 +67,7 @@ impl Node {
                     usage_reports,
                     ..Default::default()
                 };
+                let after = draft.published;
                 if let Some(epoch) = after.filter(|_| !draft.leaving.is_empty()) {
                     let change = Box::new(Modification {
                         asked,
@@ -79,7 +75,7 @@ impl Node {
                         seid,
                         cp_seid,
                         answer,
-                        leaving: draft.leaving,
+                        leaving: std::mem::take(&mut draft.leaving),
                     });
                     self.settling.push(epoch, Unsettled::Modification(change));
                 } else {
@@ -91,11 +87,14 @@ impl Node {
         }
     }
 
+    /// Modifies a session by way of a draft in which nothing is yet. Gives usage reports for the
+    /// answer.
     pub(crate) fn try_modify(
         &mut self,
         index: SessionIndex,
         request: &mut SessionModificationRequest,
-    ) -> Result<Modified, Refusal> {
+        draft: &mut Draft,
+    ) -> Result<Vec<UsageReport>, Refusal> {
         check_supported(request)?;
         check_one_operation_each(request)?;
         let cp = request
@@ -111,32 +110,22 @@ impl Node {
             return Err(Refusal::ie::<pfcp::NodeId>(Cause::SERVICE_NOT_SUPPORTED));
         }
         let worker = session.worker;
-        let mut draft = Draft {
-            rules: session.installed.rules.clone(),
-            details: session.details.clone(),
-            readings: self.readings(session, request),
-            ..Draft::default()
-        };
+        draft.rules = session.installed.rules.clone();
+        draft.details = session.details.clone();
+        draft.readings = self.readings(session, request);
         let discard = request
             .flags
             .is_some_and(|flags| flags.contains(PfcpSmReqFlags::DROBU));
         if discard {
-            self.translator(worker, &mut draft).end_extended();
+            self.translator(worker, draft).end_extended();
         }
-        match self.revise(index, request, &mut draft) {
-            Ok((reports, published)) => {
-                let after = published.as_ref().map(|(_, epoch)| *epoch);
-                self.commit(
-                    index,
-                    cp,
-                    &mut draft,
-                    published.map(|(installed, _)| installed),
-                    discard,
-                );
-                Ok((draft, reports, after))
+        match self.revise(index, request, draft) {
+            Ok(reports) => {
+                self.commit(index, cp, draft, discard);
+                Ok(reports)
             }
             Err(refusal) => {
-                self.give_up(&draft);
+                self.give_up(draft);
                 Err(refusal)
             }
         }
@@ -148,7 +137,7 @@ impl Node {
         index: SessionIndex,
         request: &mut SessionModificationRequest,
         draft: &mut Draft,
-    ) -> Result<Revised, Refusal> {
+    ) -> Result<Vec<UsageReport>, Refusal> {
         let gone = Refusal::new(Cause::SESSION_CONTEXT_NOT_FOUND);
         let session = self.sessions.get(index).ok_or(gone)?;
         let (worker, peer) = (session.worker, session.peer);
@@ -175,11 +164,11 @@ impl Node {
         draft.watch(request.user_plane_inactivity_timer, &old.installed, now);
         draft.leaving = leaving(&old.installed, draft, removed);
         if draft.rules == old.installed.rules {
-            return Ok((reports, None));
+            return Ok(reports);
         }
-        let compiled = compile(&old.installed, draft, &context)?;
-        let published = publish(&mut self.publisher, index, compiled, false)?;
-        Ok((reports, Some(published)))
+        compile(&old.installed, draft, &context)?;
+        publish(&mut self.publisher, index, draft, false)?;
+        Ok(reports)
     }
 
     /// Takes the draft over as the session, and tells its worker what follows from it.
@@ -188,7 +177,6 @@ impl Node {
         index: SessionIndex,
         cp: Option<CpFSeid>,
         draft: &mut Draft,
-        installed: Option<Installed>,
         discard: bool,
     ) {
         let Some(session) = self.sessions.get(index) else {
@@ -197,13 +185,11 @@ impl Node {
         let (worker, peer) = (session.worker, session.peer);
         let old = &session.installed;
         let context = self.context(index, (worker, peer));
-        let markers = installed.as_ref().map_or_else(Vec::new, |new| {
-            end_markers(old, &new.rules, &draft.end_markers, &context)
+        let new = draft.published.map(|_| &draft.compiled.installed.rules);
+        let markers = new.map_or_else(Vec::new, |new| {
+            end_markers(old, new, &draft.end_markers, &context)
         });
-        let release = draft.releases
-            || installed
-                .as_ref()
-                .is_some_and(|new| lets_go(&old.rules, &new.rules));
+        let release = draft.releases || new.is_some_and(|new| lets_go(&old.rules, new));
         draft.see_activity(old, self.now);
         let could_be_reached = is_reached(&old.rules);
         for (tunnel, next_hop) in markers {
@@ -221,8 +207,8 @@ impl Node {
         }
         self.sessions.change(index, |session| {
             session.details = details;
-            if let Some(installed) = installed {
-                session.installed = installed;
+            if draft.published.is_some() {
+                session.installed = std::mem::take(&mut draft.compiled.installed);
             }
             if let Some(cp) = cp {
                 session.cp = cp;

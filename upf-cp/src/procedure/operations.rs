@@ -1,7 +1,7 @@
 //! That a message says one thing of each rule.
 
 use pfcp::{Cause, FailedRuleId, SessionModificationRequest};
-use smallvec::SmallVec;
+use session::repeated;
 
 use crate::refusal::Refusal;
 
@@ -43,13 +43,4 @@ pub(super) fn check_one_operation_each(
         Some(rule @ F::Bar(_)) => Err(Refusal::rule::<pfcp::BarId>(rule)),
         Some(rule) => Err(Refusal::rule::<pfcp::UrrId>(rule)),
     }
-}
-
-fn repeated<T: Ord + Copy>(ids: impl Iterator<Item = T>) -> Option<T> {
-    let mut ids: SmallVec<[T; 8]> = ids.collect();
-    ids.sort_unstable();
-    ids.windows(2).find_map(|pair| match pair {
-        [a, b] if a == b => Some(*a),
-        _ => None,
-    })
 }

@@ -143,8 +143,8 @@ impl Node {
         };
         let changed = change(&mut self.translator(worker, &mut draft));
         match changed.and_then(|()| self.put_in_force(index, &mut draft)) {
-            Ok(None) => {}
-            Ok(installed) => self.commit(index, None, &mut draft, installed, false),
+            Ok(()) if draft.published.is_none() => {}
+            Ok(()) => self.commit(index, None, &mut draft, false),
             Err(refusal) => {
                 self.give_up(&draft);
                 if self.may_log() {

@@ -9,16 +9,15 @@ use std::borrow::Cow;
 use pfcp::wire::Ie;
 use pfcp::{
     Cause, CpFunctionFeatures, FailedRuleId, OffendingIeInformation, PartialFailureInformation,
-    SessionEstablishmentRequest, SessionModificationRequest,
+    SessionEstablishmentRequest, SessionModificationRequest, UsageReport,
 };
 
 use session::SessionIndex;
 
-use super::modification::Modified;
 use crate::association::PeerId;
 use crate::node::Node;
 use crate::refusal::Refusal;
-use crate::translate::Present as _;
+use crate::translate::{Draft, Present as _};
 
 /// The most rules that may fail: each costs another try. With more, the request is refused.
 const FAILURES_MAX: usize = 32;
@@ -104,24 +103,27 @@ impl Node {
         peer.is_some_and(|peer| peer.features.contains(CpFunctionFeatures::PSUCC))
     }
 
-    /// Modifies a session by what can be applied of a request.
+    /// Modifies a session by what can be applied of a request, by way of a draft in which nothing is
+    /// yet. Gives usage reports for the answer, and what failed.
     pub(super) fn modify_partly(
         &mut self,
         index: SessionIndex,
         request: &mut SessionModificationRequest,
-    ) -> Result<(Modified, Failures), Refusal> {
+        draft: &mut Draft,
+    ) -> Result<(Vec<UsageReport>, Failures), Refusal> {
         let session = self.sessions.get(index);
         let partly = session.is_some_and(|session| self.takes_part(session.peer));
         let mut failures = Failures::new(partly);
         if !partly {
-            return Ok((self.try_modify(index, request)?, failures));
+            return Ok((self.try_modify(index, request, draft)?, failures));
         }
         let mut left = Cow::Borrowed(&*request);
         loop {
-            let refusal = match self.try_modify(index, &mut left.clone().into_owned()) {
-                Ok(modified) => return Ok((modified, failures)),
+            let refusal = match self.try_modify(index, &mut left.clone().into_owned(), draft) {
+                Ok(reports) => return Ok((reports, failures)),
                 Err(refusal) => refusal,
             };
+            *draft = Draft::default();
             let refusal = self.blame_removal(index, &left, refusal);
             failures.narrow(&mut left, refusal)?;
         }

@@ -12,6 +12,7 @@ use crate::applications::{Change, Changed, change};
 use crate::counters::Limit;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
+use crate::translate::Draft;
 use crate::work::{Fate, Job, Members, Owed, OwedAnswer};
 
 /// The message type of the request.
@@ -145,8 +146,9 @@ impl Node {
             return Ok(None);
         }
         // A modification that asks for nothing brings everything up to date.
-        match self.try_modify(index, &mut SessionModificationRequest::default()) {
-            Ok((_, _, after)) => Ok(after),
+        let (mut request, mut draft) = (SessionModificationRequest::default(), Draft::default());
+        match self.try_modify(index, &mut request, &mut draft) {
+            Ok(_) => Ok(draft.published),
             Err(refusal) if change.failed.is_none() => {
                 self.applications.revert(&change.changed);
                 change.failed = Some(refusal);

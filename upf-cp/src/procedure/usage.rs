@@ -75,7 +75,7 @@ pub(super) fn last_reports(
     now: Now,
     also_null: bool,
 ) -> Vec<UsageReport> {
-    let mut reports = Vec::new();
+    let mut reports = Vec::with_capacity(session.details.urrs.len());
     for urr in &mut session.details.urrs {
         let reading = reading(&session.installed, urr.id, now);
         if also_null || !urr.is_null(&reading) {

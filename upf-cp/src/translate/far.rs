@@ -221,13 +221,15 @@ impl Translator<'_> {
         };
         // "Both: send to one of them", that is, to one that a route leads to.
         let mut peers = addresses.iter();
-        let reached = peers.find(|peer| self.topology.towards_peer(*peer).is_some());
-        let peer = reached.or_else(|| addresses.iter().next()).ok_or(refuse)?;
+        let towards = |peer| Some((peer, self.topology.towards_peer(peer)?));
+        let (peer, way) = match peers.find_map(towards) {
+            Some((peer, way)) => (peer, Some(way)),
+            None => (addresses.iter().next().ok_or(refuse)?, None),
+        };
         let ours = self.topology.tunnel_interface_at(peer).is_some();
         if teid == 0 || peer.is_unspecified() || peer.is_multicast() || peer.is_loopback() || ours {
             return Err(refuse.cause(Cause::MANDATORY_IE_INCORRECT));
         }
-        let way = self.topology.towards_peer(peer);
         let interface = match way {
             Some((interface, _)) => interface,
             None => self.topology.tunnel_interface(None).ok_or(refuse)?,

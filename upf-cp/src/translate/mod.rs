@@ -16,10 +16,11 @@ mod urr;
 
 use pfcp::FailedRuleId;
 use session::neighbour::Neighbours;
+use session::plan::Compiled;
 use session::rule::LocalFTeid;
 use session::sdf::SdfFilter;
 use session::topology::Topology;
-use session::{FarId, InterfaceId, PdrId, Publisher, Qfi, Rules, Teid, WorkerId};
+use session::{Epoch, FarId, InterfaceId, PdrId, Publisher, Qfi, Rules, Teid, WorkerId};
 use smallvec::SmallVec;
 
 use crate::applications::Applications;
@@ -196,6 +197,10 @@ pub(crate) struct Draft {
     pub(crate) ended_urrs: Vec<UrrControl>,
     /// URRs that will count no more.
     pub(crate) leaving: Leaving,
+    /// What the rules were compiled to. It stands here because it is too large to be moved about.
+    pub(crate) compiled: Compiled,
+    /// When that is in force; `None` if no rule has changed.
+    pub(crate) published: Option<Epoch>,
 }
 
 impl Draft {
