@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DecodeError, Discard, Fault, TooLong};
+use crate::error::{DecodeError, Discard, EncodeError, Fault, TooLong};
 use crate::header::{Header, Received, VERSION};
 use crate::message::{Encode, Message};
 
@@ -91,7 +91,7 @@ fn decode_one(rest: &mut &[u8]) -> Result<Decoded, DecodeError> {
         return Err(refuse(Fault::Length.into()));
     }
     // Made and read in the place that it is returned in: it is too large to be moved about.
-    let mut result = Message::least(
+    let mut result = Message::blank(
         message_type,
         |message| Ok(Decoded { header, message }),
         Err(DecodeError::Discard(Discard::MessageType(message_type))),
@@ -133,15 +133,21 @@ fn accept(datagram: &[u8]) -> Result<Received<'_>, DecodeError> {
 /// or the FO flag on a node message); a session message without a SEID gets zero.
 ///
 /// # Errors
-/// When the message is longer than its length can say; then `out` is as before.
-pub fn encode(header: &Header, message: &impl Encode, out: &mut Vec<u8>) -> Result<(), TooLong> {
+/// When the message is longer than its length can say, or lacks an IE that another asks for; then
+/// `out` is as before.
+pub fn encode(
+    header: &Header,
+    message: &impl Encode,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    message.check_body().map_err(EncodeError::Incomplete)?;
     let start = out.len();
     let length_at = header.emit(message.message_type(), message.is_session(), out);
     message.encode_body(out);
     let octets = out.len() - length_at - 2;
     let Ok(length) = u16::try_from(octets) else {
         out.truncate(start);
-        return Err(TooLong { octets });
+        return Err(TooLong { octets }.into());
     };
     if let Some(slot) = out.get_mut(length_at..length_at + 2) {
         slot.copy_from_slice(&length.to_be_bytes());

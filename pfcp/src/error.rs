@@ -243,6 +243,17 @@ impl DecodeError {
 #[error("expected {0}")]
 pub struct Illegal(pub &'static str);
 
+/// Why a message cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// It does not fit the 16 bits of its length.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+    /// It lacks an IE that another asks for; one like it would be refused.
+    #[error("the message {0}")]
+    Incomplete(IeError),
+}
+
 /// A message, or an IE by itself, does not fit the 16 bits of its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{octets} octets are more than the length of a message or an IE can say")]

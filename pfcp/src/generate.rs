@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::non_empty::NonEmpty;
 use crate::slot::Update;
 use crate::wire::{Check, Checked, Ie, Kbps, Long, Mac, Octets, Short};
 
@@ -140,6 +141,14 @@ impl<T: Generate> Generate for Vec<T> {
     }
 }
 
+impl<T: Generate> Generate for NonEmpty<T> {
+    fn generate(source: &mut Source<'_>) -> Self {
+        let mut all = Self::from([T::generate(source)]);
+        all.extend(Vec::generate(source));
+        all
+    }
+}
+
 /// What cannot be told from "removed" is "removed".
 trait Settable {
     fn says_something(&self) -> bool;
@@ -153,9 +162,9 @@ impl<T: Ie> Settable for T {
     }
 }
 
-impl<T: Ie> Settable for Vec<T> {
+impl<T: Ie> Settable for NonEmpty<T> {
     fn says_something(&self) -> bool {
-        !self.is_empty() && self.iter().all(Settable::says_something)
+        self.iter().all(Settable::says_something)
     }
 }
 
@@ -175,13 +184,6 @@ impl<T: Generate + Settable> Generate for Update<T> {
             }
         }
     }
-}
-
-/// At least one.
-pub(crate) fn some<T: Generate>(source: &mut Source<'_>) -> Vec<T> {
-    let mut all = vec![T::generate(source)];
-    all.extend(Vec::generate(source));
-    all
 }
 
 /// `proptest` strategies for everything that can be generated.

@@ -12,8 +12,8 @@
 //!   message's table. [`Request`] ties a request to its `Response`.
 //! * [`group`] has the grouped IEs, [`ie`] the others and [`ie::AnyIe`]; all are re-exported here
 //!   (`pfcp::CreatePdr`, `pfcp::PdrId`). All have `Default`, so that building one is short.
-//! * Presence is the type: mandatory `T`, optional `Option<T>`, list `Vec<T>`, and in updates
-//!   [`Update<T>`] (`Keep`, `Remove`, `Set`). What is unknown stays in the fields `unknown` and
+//! * Presence is the type: mandatory `T`, optional `Option<T>`, list `Vec<T>`, list of at least one
+//!   [`NonEmpty<T>`] (`[a, b].into()`), and in updates [`Update<T>`] (`Keep`, `Remove`, `Set`). What is unknown stays in the fields `unknown` and
 //!   `extended`.
 //! * Numbers are newtypes (`PdrId(1)`; `Qfi::new(9)` where not every number is one), bits are sets
 //!   (`ApplyAction::FORW | ApplyAction::DUPL`, `contains`), names are [`Octets`] that do not allocate
@@ -45,7 +45,8 @@
 //!   judges that. What is empty here may have a bit of a later release on the wire.
 //! * Reserved numbers that a receiver is to read as another or to ignore (a gate of 3, a rule of type
 //!   9) are read as the specification says.
-//! * A mandatory list may be empty in a value that is being made; what is read has at least one.
+//! * An acceptance of an association may lack its Recovery Time Stamp while it is made: then
+//!   [`encode`] refuses it.
 //! * [`Update::Set`] of a value of no octets is written as [`Update::Remove`] is.
 //! * What stands in `unknown` is written as it is, whatever its type.
 //!
@@ -79,20 +80,23 @@ pub mod generate;
 pub mod group;
 mod header;
 pub mod ie;
+mod in_place;
 #[allow(clippy::wildcard_imports, reason = "tables that name most IEs")]
 pub mod message;
 mod name;
+mod non_empty;
 mod octets;
 mod slot;
 pub mod wire;
 
 pub use codec::{BUNDLE_MAX, Bundle, Decoded, decode, encode, messages};
-pub use error::{DecodeError, Discard, Fault, IeError, Illegal, Path, TooLong};
+pub use error::{DecodeError, Discard, EncodeError, Fault, IeError, Illegal, Path, TooLong};
 pub use group::*;
 pub use header::{Header, Priority, Sequence, VERSION};
 pub use ie::*;
 pub use message::*;
 pub use name::Name;
+pub use non_empty::NonEmpty;
 pub use octets::Octets;
 pub use slot::Update;
 pub use wire::{Check, Checked, Extended, Kbps, Mac, Unknown};

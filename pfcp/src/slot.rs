@@ -5,12 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Fault, IeError};
+use crate::non_empty::NonEmpty;
 use crate::wire::{Extended, Ie, Unknown, put_member};
 
 /// What an updating message says of something optional.
 ///
 /// TS 29.244, 5.6.3: an absent IE leaves things as they are; one of length zero removes. For a
-/// list (`Update<Vec<T>>`) one instance of length zero removes them all.
+/// list (`Update<NonEmpty<T>>`) one instance of length zero removes them all.
 /// In JSON: absent, `null`, or the value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Update<T> {
@@ -127,7 +128,7 @@ impl<T: Ie> Slot<T> for Option<T> {
             return Ok(());
         }
         let result = raw.decode(0, extended, |octets| {
-            self.insert(T::default()).decode_into(octets)
+            self.insert(T::blank()).decode_into(octets)
         });
         if result.is_err() {
             *self = None;
@@ -150,6 +151,17 @@ impl<T: Ie> Slot<T> for Vec<T> {
     }
 }
 
+impl<T: Ie> Slot<T> for NonEmpty<T> {
+    #[inline]
+    fn is_full(&self) -> bool {
+        false
+    }
+    #[inline]
+    fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
+        self.inner().fill(raw, extended)
+    }
+}
+
 impl<T: Ie> Slot<T> for Update<T> {
     #[inline]
     fn is_full(&self) -> bool {
@@ -161,7 +173,7 @@ impl<T: Ie> Slot<T> for Update<T> {
             *self = if raw.value.is_empty() {
                 Self::Remove
             } else {
-                let mut value = T::default();
+                let mut value = T::blank();
                 raw.decode(0, extended, |octets| value.decode_into(octets))?;
                 Self::Set(value)
             };
@@ -171,7 +183,7 @@ impl<T: Ie> Slot<T> for Update<T> {
 }
 
 /// An instance of length zero beside others says nothing: the others are the whole new list.
-impl<T: Ie> Slot<T> for Update<Vec<T>> {
+impl<T: Ie> Slot<T> for Update<NonEmpty<T>> {
     #[inline]
     fn is_full(&self) -> bool {
         false
@@ -189,7 +201,7 @@ impl<T: Ie> Slot<T> for Update<Vec<T>> {
             *self = Self::Remove;
             return Ok(());
         }
-        let mut list = Vec::new();
+        let mut list = NonEmpty::blank();
         list.fill(raw, extended)?;
         *self = Self::Set(list);
         Ok(())
@@ -257,6 +269,22 @@ impl<T: Ie> Field<T> for Option<T> {
     }
 }
 
+impl<T: Ie> Field<T> for NonEmpty<T> {
+    #[inline]
+    fn is_absent(&self) -> bool {
+        false
+    }
+    #[inline]
+    fn emit(&self, r#type: u16, extended: &Extended, out: &mut Vec<u8>) {
+        for (index, ie) in self.iter().enumerate() {
+            put_member(r#type, ie, index, extended, out);
+        }
+    }
+    fn show(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        self.iter().try_for_each(|ie| ie.show(f, depth))
+    }
+}
+
 impl<T: Ie> Field<T> for Vec<T> {
     #[inline]
     fn is_absent(&self) -> bool {
@@ -309,10 +337,6 @@ pub(crate) fn one<T: Ie>(slot: Option<T>, r#type: u16) -> Result<T, IeError> {
 
 /// The values of a mandatory field that may repeat.
 #[inline]
-pub(crate) fn some<T: Ie>(slot: Vec<T>, r#type: u16) -> Result<Vec<T>, IeError> {
-    if slot.is_empty() {
-        Err(Fault::Missing(r#type).into())
-    } else {
-        Ok(slot)
-    }
+pub(crate) fn some<T: Ie>(slot: Vec<T>, r#type: u16) -> Result<NonEmpty<T>, IeError> {
+    NonEmpty::new(slot).ok_or_else(|| Fault::Missing(r#type).into())
 }

@@ -388,6 +388,16 @@ macro_rules! ies {
                 Ok(<Self as $crate::wire::Wire>::parse(octets)?.1)
             }
             #[inline]
+            fn encode(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(self, out); }
+            fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
+                $crate::wire::indent(f, depth)?;
+                writeln!(f, concat!($text, ": {}"), self)
+            }
+        }
+        impl $crate::in_place::InPlace for $name {
+            #[inline]
+            fn blank() -> Self { Self::default() }
+            #[inline]
             fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], $crate::error::IeError> {
                 let (tail, value) = <Self as $crate::wire::Wire>::parse(octets)?;
                 *self = value;
@@ -399,12 +409,6 @@ macro_rules! ies {
                 list.push(value);
                 Ok(tail)
             }
-            #[inline]
-            fn encode(&self, out: &mut Vec<u8>) { $crate::wire::Wire::emit(self, out); }
-            fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
-                $crate::wire::indent(f, depth)?;
-                writeln!(f, concat!($text, ": {}"), self)
-            }
         }
     };
     (@group $no:literal $name:ident $clause:literal $text:literal) => {
@@ -412,16 +416,20 @@ macro_rules! ies {
             const TYPE: u16 = $no;
             const NAME: &'static str = $text;
             #[inline]
-            fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], $crate::error::IeError> {
-                $crate::group::Group::decode_members_into(self, octets)?;
-                Ok(&[])
-            }
-            #[inline]
             fn encode(&self, out: &mut Vec<u8>) { $crate::group::Group::encode_members(self, out); }
             fn show(&self, f: &mut std::fmt::Formatter<'_>, depth: usize) -> std::fmt::Result {
                 $crate::wire::indent(f, depth)?;
                 writeln!(f, $text)?;
                 $crate::group::Group::show_members(self, f, depth + 1)
+            }
+        }
+        impl $crate::in_place::InPlace for $name {
+            #[inline]
+            fn blank() -> Self { $crate::in_place::Members::blank_members() }
+            #[inline]
+            fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], $crate::error::IeError> {
+                $crate::in_place::Members::decode_members_into(self, octets)?;
+                Ok(&[])
             }
         }
     };
@@ -532,11 +540,11 @@ macro_rules! layout {
 ///
 /// | row | field |
 /// |---|---|
-/// | `M x: T`, `M x: [T]` | `T`, `Vec<T>` of at least one |
+/// | `M x: T`, `M x: [T]` | `T`, [`NonEmpty<T>`](crate::NonEmpty) |
 /// | `C x: T`, `C x: [T]` | `Option<T>`, `Vec<T>` |
 /// | `R x: T`, `R x: [T]` | optional, but what it says decides what happens to packets: the same |
 /// | `O x: T`, `O x: [T]` | the same; one that cannot be read is kept as unknown, not refused |
-/// | `U x: T`, `U x: [T]` | [`Update<T>`](crate::Update), `Update<Vec<T>>`: length zero removes |
+/// | `U x: T`, `U x: [T]` | [`Update<T>`](crate::Update), `Update<NonEmpty<T>>`: length zero removes |
 ///
 /// `C x: {T}` or `R x: {T}` is an `Option<Box<T>>`, where a rare IE would make each group large.
 /// `as 79` gives a row another number than the first of its type. `check path` names a function
@@ -580,13 +588,20 @@ macro_rules! group {
                         unknown: self.unknown,
                         extended: self.extended,
                     };
-                    $( $check(&whole)?; )?
+                    $crate::in_place::Members::check_members(&whole)?;
                     Ok(whole)
                 }
             }
 
-            impl $crate::group::Group for $name {
-                const ROWS: &'static [$crate::group::Row] = Self::ROWS;
+            impl $crate::in_place::Members for $name {
+                #[inline]
+                fn blank_members() -> Self {
+                    Self {
+                        $( $field: group!(@blank $p $ty), )*
+                        unknown: Vec::new(),
+                        extended: Default::default(),
+                    }
+                }
 
                 fn decode_members_into(&mut self, octets: &[u8]) -> Result<(), $crate::error::IeError> {
                     // Which mandatory rows have been there; the others' are not used.
@@ -604,9 +619,17 @@ macro_rules! group {
                         }
                     }
                     $( group!(@there $p self $field $ty $($no)?); )*
+                    self.check_members()
+                }
+
+                fn check_members(&self) -> Result<(), $crate::error::IeError> {
                     $( $check(self)?; )?
                     Ok(())
                 }
+            }
+
+            impl $crate::group::Group for $name {
+                const ROWS: &'static [$crate::group::Row] = Self::ROWS;
 
                 #[allow(unused_variables, reason = "a group may have no rows")]
                 fn encode_members(&self, out: &mut Vec<u8>) {
@@ -656,12 +679,11 @@ macro_rules! group {
                 #[allow(unused_variables, reason = "a group may have no rows")]
                 fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
                     let value = Self {
-                        $( $field: group!(@generate $p source $ty), )*
+                        $( $field: $crate::generate::Generate::generate(source), )*
                         unknown: Vec::new(),
                         extended: Default::default(),
                     };
-                    $( if $check(&value).is_err() { return Self::default(); } )?
-                    value
+                    if $crate::in_place::Members::check_members(&value).is_ok() { value } else { Self::default() }
                 }
             }
         };
@@ -676,13 +698,16 @@ macro_rules! group {
     (@ie [$t:ident]) => { $t };
     (@ie {$t:ident}) => { Box<$t> };
     (@ie $t:ident) => { $t };
-    (@type M [$t:ident]) => { Vec<$t> };
+    (@type M [$t:ident]) => { $crate::non_empty::NonEmpty<$t> };
     (@type M $t:ident) => { $t };
     (@type $p:ident {$t:ident}) => { Option<Box<$t>> };
-    (@type U [$t:ident]) => { $crate::slot::Update<Vec<$t>> };
+    (@type U [$t:ident]) => { $crate::slot::Update<$crate::non_empty::NonEmpty<$t>> };
     (@type U $t:ident) => { $crate::slot::Update<$t> };
     (@type $p:ident [$t:ident]) => { Vec<$t> };
     (@type $p:ident $t:ident) => { Option<$t> };
+    (@blank M [$t:ident]) => { $crate::non_empty::NonEmpty::blank() };
+    (@blank M $t:ident) => { <$t as $crate::in_place::InPlace>::blank() };
+    (@blank $p:ident $ty:tt) => { Default::default() };
     (@slot U $ty:tt) => { group!(@type U $ty) };
     (@slot $p:ident $ty:tt) => { group!(@type C $ty) };
     (@no $ty:tt $no:literal) => { $no };
@@ -698,7 +723,7 @@ macro_rules! group {
     };
     (@fill M $group:ident $field:ident $raw:ident $t:ident) => {
         if !$field {
-            $raw.decode(0, &mut $group.extended, |octets| <$t as $crate::wire::Ie>::decode_into(&mut $group.$field, octets))?;
+            $raw.decode(0, &mut $group.extended, |octets| <$t as $crate::in_place::InPlace>::decode_into(&mut $group.$field, octets))?;
             $field = true;
         }
     };
@@ -735,6 +760,4 @@ macro_rules! group {
     (@doc U $t:tt) => { "Length zero removes." };
     (@doc R $t:tt) => { "Optional." };
     (@doc O $t:tt) => { "Optional; ignored if it cannot be read." };
-    (@generate M $source:ident [$t:ident]) => { $crate::generate::some($source) };
-    (@generate $p:ident $source:ident $t:tt) => { $crate::generate::Generate::generate($source) };
 }

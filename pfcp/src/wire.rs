@@ -8,6 +8,7 @@ use nom::IResult;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, IeError, Illegal, TooLong};
+use crate::in_place::InPlace;
 
 pub use crate::checked::{Check, Checked};
 pub use crate::extended::Extended;
@@ -36,7 +37,8 @@ pub trait Wire: Sized {
 }
 
 /// A value that an IE carries.
-pub trait Ie: Default {
+#[allow(private_bounds, reason = "how it is read in place is this crate's own")]
+pub trait Ie: Default + InPlace {
     /// The IE type (TS 29.244, table 8.1.2-1). The first, where one layout has several.
     const TYPE: u16;
     /// The name the specification gives it.
@@ -47,31 +49,9 @@ pub trait Ie: Default {
     /// # Errors
     /// When `octets` is not a valid encoding.
     fn decode(octets: &[u8]) -> Result<Self, IeError> {
-        let mut value = Self::default();
+        let mut value = Self::blank();
         value.decode_into(octets)?;
         Ok(value)
-    }
-    /// The same in place, over a default value: large ones are not moved about. Gives the octets
-    /// behind those that this release knows of an extendable IE.
-    ///
-    /// # Errors
-    /// As [`Ie::decode`]; the value is of no use then.
-    fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], IeError>;
-    /// The same for one more at the end of a list, made where it is to stand. Where this fails
-    /// the list is as before.
-    ///
-    /// # Errors
-    /// As [`Ie::decode`].
-    #[inline]
-    fn decode_onto<'a>(list: &mut Vec<Self>, octets: &'a [u8]) -> Result<&'a [u8], IeError> {
-        let length = list.len();
-        list.resize_with(length + 1, Self::default);
-        let last = list.last_mut();
-        let result = last.map_or(Ok(octets), |last| last.decode_into(octets));
-        if result.is_err() {
-            list.truncate(length);
-        }
-        result
     }
     /// Appends the value, without type and length.
     fn encode(&self, out: &mut Vec<u8>);
@@ -87,9 +67,6 @@ impl<T: Ie> Ie for Box<T> {
     const TYPE: u16 = T::TYPE;
     const NAME: &'static str = T::NAME;
 
-    fn decode_into<'a>(&mut self, octets: &'a [u8]) -> Result<&'a [u8], IeError> {
-        (**self).decode_into(octets)
-    }
     fn encode(&self, out: &mut Vec<u8>) {
         (**self).encode(out);
     }

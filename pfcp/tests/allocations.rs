@@ -49,7 +49,7 @@ fn pfds() -> PfdManagementRequest {
         ..Default::default()
     };
     let context = PfdContext {
-        pfd_contents: vec![contents],
+        pfd_contents: [contents].into(),
         ..Default::default()
     };
     PfdManagementRequest {
@@ -100,7 +100,7 @@ fn message(name: &str) -> Vec<u8> {
             let report = SessionReportRequest {
                 report_type: ReportType::DLDR,
                 downlink_data_report: Some(DownlinkDataReport {
-                    pdr_ids: (1..=40).map(PdrId).collect(),
+                    pdr_ids: NonEmpty::new((1..=40).map(PdrId)).unwrap(),
                     ..Default::default()
                 }),
                 session_reports: (1..=3)

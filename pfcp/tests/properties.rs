@@ -153,8 +153,6 @@ fn mandatory_rows_of_groups() {
 #[test]
 fn errors_name_the_way() {
     let mut request = SessionEstablishmentRequest {
-        create_pdrs: vec![CreatePdr::default()],
-        create_fars: vec![CreateFar::default()],
         cp_f_seid: FSeid::new(1, [127, 0, 0, 1].into()),
         ..Default::default()
     };

@@ -102,7 +102,7 @@ fn serve(socket: &UdpSocket, habit: Habit, stop: &AtomicBool) -> Vec<Message> {
             let report = SessionReportRequest {
                 report_type: ReportType::DLDR,
                 downlink_data_report: Some(DownlinkDataReport {
-                    pdr_ids: vec![PdrId(1)],
+                    pdr_ids: [PdrId(1)].into(),
                     ..Default::default()
                 }),
                 ..Default::default()

@@ -80,10 +80,10 @@ struct LoadArguments {
     #[arg(long, default_value_t = 256)]
     window: usize,
     /// PDRs of a session.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pdrs: u16,
     /// FARs of a session.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     fars: u32,
     /// QERs of a session.
     #[arg(long, default_value_t = 1)]

@@ -60,19 +60,21 @@ fn session(n: u8) -> SessionEstablishmentRequest {
         node_id: ip(SMF).into(),
         cp_f_seid: pfcp::FSeid::new(0x200 + u64::from(n), ip(SMF)),
         create_traffic_endpoints: vec![tunnel(), address(n)],
-        create_pdrs: vec![
+        create_pdrs: [
             pdr(1, 200, 1, at(SourceInterface::ACCESS, &[1])),
             pdr(2, 100, 1, filtered),
             pdr(3, 100, 2, at(SourceInterface::CORE, &[2])),
-        ],
-        create_fars: vec![
+        ]
+        .into(),
+        create_fars: [
             far(
                 1,
                 ApplyAction::FORW,
                 Some(to(DestinationInterface::CORE, None)),
             ),
             far(2, ApplyAction::DROP, None),
-        ],
+        ]
+        .into(),
         ..Default::default()
     }
 }
@@ -202,7 +204,7 @@ fn all_pdrs_follow_an_updated_endpoint() {
         &update(UpdateTrafficEndpoint {
             traffic_endpoint_id: TrafficEndpointId(1),
             local_f_teid: choose(None).into(),
-            qfis: vec![pfcp::Qfi::new(7).unwrap()].into(),
+            qfis: pfcp::Update::Set([pfcp::Qfi::new(7).unwrap()].into()),
             ..Default::default()
         }),
     );
@@ -231,7 +233,7 @@ fn all_pdrs_follow_an_updated_endpoint() {
             update_traffic_endpoints: vec![
                 UpdateTrafficEndpoint {
                     traffic_endpoint_id: TrafficEndpointId(2),
-                    ue_ip_addresses: vec![ue_ip(ue(10), true)].into(),
+                    ue_ip_addresses: pfcp::Update::Set([ue_ip(ue(10), true)].into()),
                     ..Default::default()
                 },
                 UpdateTrafficEndpoint {

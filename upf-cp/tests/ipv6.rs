@@ -42,8 +42,8 @@ fn chosen(addresses: &[&str], (v4, v6): (bool, bool)) -> (Option<Ipv4Addr>, Opti
     let mut world = world(addresses);
     let mut request = open5gs(9);
     // Without the tunnel to the SMF, which is over IPv4.
-    request.create_pdrs.truncate(2);
-    request.create_fars.truncate(2);
+    request.create_pdrs = pfcp::NonEmpty::new(request.create_pdrs.into_iter().take(2)).unwrap();
+    request.create_fars = pfcp::NonEmpty::new(request.create_fars.into_iter().take(2)).unwrap();
     request.create_pdrs[1].pdi.local_f_teid = Some(FTeid::Choose {
         ipv4: v4,
         ipv6: v6,

@@ -801,7 +801,7 @@ fn the_longest_answers_fit_in_2048_octets() {
     let mut world = World::associated();
     let mut request = open5gs(9);
     // What Open5GS can have of a session: sixteen PDRs and URRs.
-    request.create_pdrs.truncate(1);
+    request.create_pdrs = [request.create_pdrs[0].clone()].into();
     request.create_urrs.clear();
     for n in 1..=16_u16 {
         let pdi = Pdi {

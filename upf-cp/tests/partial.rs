@@ -48,7 +48,7 @@ fn bad_far(id: u32) -> CreateFar {
 /// Rule, cause and type of the Offending IE.
 fn told(failures: &[PartialFailureInformation]) -> Vec<(F, Cause, u16)> {
     let told = |failure: &PartialFailureInformation| {
-        let [offending] = failure.offending_ie_informations.as_slice() else {
+        let [offending] = &*failure.offending_ie_informations else {
             panic!("{failure:?}")
         };
         let (rule, cause) = (failure.failed_rule_id, failure.failure_cause);
@@ -179,7 +179,7 @@ fn what_leaves_nothing_to_apply_is_refused() {
     assert!(answer.partial_failure_informations.is_empty());
 
     let mut request = open5gs(2);
-    request.create_fars = vec![bad_far(90)];
+    request.create_fars = [bad_far(90)].into();
     let answer = ask(&mut world, &request);
     assert_eq!(answer.cause, Cause::INVALID_FORWARDING_POLICY);
     assert_eq!(answer.failed_rule_id, Some(F::Far(90.into())));

@@ -12,7 +12,7 @@ mod support;
 
 use pfcp::wire::Long;
 use pfcp::{
-    ApplicationId, ApplicationIdsPfds, Cause, CpFunctionFeatures, FailedRuleId, Message,
+    ApplicationId, ApplicationIdsPfds, Cause, CpFunctionFeatures, FailedRuleId, Message, NonEmpty,
     PfdContents, PfdContext, PfdManagementRequest, PfdManagementResponse, SdfFilter,
     SessionEstablishmentRequest, UpFunctionFeatures, UpdatePdr,
 };
@@ -42,7 +42,7 @@ fn flow(description: &str) -> PfdContents {
 
 fn application(name: &str, contents: Vec<PfdContents>) -> ApplicationIdsPfds {
     let context = PfdContext {
-        pfd_contents: contents,
+        pfd_contents: NonEmpty::new(contents).unwrap(),
         ..Default::default()
     };
     ApplicationIdsPfds {

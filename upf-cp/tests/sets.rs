@@ -85,11 +85,11 @@ fn a_set_is_deleted_and_nothing_else() {
     let nine = world.establish(&in_set(3, &[9])).0;
     let none = world.establish(&open5gs(4)).0;
     // One changes its set, another one leaves all.
-    let to = |fq_csids: pfcp::Update<Vec<FqCsid>>| SessionModificationRequest {
+    let to = |fq_csids: pfcp::Update<pfcp::NonEmpty<FqCsid>>| SessionModificationRequest {
         fq_csids,
         ..Default::default()
     };
-    world.modify(nine, &to(pfcp::Update::Set(vec![csid(&[8])])));
+    world.modify(nine, &to(pfcp::Update::Set([csid(&[8])].into())));
     world.modify(eight, &to(pfcp::Update::Remove));
     let answer = world.ask(None, &delete_sets(&[7, 8]));
     assert_eq!(cause_of(&answer), (Cause::REQUEST_ACCEPTED, None));
@@ -128,13 +128,14 @@ fn a_set_deletion_that_is_wrong_changes_nothing() {
 fn move_to(address: &str, change: SessionChangeInfo) -> SessionSetModificationRequest {
     SessionSetModificationRequest {
         node_id: ip(SMF).into(),
-        session_change_infos: vec![SessionChangeInfo {
+        session_change_infos: [SessionChangeInfo {
             alternative_smf_pgw_c_ip_address: AlternativeSmfIpAddress {
                 ipv4: Some(address.parse().unwrap()),
                 ..Default::default()
             },
             ..change
-        }],
+        }]
+        .into(),
         ..Default::default()
     }
 }
@@ -273,7 +274,10 @@ fn a_set_modification_that_is_wrong_changes_nothing() {
         .session_change_infos
         .extend(move_to("192.0.2.1", change()).session_change_infos);
     let mut too_many = move_to(OTHER, change());
-    too_many.session_change_infos = vec![too_many.session_change_infos[0].clone(); 33];
+    let one = too_many.session_change_infos[0].clone();
+    too_many
+        .session_change_infos
+        .extend(std::iter::repeat_n(one, 32));
     let cases = [
         (
             move_to(OTHER, SessionChangeInfo::default()),

@@ -206,11 +206,7 @@ fn a_rule_that_loses_its_last_pdr_is_reported_and_begins_anew() {
     let urrs = |ids: Vec<pfcp::UrrId>| SessionModificationRequest {
         update_pdrs: vec![pfcp::UpdatePdr {
             pdr_id: 1.into(),
-            urr_ids: if ids.is_empty() {
-                pfcp::Update::Remove
-            } else {
-                ids.into()
-            },
+            urr_ids: pfcp::NonEmpty::new(ids).map_or(pfcp::Update::Remove, pfcp::Update::Set),
             ..Default::default()
         }],
         ..Default::default()

@@ -13,7 +13,7 @@ mod support;
 
 use pfcp::{
     ApplyAction, Cause, DestinationInterface, FTeid, Header, MeasurementInformation,
-    MeasurementMethod, Message, NetworkInstance, OuterHeaderRemoval, Pdi, Prefix,
+    MeasurementMethod, Message, NetworkInstance, NonEmpty, OuterHeaderRemoval, Pdi, Prefix,
     ReportingTriggers, SdfFilter, SessionEstablishmentRequest, SessionModificationRequest,
     SourceInterface, Update, UpdatePdr,
 };
@@ -29,8 +29,8 @@ fn request(pdrs: Vec<pfcp::CreatePdr>, fars: Vec<pfcp::CreateFar>) -> SessionEst
     SessionEstablishmentRequest {
         node_id: ip(SMF).into(),
         cp_f_seid: pfcp::FSeid::new(1, ip(SMF)),
-        create_pdrs: pdrs,
-        create_fars: fars,
+        create_pdrs: NonEmpty::new(pdrs).unwrap(),
+        create_fars: NonEmpty::new(fars).unwrap(),
         pdn_type: Some(pfcp::PdnType::IPV4),
         ..Default::default()
     }

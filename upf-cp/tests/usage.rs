@@ -619,7 +619,7 @@ fn a_linked_rule_is_reported_with_what_it_is_linked_to() {
         &pfcp::SessionModificationRequest {
             update_pdrs: vec![pfcp::UpdatePdr {
                 pdr_id: 1.into(),
-                urr_ids: vec![pfcp::UrrId(1), pfcp::UrrId(2)].into(),
+                urr_ids: pfcp::Update::Set([pfcp::UrrId(1), pfcp::UrrId(2)].into()),
                 ..Default::default()
             }],
             ..Default::default()

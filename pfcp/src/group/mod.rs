@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::IeError;
+use crate::in_place::Members;
 
 mod bar;
 mod endpoint;
@@ -55,22 +56,18 @@ pub struct Row {
 }
 
 /// A list of IEs by the rows of a table: what a grouped IE and a message have in common.
-pub trait Group: Default {
+#[allow(private_bounds, reason = "how it is read in place is this crate's own")]
+pub trait Group: Default + Members {
     /// The rows of the table.
     const ROWS: &'static [Row];
 
-    /// Reads IEs until the end of `octets`, over a default value.
-    ///
-    /// # Errors
-    /// When an IE is malformed, or a mandatory one is missing; the value is of no use then.
-    fn decode_members_into(&mut self, octets: &[u8]) -> Result<(), IeError>;
     /// Reads IEs until the end of `octets`.
     ///
     /// # Errors
     /// When an IE is malformed, or a mandatory one is missing.
     #[inline]
     fn decode_members(octets: &[u8]) -> Result<Self, IeError> {
-        let mut group = Self::default();
+        let mut group = Self::blank_members();
         group.decode_members_into(octets)?;
         Ok(group)
     }

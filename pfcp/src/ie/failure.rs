@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{BarId, FarId, MarId, PdrId, QerId, SrrId, UrrId};
-use crate::wire::{Parsed, Wire};
+use crate::wire::{Ie as _, Parsed, Wire};
 
 /// Failed Rule ID (TS 29.244, 8.2.80).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +24,21 @@ pub enum FailedRuleId {
     Mar(MarId),
     /// An SRR.
     Srr(SrrId),
+}
+
+impl FailedRuleId {
+    /// The type of the IE that is the rule's ID.
+    pub const fn ie_type(&self) -> u16 {
+        match self {
+            Self::Pdr(_) => PdrId::TYPE,
+            Self::Far(_) => FarId::TYPE,
+            Self::Qer(_) => QerId::TYPE,
+            Self::Urr(_) => UrrId::TYPE,
+            Self::Bar(_) => BarId::TYPE,
+            Self::Mar(_) => MarId::TYPE,
+            Self::Srr(_) => SrrId::TYPE,
+        }
+    }
 }
 
 impl Default for FailedRuleId {

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::catalogue::MessageEntry;
 use crate::error::IeError;
 use crate::group::{Group, Row};
+use crate::in_place::Members;
 
 mod node;
 mod session;
@@ -45,6 +46,11 @@ pub trait Encode {
     fn message_type(&self) -> u8;
     /// Whether the header has a SEID.
     fn is_session(&self) -> bool;
+    /// Whether IEs are there that others ask for.
+    ///
+    /// # Errors
+    /// When one is missing.
+    fn check_body(&self) -> Result<(), IeError>;
     /// Appends the IEs.
     fn encode_body(&self, out: &mut Vec<u8>);
 }
@@ -55,6 +61,9 @@ impl<T: Body> Encode for T {
     }
     fn is_session(&self) -> bool {
         T::SESSION
+    }
+    fn check_body(&self) -> Result<(), IeError> {
+        self.check_members()
     }
     fn encode_body(&self, out: &mut Vec<u8>) {
         self.encode_members(out);
@@ -107,17 +116,17 @@ macro_rules! messages {
                 match message_type { $($no => messages!(@request $($response)?),)* _ => false }
             }
 
-            /// What `known` makes of the least message of a type, or `unknown` if there is no
+            /// What `known` makes of a blank message of a type, to be read over, or `unknown` if there is no
             /// such type.
             #[inline]
-            pub(crate) fn least<T>(message_type: u8, known: impl Fn(Self) -> T, unknown: T) -> T {
+            pub(crate) fn blank<T>(message_type: u8, known: impl Fn(Self) -> T, unknown: T) -> T {
                 match message_type {
-                    $($no => known(Self::$name($name::default())),)*
+                    $($no => known(Self::$name($name::blank_members())),)*
                     _ => unknown,
                 }
             }
 
-            /// Reads the IEs of a message of its type over the least one.
+            /// Reads the IEs of a message of its type over a blank one.
             pub(crate) fn decode_body_into(&mut self, octets: &[u8]) -> Result<(), IeError> {
                 match self { $(Self::$name(body) => body.decode_members_into(octets),)* }
             }
@@ -129,6 +138,9 @@ macro_rules! messages {
             }
             fn is_session(&self) -> bool {
                 match self { $(Self::$name(_) => messages!(@session $form),)* }
+            }
+            fn check_body(&self) -> Result<(), IeError> {
+                match self { $(Self::$name(body) => body.check_members(),)* }
             }
             fn encode_body(&self, out: &mut Vec<u8>) {
                 match self { $(Self::$name(body) => body.encode_members(out),)* }

@@ -39,13 +39,14 @@ pub(super) fn establish(spec: &SessionSpec, number: u32, body: &mut SessionEstab
         ..Default::default()
     };
     let removal = Some(OuterHeaderRemoval::GTP_U_UDP_IPV4);
-    body.create_pdrs = vec![
+    body.create_pdrs = [
         CreatePdr {
             outer_header_removal: removal,
             ..pdr(UPLINK, uplink)
         },
         pdr(DOWNLINK, downlink),
-    ];
+    ]
+    .into();
     // Forwards, but does not yet say where to: nothing may leave.
     let nowhere = CreateFar {
         far_id: FarId(DOWNLINK.into()),
@@ -56,7 +57,7 @@ pub(super) fn establish(spec: &SessionSpec, number: u32, body: &mut SessionEstab
         }),
         ..Default::default()
     };
-    body.create_fars = vec![to_core(UPLINK.into(), instance()), nowhere];
+    body.create_fars = [to_core(UPLINK.into(), instance()), nowhere].into();
     body.create_qers = vec![qer(1, spec, None), qer(2, spec, Some(ambr(spec)))];
     if let Some(octets) = spec.volume_threshold {
         let urr = |id, information| CreateUrr {

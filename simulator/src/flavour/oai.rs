@@ -33,7 +33,7 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
         source_interface_type: Some(InterfaceType::N3),
         ..Default::default()
     };
-    body.create_pdrs = vec![CreatePdr {
+    body.create_pdrs = [CreatePdr {
         pdr_id: PdrId(UPLINK),
         precedence: Precedence(1),
         pdi: uplink,
@@ -41,11 +41,13 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
         far_id: Some(FarId(UPLINK.into())),
         urr_ids,
         ..Default::default()
-    }];
-    body.create_fars = vec![to_core(
+    }]
+    .into();
+    body.create_fars = [to_core(
         UPLINK.into(),
         Some(spec.flavour.network_instance(&spec.dnn)),
-    )];
+    )]
+    .into();
     if spec.volume_threshold.is_some() {
         let triggers =
             ReportingTriggers::PERIO | ReportingTriggers::VOLTH | ReportingTriggers::TIMTH;

@@ -2,8 +2,9 @@
 
 use pfcp::{
     ApnDnn, ApplyAction, BarId, CreateBar, CreateFar, CreatePdr, DestinationInterface, FTeid,
-    FarId, ForwardingParameters, InterfaceType, Octets, OuterHeaderRemoval, Pdi, PdrId, Precedence,
-    QerId, Qfi, SNssai, SdfFilter, SessionEstablishmentRequest, SourceInterface, U24, UrrId,
+    FarId, ForwardingParameters, InterfaceType, NonEmpty, Octets, OuterHeaderRemoval, Pdi, PdrId,
+    Precedence, QerId, Qfi, SNssai, SdfFilter, SessionEstablishmentRequest, SourceInterface, U24,
+    UrrId,
 };
 
 use super::{
@@ -34,7 +35,7 @@ pub(super) fn establish(
     });
 }
 
-fn pdrs(spec: &SessionSpec) -> Vec<CreatePdr> {
+fn pdrs(spec: &SessionSpec) -> NonEmpty<CreatePdr> {
     let instance = || Some(spec.flavour.network_instance(&spec.dnn));
     let choose = |choose_id| FTeid::Choose {
         ipv4: true,
@@ -74,7 +75,7 @@ fn pdrs(spec: &SessionSpec) -> Vec<CreatePdr> {
     let solicitation = SdfFilter::flow("permit out 58 from ff02::2/128 to assigned");
     let to_cp = n3(solicitation.into_iter().collect(), Vec::new());
     let (urr_ids, qer_ids) = (vec![UrrId(1)], vec![QerId(1)]);
-    vec![
+    [
         CreatePdr {
             urr_ids,
             qer_ids: qer_ids.clone(),
@@ -94,9 +95,10 @@ fn pdrs(spec: &SessionSpec) -> Vec<CreatePdr> {
             ..pdr(4, 255, 3, to_cp)
         },
     ]
+    .into()
 }
 
-fn fars(spec: &SessionSpec, number: u32, sender: &Sender<'_>) -> Vec<CreateFar> {
+fn fars(spec: &SessionSpec, number: u32, sender: &Sender<'_>) -> NonEmpty<CreateFar> {
     let mut core = to_core(2, Some(spec.flavour.network_instance(&spec.dnn)));
     if let Some(parameters) = &mut core.forwarding_parameters {
         parameters.destination_interface_type = Some(InterfaceType::N6);
@@ -121,5 +123,5 @@ fn fars(spec: &SessionSpec, number: u32, sender: &Sender<'_>) -> Vec<CreateFar> 
         }),
         ..Default::default()
     };
-    vec![to_gnb, core, to_cp]
+    [to_gnb, core, to_cp].into()
 }

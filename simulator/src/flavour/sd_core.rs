@@ -51,13 +51,14 @@ pub(super) fn establish(
         ..Default::default()
     };
     let removal = Some(OuterHeaderRemoval::GTP_U_UDP_IPV4);
-    body.create_pdrs = vec![
+    body.create_pdrs = [
         CreatePdr {
             outer_header_removal: removal,
             ..pdr(UPLINK, uplink)
         },
         pdr(DOWNLINK, downlink),
-    ];
+    ]
+    .into();
     let mut core = to_core(UPLINK.into(), instance());
     if let Some(parameters) = &mut core.forwarding_parameters {
         parameters.destination_interface = DestinationInterface::SGI_LAN;
@@ -67,7 +68,7 @@ pub(super) fn establish(
         apply_action: ApplyAction::DROP,
         ..Default::default()
     };
-    body.create_fars = vec![core, closed];
+    body.create_fars = [core, closed].into();
     body.create_qers = vec![qer(1, spec, None), qer(2, spec, Some(ambr(spec)))];
     body.pdn_type = Some(PdnType::IPV4);
 }

@@ -42,7 +42,7 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
         ue_ip_addresses: vec![ue_ip(spec, true)],
         ..Default::default()
     };
-    body.create_pdrs = vec![
+    body.create_pdrs = [
         CreatePdr {
             outer_header_removal: removal,
             ..pdr(UPLINK, uplink)
@@ -51,7 +51,8 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
             outer_header_removal: removal.filter(|_| spec.anchor.is_some()),
             ..pdr(DOWNLINK, downlink)
         },
-    ];
+    ]
+    .into();
     let to_gnb = CreateFar {
         far_id: FarId(DOWNLINK.into()),
         apply_action: if spec.gnb.is_some() {
@@ -71,7 +72,7 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
     if let Some(to) = &mut onwards.forwarding_parameters {
         to.outer_header_creation = spec.anchor.map(towards);
     }
-    body.create_fars = vec![onwards, to_gnb];
+    body.create_fars = [onwards, to_gnb].into();
     body.create_qers = vec![qer(1, spec, Some(ambr(spec)))];
     body.create_urrs = vec![volume_urr(1, spec.volume_threshold.unwrap_or(HUNDRED_MIB))];
     body.pdn_type = Some(pdn_type(spec));

@@ -43,7 +43,7 @@ pub enum SmfError {
     NoSession(u32),
     /// The request cannot be encoded.
     #[error(transparent)]
-    TooLong(#[from] pfcp::TooLong),
+    Encode(#[from] pfcp::EncodeError),
 }
 
 /// What is wrong with an answer.

@@ -155,7 +155,7 @@ impl Smf {
             if let Some(data) = &report.downlink_data_report {
                 self.event(Event::DownlinkData {
                     session: number,
-                    pdrs: data.pdr_ids.clone(),
+                    pdrs: data.pdr_ids.to_vec(),
                 });
                 told = true;
             }

@@ -46,8 +46,8 @@ impl Rewriter {
             request.header.seid = Some(self.up_seids.get(&seid).copied().unwrap_or(seid));
         }
         let pdrs = match &mut request.message {
-            Message::SessionEstablishmentRequest(body) => &mut body.create_pdrs,
-            Message::SessionModificationRequest(body) => &mut body.create_pdrs,
+            Message::SessionEstablishmentRequest(body) => &mut *body.create_pdrs,
+            Message::SessionModificationRequest(body) => &mut *body.create_pdrs,
             _ => return request,
         };
         for f_teid in pdrs

@@ -30,7 +30,7 @@ pub enum LoadError {
     Socket(#[from] io::Error),
     /// A message of that shape is too long.
     #[error("a message of that shape is too long: {0}")]
-    TooLong(#[from] pfcp::TooLong),
+    Encode(#[from] pfcp::EncodeError),
     /// The UPF does not answer a node message.
     #[error("the UPF does not answer a request of type {0}")]
     NoAnswer(u8),

@@ -5,12 +5,13 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use pfcp::{
-    ApplyAction, CreateFar, CreatePdr, CreateQer, CreateUrr, DestinationInterface, Encode, FSeid,
-    FTeid, FarId, ForwardingParameters, GateStatus, Header, Kbps, Mbr, MeasurementMethod,
-    NetworkInstance, NodeId, Octets, OuterHeaderCreation, OuterHeaderRemoval, Pdi, PdrId,
-    Precedence, QerId, Qfi, ReportingTriggers, SdfFilter, SessionDeletionRequest,
-    SessionEstablishmentRequest, SessionModificationRequest, SourceInterface, TooLong, UeIpAddress,
-    UpdateFar, UpdateForwardingParameters, UrrId, VolumeThreshold, Wanted,
+    ApplyAction, CreateFar, CreatePdr, CreateQer, CreateUrr, DestinationInterface, Encode,
+    EncodeError, FSeid, FTeid, FarId, ForwardingParameters, GateStatus, Header, Kbps, Mbr,
+    MeasurementMethod, NetworkInstance, NodeId, NonEmpty, Octets, OuterHeaderCreation,
+    OuterHeaderRemoval, Pdi, PdrId, Precedence, QerId, Qfi, ReportingTriggers, SdfFilter,
+    SessionDeletionRequest, SessionEstablishmentRequest, SessionModificationRequest,
+    SourceInterface, UeIpAddress, UpdateFar, UpdateForwardingParameters, UrrId, VolumeThreshold,
+    Wanted,
 };
 use serde::Serialize;
 
@@ -27,10 +28,10 @@ const SEQUENCE_AT: usize = 12;
 /// What a session is made of.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shape {
-    /// PDRs, the first for uplink, the next for downlink, and so on in turn. Those after the first
+    /// PDRs, at least one: the first for uplink, the next for downlink, and so on in turn. Those after the first
     /// two have an SDF filter of their own.
     pub pdrs: u16,
-    /// FARs: the first to the core, the others to the access side.
+    /// FARs, at least one: the first to the core, the others to the access side.
     pub fars: u32,
     /// QERs, each with an MBR and a QFI; PDRs take them in turn.
     pub qers: u32,
@@ -118,7 +119,7 @@ enum Patch {
 }
 
 impl Template {
-    fn new(shape: &Shape, message: &impl Encode) -> Result<Self, TooLong> {
+    fn new(shape: &Shape, message: &impl Encode) -> Result<Self, EncodeError> {
         let mut octets = Vec::new();
         pfcp::encode(&Header::session(0, 0), message, &mut octets)?;
         let mut patches = Vec::new();
@@ -174,7 +175,7 @@ pub(super) struct Templates {
 }
 
 impl Templates {
-    pub(super) fn new(shape: &Shape, local: IpAddr) -> Result<Self, TooLong> {
+    pub(super) fn new(shape: &Shape, local: IpAddr) -> Result<Self, EncodeError> {
         Ok(Self {
             establish: Template::new(shape, &establishment(shape, local))?,
             modify: Template::new(shape, &modification(shape))?,
@@ -185,11 +186,15 @@ impl Templates {
 
 /// A PDU session as SMFs set it up before the gNB's tunnel is known: downlink is buffered.
 fn establishment(shape: &Shape, local: IpAddr) -> SessionEstablishmentRequest {
+    let mut create_pdrs = NonEmpty::from([create_pdr(shape, 1)]);
+    create_pdrs.extend((2..=shape.pdrs).map(|id| create_pdr(shape, id)));
+    let mut create_fars = NonEmpty::from([create_far(shape, 1)]);
+    create_fars.extend((2..=shape.fars).map(|id| create_far(shape, id)));
     SessionEstablishmentRequest {
         node_id: NodeId::from(local),
         cp_f_seid: FSeid::new(CP_SEID, local),
-        create_pdrs: (1..=shape.pdrs).map(|id| create_pdr(shape, id)).collect(),
-        create_fars: (1..=shape.fars).map(|id| create_far(shape, id)).collect(),
+        create_pdrs,
+        create_fars,
         create_qers: (1..=shape.qers).map(create_qer).collect(),
         create_urrs: (1..=shape.urrs).map(create_urr).collect(),
         ..Default::default()

@@ -164,7 +164,7 @@ impl Node {
             node_id: self.config.node_id.clone(),
             ..Default::default()
         };
-        let remote_gtp_u_peers = vec![remote];
+        let remote_gtp_u_peers = [remote].into();
         match change {
             Change::Failed => {
                 request.node_report_type = NodeReportType::UPFR;

@@ -71,7 +71,7 @@ impl Node {
             SessionReportRequest {
                 report_type: ReportType::DLDR,
                 downlink_data_report: Some(DownlinkDataReport {
-                    pdr_ids: vec![notice.pdr.0.into()],
+                    pdr_ids: [notice.pdr.0.into()].into(),
                     downlink_data_service_information: says_something.then_some(information),
                     ..Default::default()
                 }),

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use pfcp::wire::Ie;
 use pfcp::{
-    Cause, CpFunctionFeatures, FailedRuleId, OffendingIeInformation, PartialFailureInformation,
-    SessionEstablishmentRequest, SessionModificationRequest, UsageReport,
+    Cause, CpFunctionFeatures, FailedRuleId, NonEmpty, OffendingIeInformation,
+    PartialFailureInformation, SessionEstablishmentRequest, SessionModificationRequest,
+    UsageReport,
 };
 
 use session::SessionIndex;
@@ -22,13 +23,21 @@ use crate::translate::{Draft, Present as _};
 /// The most rules that may fail: each costs another try. With more, the request is refused.
 const FAILURES_MAX: usize = 32;
 
+/// What is left of a request without a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// All of it: it said nothing of the rule.
+    All,
+    /// What can be applied.
+    Some,
+    /// Nothing that can be applied.
+    None,
+}
+
 /// A request whose rules can be told apart.
 pub(super) trait Separable: Clone {
-    /// Takes out what it says of a rule; whether that was anything.
-    fn take_out(&mut self, rule: FailedRuleId) -> bool;
-
-    /// Whether nothing is left to be applied.
-    fn is_void(&self) -> bool;
+    /// Takes out what it says of a rule.
+    fn take_out(&mut self, rule: FailedRuleId) -> Left;
 }
 
 /// The rules of a request that failed.
@@ -58,12 +67,16 @@ impl Failures {
         refusal: Refusal,
     ) -> Result<(), Refusal> {
         let rule = refusal.rule.filter(|_| self.partly).ok_or(refusal)?;
-        if self.failed.len() == FAILURES_MAX || !request.to_mut().take_out(rule) {
+        if self.failed.len() == FAILURES_MAX {
+            return Err(refusal);
+        }
+        let left = request.to_mut().take_out(rule);
+        if left == Left::All {
             return Err(refusal);
         }
         self.failed.push((rule, refusal));
         match self.failed.first() {
-            Some((_, first)) if request.is_void() => Err(*first),
+            Some((_, first)) if left == Left::None => Err(*first),
             _ => Ok(()),
         }
     }
@@ -80,17 +93,20 @@ impl Failures {
         self.failed.iter().map(|(_, refusal)| refusal)
     }
 
-    /// As the answer tells of them. Of an Offending IE it gives the type.
+    /// As the answer tells of them. Of an Offending IE it gives the type; where none was at fault
+    /// by itself, that is the rule's ID.
     pub(super) fn informations(&self) -> Vec<PartialFailureInformation> {
-        let offending = |offending_type| OffendingIeInformation {
-            offending_type,
-            ..Default::default()
-        };
-        let information = |(rule, refusal): &(FailedRuleId, Refusal)| PartialFailureInformation {
-            failed_rule_id: *rule,
-            failure_cause: refusal.cause,
-            offending_ie_informations: refusal.offending.map(offending).into_iter().collect(),
-            ..Default::default()
+        let information = |(rule, refusal): &(FailedRuleId, Refusal)| {
+            let offending = OffendingIeInformation {
+                offending_type: refusal.offending.unwrap_or_else(|| rule.ie_type()),
+                ..Default::default()
+            };
+            PartialFailureInformation {
+                failed_rule_id: *rule,
+                failure_cause: refusal.cause,
+                offending_ie_informations: [offending].into(),
+                ..Default::default()
+            }
         };
         self.failed.iter().map(information).collect()
     }
@@ -165,29 +181,37 @@ fn take<T>(ies: &mut Vec<T>, is_it: impl Fn(&T) -> bool) -> bool {
     ies.len() < before
 }
 
+/// The same where one has to stay.
+fn take_some<T>(ies: &mut NonEmpty<T>, is_it: impl Fn(&T) -> bool) -> Left {
+    if !ies.iter().any(&is_it) {
+        Left::All
+    } else if ies.retain(|ie| !is_it(ie)) {
+        Left::Some
+    } else {
+        Left::None
+    }
+}
+
 impl Separable for SessionEstablishmentRequest {
-    fn take_out(&mut self, rule: FailedRuleId) -> bool {
+    /// No session is set up without a PDR and a FAR.
+    fn take_out(&mut self, rule: FailedRuleId) -> Left {
         use FailedRuleId as F;
-        match rule {
-            F::Pdr(id) => take(&mut self.create_pdrs, |ie| ie.pdr_id == id),
-            F::Far(id) => take(&mut self.create_fars, |ie| ie.far_id == id),
+        let found = match rule {
+            F::Pdr(id) => return take_some(&mut self.create_pdrs, |ie| ie.pdr_id == id),
+            F::Far(id) => return take_some(&mut self.create_fars, |ie| ie.far_id == id),
             F::Qer(id) => take(&mut self.create_qers, |ie| ie.qer_id == id),
             F::Urr(id) => take(&mut self.create_urrs, |ie| ie.urr_id == id),
             F::Bar(id) => self.create_bar.take_if(|ie| ie.bar_id == id).is_some(),
             _ => false,
-        }
-    }
-
-    /// No session is without a PDR.
-    fn is_void(&self) -> bool {
-        self.create_pdrs.is_empty()
+        };
+        if found { Left::Some } else { Left::All }
     }
 }
 
 impl Separable for SessionModificationRequest {
-    fn take_out(&mut self, rule: FailedRuleId) -> bool {
+    fn take_out(&mut self, rule: FailedRuleId) -> Left {
         use FailedRuleId as F;
-        match rule {
+        let found = match rule {
             F::Pdr(id) => {
                 take(&mut self.remove_pdrs, |ie| ie.pdr_id == id)
                     | take(&mut self.create_pdrs, |ie| ie.pdr_id == id)
@@ -215,30 +239,37 @@ impl Separable for SessionModificationRequest {
                     | self.update_bar.take_if(|ie| ie.bar_id == id).is_some()
             }
             _ => false,
+        };
+        match found {
+            false => Left::All,
+            true if is_void(self) => Left::None,
+            true => Left::Some,
         }
     }
+}
 
-    fn is_void(&self) -> bool {
-        let rules = self.remove_pdrs.is_present()
-            || self.create_pdrs.is_present()
-            || self.update_pdrs.is_present()
-            || self.remove_fars.is_present()
-            || self.create_fars.is_present()
-            || self.update_fars.is_present()
-            || self.remove_qers.is_present()
-            || self.create_qers.is_present()
-            || self.update_qers.is_present()
-            || self.remove_urrs.is_present()
-            || self.create_urrs.is_present()
-            || self.update_urrs.is_present()
-            || self.remove_bar.is_present()
-            || self.create_bar.is_present()
-            || self.update_bar.is_present();
-        let endpoints = self.remove_traffic_endpoints.is_present()
-            || self.create_traffic_endpoints.is_present()
-            || self.update_traffic_endpoints.is_present();
-        let others =
-            self.cp_f_seid.is_present() || self.flags.is_present() || self.query_urrs.is_present();
-        !(rules || endpoints || others)
-    }
+/// Whether nothing is left to be applied.
+fn is_void(request: &SessionModificationRequest) -> bool {
+    let rules = request.remove_pdrs.is_present()
+        || request.create_pdrs.is_present()
+        || request.update_pdrs.is_present()
+        || request.remove_fars.is_present()
+        || request.create_fars.is_present()
+        || request.update_fars.is_present()
+        || request.remove_qers.is_present()
+        || request.create_qers.is_present()
+        || request.update_qers.is_present()
+        || request.remove_urrs.is_present()
+        || request.create_urrs.is_present()
+        || request.update_urrs.is_present()
+        || request.remove_bar.is_present()
+        || request.create_bar.is_present()
+        || request.update_bar.is_present();
+    let endpoints = request.remove_traffic_endpoints.is_present()
+        || request.create_traffic_endpoints.is_present()
+        || request.update_traffic_endpoints.is_present();
+    let others = request.cp_f_seid.is_present()
+        || request.flags.is_present()
+        || request.query_urrs.is_present();
+    !(rules || endpoints || others)
 }

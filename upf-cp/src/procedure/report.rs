@@ -52,7 +52,7 @@ impl Node {
                 SessionReportRequest {
                     report_type: ReportType::ERIR,
                     error_indication_report: Some(ErrorIndicationReport {
-                        remote_f_teids: vec![FTeid::given(teid.0, peer)],
+                        remote_f_teids: [FTeid::given(teid.0, peer)].into(),
                         ..Default::default()
                     }),
                     ..Default::default()

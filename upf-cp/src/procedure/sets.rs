@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use pfcp::{
-    AlternativeSmfIpAddress, Cause, FSeid, FqCsid, GroupId, SessionChangeInfo,
+    AlternativeSmfIpAddress, Cause, FSeid, FqCsid, GroupId, NonEmpty, SessionChangeInfo,
     SessionReportRequest, SessionReportResponse, SessionSetDeletionRequest,
     SessionSetDeletionResponse, SessionSetModificationRequest, SessionSetModificationResponse,
     Update,
@@ -170,7 +170,7 @@ impl Node {
     pub(crate) fn retag(
         &mut self,
         index: SessionIndex,
-        (fq_csids, group): (Update<Vec<FqCsid>>, Option<GroupId>),
+        (fq_csids, group): (Update<NonEmpty<FqCsid>>, Option<GroupId>),
         has_cp_f_seid: bool,
     ) {
         match fq_csids {

@@ -144,8 +144,11 @@ impl Translator<'_> {
         old: Option<&FramedRoutes>,
         ie: &pfcp::UpdateTrafficEndpoint,
     ) -> Result<Option<Box<FramedRoutes>>, Refusal> {
-        let v4 = ie.framed_routes.set().map_or(&[][..], Vec::as_slice);
-        let v6 = ie.framed_ipv6_routes.set().map_or(&[][..], Vec::as_slice);
+        let v4 = ie.framed_routes.set().map_or(&[][..], |routes| &**routes);
+        let v6 = ie
+            .framed_ipv6_routes
+            .set()
+            .map_or(&[][..], |routes| &**routes);
         let new = self.framed_routes(owner, v4, v6)?;
         let mut routes = new.map(|new| new.0).unwrap_or_default();
         let kept = old.into_iter().flat_map(|old| &old.0).filter(|net| {

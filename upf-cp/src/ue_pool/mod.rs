@@ -210,7 +210,7 @@ impl UePools {
             let identity = pool.config.identity.as_ref()?;
             let network = &pool.config.network;
             Some(UeIpAddressPoolInformation {
-                pool_identities: vec![UeIpAddressPoolIdentity(Long::new(identity.as_str())?)],
+                pool_identities: [UeIpAddressPoolIdentity(Long::new(identity.as_str())?)].into(),
                 s_nssais: pool
                     .config
                     .slices

@@ -47,8 +47,8 @@ fn rules_that_a_pdr_lists_twice_count_once() {
     assert_eq!(counts(&world), (1, 1));
     let update = pdr_update(UpdatePdr {
         pdr_id: 1.into(),
-        qer_ids: Update::Set(vec![QerId(1), QerId(1)]),
-        urr_ids: Update::Set(vec![UrrId(1), UrrId(1)]),
+        qer_ids: Update::Set([QerId(1), QerId(1)].into()),
+        urr_ids: Update::Set([UrrId(1), UrrId(1)].into()),
         ..Default::default()
     });
     assert_eq!(world.modify(seid, &update).cause.get(), 1);
@@ -289,8 +289,8 @@ fn an_emptied_session_can_be_filled_again() {
     // Its address is free for others meanwhile, but not for two.
     let again = open5gs(9);
     let fill = SessionModificationRequest {
-        create_pdrs: again.create_pdrs,
-        create_fars: again.create_fars,
+        create_pdrs: again.create_pdrs.into_vec(),
+        create_fars: again.create_fars.into_vec(),
         create_qers: again.create_qers,
         create_urrs: again.create_urrs,
         create_bar: again.create_bar,

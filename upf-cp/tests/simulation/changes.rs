@@ -190,8 +190,8 @@ fn update_pdr(content: &Content, dice: &mut Dice) -> UpdatePdr {
     }
     match dice.roll(4) {
         0 => update.qer_ids = Update::Remove,
-        1 => update.qer_ids = Update::Set(vec![QerId(id(dice, content.qers.keys().copied()))]),
-        2 => update.urr_ids = Update::Set(vec![UrrId(id(dice, content.urrs.iter().copied()))]),
+        1 => update.qer_ids = Update::Set([QerId(id(dice, content.qers.keys().copied()))].into()),
+        2 => update.urr_ids = Update::Set([UrrId(id(dice, content.urrs.iter().copied()))].into()),
         _ => {}
     }
     update

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pfcp::{
-    ApplyAction, CreateFar, CreatePdr, CreateQer, CreatedPdr, FTeid, FailedRuleId, Pdi,
+    ApplyAction, CreateFar, CreatePdr, CreateQer, CreatedPdr, FTeid, FailedRuleId, NonEmpty, Pdi,
     PfcpSmReqFlags, SessionEstablishmentRequest, SessionModificationRequest, SourceInterface,
     Update, UpdateFar, UpdatePdr,
 };
@@ -101,8 +101,8 @@ impl Model {
         created: Created<'_>,
     ) -> Result<Self, Fault> {
         let as_modification = SessionModificationRequest {
-            create_pdrs: request.create_pdrs.clone(),
-            create_fars: request.create_fars.clone(),
+            create_pdrs: request.create_pdrs.to_vec(),
+            create_fars: request.create_fars.to_vec(),
             create_qers: request.create_qers.clone(),
             create_urrs: request.create_urrs.clone(),
             create_bar: request.create_bar.clone(),
@@ -471,7 +471,7 @@ fn set<T, U>(ie: &Update<T>, slot: &mut Option<U>, value: impl Fn(&T) -> U) {
     }
 }
 
-fn list<T, U>(ie: &Update<Vec<T>>, slot: &mut Vec<U>, value: impl Fn(&T) -> U) {
+fn list<T, U>(ie: &Update<NonEmpty<T>>, slot: &mut Vec<U>, value: impl Fn(&T) -> U) {
     match ie {
         Update::Keep => {}
         Update::Remove => slot.clear(),

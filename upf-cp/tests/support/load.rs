@@ -16,19 +16,20 @@ pub fn establishment(n: u32) -> SessionEstablishmentRequest {
     uplink.ue_ip_addresses = vec![ue_ip(address(n), false)];
     let mut downlink = downlink_pdi(1);
     downlink.ue_ip_addresses = vec![ue_ip(address(n), true)];
-    let mut pdrs = vec![pdr(1, 100, 1, uplink), pdr(2, 100, 2, downlink)];
+    let mut pdrs = [pdr(1, 100, 1, uplink), pdr(2, 100, 2, downlink)];
     for pdr in &mut pdrs {
         pdr.qer_ids = vec![1.into()];
         pdr.urr_ids = vec![1.into()];
     }
     let mut request = open5gs(1);
     request.cp_f_seid.seid = u64::from(n) + 1;
-    request.create_pdrs = pdrs;
+    request.create_pdrs = pdrs.into();
     let core = to(DestinationInterface::CORE, None);
-    request.create_fars = vec![
+    request.create_fars = [
         far(1, ApplyAction::FORW, Some(core)),
         far(2, ApplyAction::BUFF | ApplyAction::NOCP, None),
-    ];
+    ]
+    .into();
     request.create_bar = None;
     request
 }

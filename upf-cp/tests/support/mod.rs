@@ -613,13 +613,14 @@ pub fn open5gs(n: u8) -> SessionEstablishmentRequest {
     SessionEstablishmentRequest {
         node_id: ip(SMF).into(),
         cp_f_seid: FSeid::new(0x100 + u64::from(n), ip(SMF)),
-        create_pdrs: vec![
+        create_pdrs: [
             downlink,
             uplink,
             pdr(3, 255, 1, cp2up),
             pdr(4, 255, 3, router),
-        ],
-        create_fars: vec![
+        ]
+        .into(),
+        create_fars: [
             buffer,
             far(
                 2,
@@ -631,7 +632,8 @@ pub fn open5gs(n: u8) -> SessionEstablishmentRequest {
                 ApplyAction::FORW,
                 Some(to(DestinationInterface::CP_FUNCTION, Some((n.into(), SMF)))),
             ),
-        ],
+        ]
+        .into(),
         create_urrs: vec![CreateUrr {
             volume_threshold: Some(pfcp::VolumeThreshold::of_total(104_857_600)),
             ..urr(1, pfcp::ReportingTriggers::VOLTH)

@@ -34,14 +34,15 @@ pub fn requests(victim: u64) -> Vec<(Tree, u64)> {
     };
     let move_set = pfcp::SessionSetModificationRequest {
         node_id: ip(SMF).into(),
-        session_change_infos: vec![pfcp::SessionChangeInfo {
+        session_change_infos: [pfcp::SessionChangeInfo {
             pgw_c_smf_fq_csids: vec![csid],
             alternative_smf_pgw_c_ip_address: pfcp::AlternativeSmfIpAddress {
                 ipv4: Some(SMF.parse().unwrap()),
                 ..Default::default()
             },
             ..Default::default()
-        }],
+        }]
+        .into(),
         ..Default::default()
     };
     // Not beside the removal of that BAR.
@@ -76,7 +77,7 @@ pub fn pfds() -> pfcp::PfdManagementRequest {
         ..Default::default()
     };
     let context = pfcp::PfdContext {
-        pfd_contents: vec![contents],
+        pfd_contents: [contents].into(),
         ..Default::default()
     };
     let application = pfcp::ApplicationIdsPfds {
