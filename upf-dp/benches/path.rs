@@ -1,18 +1,21 @@
 //! Cycles per packet of the whole path, without port I/O: QER with a rate, URR.
 //!
-//! `cargo bench -p upf-dp --bench path [-- SESSIONS… rounds=N octets=64 pdrs=1 inner=4 way=both]`.
+//! `cargo bench -p upf-dp --bench path [-- SESSIONS… OPTION=VALUE…]`.
 //! Packets are DPDK's own buffers, filled outside the measured time; every burst has other
 //! sessions and other PDRs, at random. Every 64th burst is checked packet by packet. Printed are
-//! the best and the middle of many rounds, beside a loop of fixed work that shows whether the
-//! machine was quiet.
+//! the best, the middle and the 90th percentile of many rounds, beside a loop of fixed work that
+//! shows whether the machine was quiet.
 //!
 //! | option | what |
 //! |---|---|
 //! | `rounds` | bursts that are measured |
-//! | `octets` | of the user packet |
+//! | `octets` | of the user packet, or `imix`: 28 of 64, 16 of 570 and 4 of 1 400 octets |
 //! | `pdrs` | of a session each way; each but the last has an SDF filter of its own |
-//! | `inner` | the user packet's version |
+//! | `inner`, `outer` | the version of the user packet, and of the tunnel: 4 or 6 |
+//! | `mbr`, `urr` | 0: the QER has no rate and names the QFI alone; PDRs have no URR |
+//! | `spread` | `uniform`, or `zipf`: the session of rank n gets a share in proportion to 1/n |
 //! | `way` | `uplink`, `downlink` or `both` |
+//! | `print` | `json`: an object a line, for `cargo xtask bench` |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,13 +23,15 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::struct_excessive_bools,
     clippy::indexing_slicing,
     clippy::wildcard_imports,
     missing_docs,
     reason = "a benchmark prints"
 )]
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use dpdk::{Burst, Eal, EalConfig, Mbuf, Pool, PoolConfig};
@@ -34,7 +39,7 @@ use session::meter::Now;
 use session::neighbour::{Neighbours, NextHop};
 use session::plan::Installed;
 use session::report::{WorkerEnd, queues};
-use session::rule::{OuterHeaderCreation, UeAddress, ue_prefix};
+use session::rule::{OuterHeaderCreation, OuterHeaderRemoval, UeAddress, ue_prefix};
 use session::sdf::{FlowDescription, SdfFilter};
 use session::{
     Context, NextHopId, PdrId, Precedence, Publisher, Reader, Rules, Sizes, Tables, Teid, WorkerId,
@@ -75,39 +80,77 @@ impl Outlet<Mbuf> for Sink {
 /// What is measured.
 struct Case {
     rounds: usize,
-    /// Of the user packet.
-    octets: usize,
+    /// Of user packets; every packet has one of these at random.
+    octets: Vec<usize>,
     pdrs: u16,
     v6: bool,
+    outer_v6: bool,
+    mbr: bool,
+    urr: bool,
+    zipf: bool,
     ways: &'static [bool],
+    json: bool,
+}
+
+/// The value of option `name`, which ends in `=`.
+fn option(name: &str) -> Option<String> {
+    std::env::args().find_map(|text| Some(text.strip_prefix(name)?.to_owned()))
 }
 
 impl Case {
     fn from_arguments() -> Self {
-        let option = |name: &str| {
-            std::env::args().find_map(|text| Some(text.strip_prefix(name)?.to_owned()))
-        };
         let number = |name, otherwise| option(name).map_or(otherwise, |text| text.parse().unwrap());
+        let imix = [(28, 64), (16, 570), (4, 1400)];
         Self {
             rounds: number("rounds=", 4000),
-            octets: number("octets=", 64),
+            octets: if option("octets=").as_deref() == Some("imix") {
+                let all = |(count, octets)| std::iter::repeat_n(octets, count);
+                imix.into_iter().flat_map(all).collect()
+            } else {
+                vec![number("octets=", 64)]
+            },
             pdrs: number("pdrs=", 1) as u16,
             v6: number("inner=", 4) == 6,
+            outer_v6: number("outer=", 4) == 6,
+            mbr: number("mbr=", 1) != 0,
+            urr: number("urr=", 1) != 0,
+            zipf: option("spread=").as_deref() == Some("zipf"),
             ways: match option("way=").as_deref() {
                 Some("uplink") => &[true],
                 Some("downlink") => &[false],
                 _ => &[true, false],
             },
+            json: option("print=").as_deref() == Some("json"),
         }
     }
 
-    fn user(&self, source: u32, destination: u32) -> Vec<u8> {
+    fn user(&self, source: u32, destination: u32, octets: usize) -> Vec<u8> {
         if self.v6 {
-            let payload = self.octets.saturating_sub(48);
+            let payload = octets.saturating_sub(48);
             user_v6(address_v6(source), address_v6(destination), payload)
         } else {
             let (source, destination) = (source.into(), destination.into());
-            user_v4(source, destination, self.octets.saturating_sub(28))
+            user_v4(source, destination, octets.saturating_sub(28))
+        }
+    }
+
+    /// The gNB's frame with a user packet.
+    fn uplink(&self, teid: Teid, user: &[u8]) -> Vec<u8> {
+        if self.outer_v6 {
+            let message = gpdu(teid, Some(9), user);
+            let packet = datagram_v6(GNB_V6, N3_ADDRESS_V6, &message);
+            frame(MAC_N3, MAC_GNB, None, &packet)
+        } else {
+            uplink(teid, user)
+        }
+    }
+
+    /// The gNB's address and ours.
+    fn tunnel_ends(&self) -> [IpAddr; 2] {
+        if self.outer_v6 {
+            [GNB_V6.into(), N3_ADDRESS_V6.into()]
+        } else {
+            [GNB.into(), N3_ADDRESS.into()]
         }
     }
 }
@@ -148,7 +191,12 @@ fn main() {
         wanted
     };
     let calm: u64 = (0..20).map(|_| calibration()).min().unwrap();
-    println!("calibration: {calm} cycles for 10 000 dependent multiplications");
+    let case = Case::from_arguments();
+    if case.json {
+        println!("{{\"calibration\":{calm}}}");
+    } else {
+        println!("calibration: {calm} cycles for 10 000 dependent multiplications");
+    }
     let eal = Eal::start(EalConfig {
         telemetry: false,
         ..EalConfig::default()
@@ -156,7 +204,6 @@ fn main() {
     .unwrap();
     let pool = Pool::create(eal, &PoolConfig::named("packets")).unwrap();
     let _lcore = dpdk::Lcore::register(eal).unwrap();
-    let case = Case::from_arguments();
     for sessions in wanted {
         let mut bench = Bench::new(sessions, &case);
         for uplink in case.ways {
@@ -192,8 +239,9 @@ impl Bench {
         let ports = [link(MAC_N3), link(MAC_N6)];
         let links = Links::new(&topology(), &ports, &[N4_ADDRESS.into()], &neighbours);
         let hop = |interface, address| NextHop { interface, address };
-        let gnb = neighbours.id(hop(N3, GNB.into())).unwrap();
-        neighbours.learn(hop(N3, GNB.into()), MAC_GNB);
+        let [address, _] = case.tunnel_ends();
+        let gnb = neighbours.id(hop(N3, address)).unwrap();
+        neighbours.learn(hop(N3, address), MAC_GNB);
         for gateway in ["10.0.6.254", "2001:db8:6::fe"] {
             neighbours.learn(hop(N6, gateway.parse().unwrap()), MAC_GATEWAY);
         }
@@ -237,16 +285,29 @@ impl Bench {
         ((self.random >> 33) % u64::from(below)) as u32
     }
 
+    /// A session; those that get most packets are not neighbours.
+    fn any_session(&mut self, case: &Case) -> u32 {
+        if !case.zipf {
+            return self.any(self.sessions);
+        }
+        let sessions = f64::from(self.sessions);
+        let share = f64::from(self.any(1 << 24)) / f64::from(1 << 24);
+        // The sum of 1/n up to a rank grows as its logarithm.
+        let rank = ((sessions + 1.0).ln() * share).exp() as u64 - 1;
+        (rank * 0x9e37_79b1 % u64::from(self.sessions)) as u32
+    }
+
     /// A frame, and the user packet in it.
     fn frame(&mut self, case: &Case, is_uplink: bool) -> (u32, Vec<u8>, Vec<u8>) {
-        let number = self.any(self.sessions);
+        let number = self.any_session(case);
         let far_end = server(self.any(case.pdrs.into()));
+        let octets = case.octets[self.any(case.octets.len() as u32) as usize];
         if is_uplink {
-            let user = case.user(ue(number), far_end);
-            let frame = uplink(self.teids[number as usize], &user);
+            let user = case.user(ue(number), far_end, octets);
+            let frame = case.uplink(self.teids[number as usize], &user);
             (number, frame, user)
         } else {
-            let user = case.user(far_end, ue(number));
+            let user = case.user(far_end, ue(number), octets);
             (number, downlink(&user), user)
         }
     }
@@ -281,31 +342,39 @@ impl Bench {
             assert_eq!(out.0.len(), BURST, "not all were forwarded");
             if round % CHECKED == 0 {
                 for (packet, (number, user)) in out.0.iter().zip(&expected) {
-                    check(packet.data(), is_uplink, *number, user);
+                    check(packet.data(), is_uplink, case.outer_v6, *number, user);
                 }
             }
         }
         rounds.sort_unstable();
-        let per_packet = |at: usize| rounds[at] as f64 / BURST as f64;
-        println!(
-            "{:>8} sessions, {:<8}: {:>6.1} cycles per packet at best, {:>6.1} in the middle, {:>6.1} at the 90th percentile",
-            self.sessions,
-            if is_uplink { "uplink" } else { "downlink" },
-            per_packet(0),
-            per_packet(case.rounds / 2),
-            per_packet(case.rounds * 9 / 10),
-        );
+        self.print(case, is_uplink, &rounds);
+    }
+
+    fn print(&self, case: &Case, is_uplink: bool, rounds: &[u64]) {
+        let at = |share: usize| rounds[(rounds.len() * share / 100).min(rounds.len() - 1)];
+        let [best, middle, high] = [0, 50, 90].map(|share| at(share) as f64 / BURST as f64);
+        let (sessions, way) = (self.sessions, if is_uplink { "uplink" } else { "downlink" });
+        if case.json {
+            println!(
+                "{{\"sessions\":{sessions},\"way\":\"{way}\",\"best\":{best:.1},\"middle\":{middle:.1},\"p90\":{high:.1}}}"
+            );
+        } else {
+            println!(
+                "{sessions:>8} sessions, {way:<8}: {best:>6.1} cycles per packet at best, {middle:>6.1} in the middle, {high:>6.1} at the 90th percentile"
+            );
+        }
     }
 }
 
 fn install(publisher: &mut Publisher, number: u32, gnb: NextHopId, case: &Case) -> Teid {
     let (session, owner) = publisher.reserve().unwrap();
     let teid = publisher.choose_teid(owner).unwrap();
+    let [peer, source] = case.tunnel_ends();
     let tunnel = OuterHeaderCreation {
         teid: Teid(number),
-        peer: GNB.into(),
+        peer,
         interface: N3,
-        source: N3_ADDRESS.into(),
+        source,
         next_hop: Some(gnb),
     };
     let ue = UeAddress {
@@ -313,6 +382,19 @@ fn install(publisher: &mut Publisher, number: u32, gnb: NextHopId, case: &Case) 
         ipv6: case.v6.then(|| ue_prefix(address_v6(ue(number)))),
     };
     let mut rules = usual_rules(teid, ue, tunnel);
+    for pdr in &mut rules.pdrs {
+        if case.outer_v6 && pdr.outer_header_removal.is_some() {
+            pdr.outer_header_removal = Some(OuterHeaderRemoval::GtpUdpIpv6);
+        }
+        if !case.urr {
+            pdr.urrs.clear();
+        }
+    }
+    if !case.mbr {
+        for qer in &mut rules.qers {
+            qer.mbr = None;
+        }
+    }
     with_filters(&mut rules, case);
     let context = Context {
         session,
@@ -367,7 +449,7 @@ fn with_filters(rules: &mut Rules, case: &Case) {
 }
 
 /// Every octet of what came out.
-fn check(frame: &[u8], is_uplink: bool, number: u32, user: &[u8]) {
+fn check(frame: &[u8], is_uplink: bool, outer_v6: bool, number: u32, user: &[u8]) {
     let mut expected = user.to_vec();
     if expected[0] >> 4 == 6 {
         expected[7] -= 1;
@@ -380,22 +462,30 @@ fn check(frame: &[u8], is_uplink: bool, number: u32, user: &[u8]) {
         assert_eq!(frame[14..], expected);
         return;
     }
-    assert_eq!(frame[..14], *[&MAC_GNB[..], &MAC_N3, &[8, 0]].concat());
-    let mut header: [u8; 20] = frame[14..34].try_into().unwrap();
-    set_ipv4_checksum(&mut header);
-    assert_eq!(frame[14..34], header);
+    assert_eq!(frame[..12], [MAC_GNB, MAC_N3].concat());
     let length = |octets: usize| (octets as u16).to_be_bytes();
-    assert_eq!(header[2..4], length(44 + expected.len()));
-    assert_eq!(header[12..], [N3_ADDRESS.octets(), GNB.octets()].concat());
+    let udp = if outer_v6 {
+        assert_eq!(frame[12..15], [0x86, 0xdd, 0x60]);
+        assert_eq!(frame[18..20], length(24 + expected.len()));
+        let ends = [N3_ADDRESS_V6.octets(), GNB_V6.octets()].concat();
+        assert_eq!(frame[22..54], ends);
+        assert_ne!(frame[60..62], [0, 0], "a checksum is a duty over IPv6");
+        &frame[54..]
+    } else {
+        assert_eq!(frame[12..14], [8, 0]);
+        let mut header: [u8; 20] = frame[14..34].try_into().unwrap();
+        set_ipv4_checksum(&mut header);
+        assert_eq!(frame[14..34], header);
+        assert_eq!(header[2..4], length(44 + expected.len()));
+        assert_eq!(header[12..], [N3_ADDRESS.octets(), GNB.octets()].concat());
+        &frame[34..]
+    };
+    assert_eq!(udp[2..6], [[8, 0x68], length(24 + expected.len())].concat());
     assert_eq!(
-        frame[36..40],
-        [[8, 0x68], length(24 + expected.len())].concat()
-    );
-    assert_eq!(
-        frame[42..46],
+        udp[8..12],
         [[0x34, 0xff], length(8 + expected.len())].concat()
     );
-    assert_eq!(frame[46..50], number.to_be_bytes());
-    assert_eq!(frame[50..58], [0, 0, 0, 0x85, 1, 0, 9, 0]);
-    assert_eq!(frame[58..], expected);
+    assert_eq!(udp[12..16], number.to_be_bytes());
+    assert_eq!(udp[16..24], [0, 0, 0, 0x85, 1, 0, 9, 0]);
+    assert_eq!(udp[24..], expected);
 }

@@ -1,11 +1,12 @@
 //! The gate of instructions: callgrind counts what benches execute, and a case that takes more than
 //! 3 % above what is recorded fails.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::bench::build_bench;
 use crate::setup;
 
 /// A bench whose instructions are recorded, one case a line: its options, `=`, instructions per unit.
@@ -65,7 +66,7 @@ pub(crate) fn gate(record: bool) -> Result<()> {
 impl Gate {
     /// Counts all cases; gives those that are over the record.
     fn compare(&self, record: bool) -> Result<Vec<String>> {
-        let bench = self.build()?;
+        let bench = build_bench(self.package, self.bench)?;
         let text = std::fs::read_to_string(self.record).with_context(|| self.record.to_owned())?;
         let mut lines = Vec::new();
         let mut worse = Vec::new();
@@ -89,29 +90,6 @@ impl Gate {
             std::fs::write(self.record, lines.join("\n") + "\n")?;
         }
         Ok(worse)
-    }
-
-    /// Builds the bench and finds it.
-    fn build(&self) -> Result<PathBuf> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(["bench", "--package", self.package, "--bench", self.bench])
-            .args(["--no-run", "--message-format", "json"])
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .context("could not start cargo")?;
-        ensure!(output.status.success(), "the bench was not built");
-        let messages = String::from_utf8(output.stdout)?;
-        let name = format!("\"name\":\"{}\"", self.bench);
-        let executable = messages
-            .lines()
-            .filter(|line| line.contains(&name))
-            .find_map(|line| {
-                line.split_once("\"executable\":\"")
-                    .and_then(|(_, rest)| rest.split_once('"'))
-            });
-        let (path, _) = executable.context("cargo does not say where the bench is")?;
-        Ok(PathBuf::from(path))
     }
 
     /// Instructions per unit in one case, such as `way=uplink pdrs=20`.

@@ -5,6 +5,7 @@
     reason = "a command line tool"
 )]
 
+mod bench;
 mod deploy;
 mod gate;
 mod image;
@@ -27,7 +28,9 @@ cargo xtask COMMAND
   deploy               check the Helm chart, the systemd unit, the JSON Schema and the licences of
                        dependencies; write the bills of materials
   image [BINARY]       assemble the root file system of the container image, and run it
-  bench                measure the packet path and the codec (docs/performance.md)
+  bench [--quick|--full] [--only path,rings,n4,codec] [--out DIR]
+                       measure all that docs/performance.md speaks of; writes report.md, results.json
+                       and plots to target/bench
 ";
 
 fn main() -> Result<()> {
@@ -44,7 +47,7 @@ fn main() -> Result<()> {
         "sim" => run::sim(rest),
         "deploy" => deploy::deploy(),
         "image" => image::image(rest.first().map(String::as_str)),
-        "bench" => run::bench(),
+        "bench" => bench::bench(rest),
         "gate" => gate::gate(rest.first().is_some_and(|word| word == "record")),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -1,4 +1,4 @@
-//! The two doors, and the bench.
+//! The two doors, and the simulation.
 
 use std::process::Command;
 
@@ -69,27 +69,6 @@ pub(crate) fn sim(arguments: &[String]) -> Result<()> {
     }
     let status = command.status().context("could not start cargo")?;
     ensure!(status.success(), "the simulation failed: {status}");
-    Ok(())
-}
-
-/// Cycles per packet, of the path alone and from end to end; then the codecs, PFCP's beside another.
-pub(crate) fn bench() -> Result<()> {
-    setup::install(false)?;
-    setup::require_dpdk()?;
-    for bench in ["path", "rings"] {
-        cargo(&["bench", "--package", "upf-dp", "--bench", bench])?;
-    }
-    cargo(&[
-        "bench",
-        "--package",
-        "gtpu",
-        "--bench",
-        "parse",
-        "--",
-        "--quick",
-    ])?;
-    cargo(&["bench", "--package", "upf-cp", "--bench", "node"])?;
-    cargo(&["bench", "--package", "pfcp", "--bench", "codec"])?;
     Ok(())
 }
 
