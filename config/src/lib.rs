@@ -16,12 +16,14 @@
 
 mod choices;
 mod device;
+mod effective;
 mod json_schema;
 mod labels;
 mod lcores;
 mod mistakes;
 mod origin;
 mod overrides;
+mod places;
 mod reader;
 pub mod reference;
 pub mod schema;
@@ -39,6 +41,7 @@ pub use lcores::Lcores;
 pub use mistakes::{Found, Mistake, Problem};
 pub use origin::{Origin, Setting};
 pub use overrides::Overrides;
+pub use places::{FilePath, SocketPath};
 pub use schema::Config;
 pub use types::{
     Fqdn, Host, InterfaceAddress, Mtu, Name, NetworkName, NodeId, PeerAddress, Prefix, VlanId,

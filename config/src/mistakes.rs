@@ -378,6 +378,18 @@ pub enum Problem {
         /// The other key.
         key: &'static str,
     },
+    /// An API that everybody on the network may ask.
+    #[error("{address} can be reached from other hosts, expected `api.tokens` beside it")]
+    ApiWithoutTokens {
+        /// Where it listens.
+        address: std::net::SocketAddr,
+    },
+    /// Tokens that everybody on the way can read.
+    #[error("tokens would go to {address} unencrypted, expected `api.tls` beside it")]
+    ApiWithoutTls {
+        /// Where it listens.
+        address: std::net::SocketAddr,
+    },
     /// An override without `=`.
     #[error("found \"{found}\", expected key=value")]
     OverrideSyntax {
@@ -455,6 +467,12 @@ impl Problem {
             Self::MtuTooLarge { .. } => "lower it, or raise `mtu` of the port",
             Self::TooFewBuffers { .. } => {
                 "raise `memory.buffers`, or lower `buffering.packets_total`, queues or descriptors"
+            }
+            Self::ApiWithoutTokens { .. } => {
+                "name a file of tokens in `api.tokens`, or listen on 127.0.0.1"
+            }
+            Self::ApiWithoutTls { .. } => {
+                "name a certificate in `api.tls`, listen on 127.0.0.1, or, where the network itself is trusted, set `api.plaintext`"
             }
             Self::Exceeds { .. } => "lower this value or raise the other",
             Self::OverrideSyntax { .. } => "write for example `pfcp.address=10.10.4.7`",

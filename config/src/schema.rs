@@ -3,12 +3,12 @@
 //! A line reads `key: Type = default`; the default is YAML text, `required` for none, and
 //! `in a..=b` bounds a number. The doc comment of a key is its help text, in the reference too.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::sections::sections;
 use crate::{
-    Device, FlowText, InterfaceAddress, Label, Lcores, Mtu, Name, NetworkName, NodeId, PeerAddress,
-    Prefix, RuleNumber, Slice, VlanId,
+    Device, FilePath, FlowText, InterfaceAddress, Label, Lcores, Mtu, Name, NetworkName, NodeId,
+    PeerAddress, Prefix, RuleNumber, Slice, SocketPath, VlanId,
 };
 
 pub use crate::words::*;
@@ -46,6 +46,8 @@ sections! {
         limits: Limits = "{}";
         /// Packets that are held for idle UEs.
         buffering: Buffering = "{}";
+        /// How operators look in, and change what can be changed while the UPF runs: HTTP, described at `/openapi.json`.
+        api: Api = "{}";
         /// What is written about the UPF's doings.
         log: Log = "{}";
     }
@@ -446,55 +448,35 @@ sections! {
         extended_packets_per_session: u32 = "256" in 1..=65_535;
     }
 
+    /// How operators look in.
+    pub struct Api {
+        /// Unix socket for this host, or `none`. Who may open it, its owner and group, may do everything. Where the default cannot be made, the UPF says so and runs without.
+        socket: SocketPath = "/run/upf/api.sock";
+        /// Address and port for HTTP. Without one: the socket alone. Other than on a loopback address, `api.tokens` and `api.tls` have to be there.
+        listen: Option<SocketAddr> = "~";
+        /// HTTPS in place of HTTP.
+        tls: Option<Tls> = "~";
+        /// File of the tokens that open HTTP, one in a line: `read NAME TOKEN` or `admin NAME TOKEN`, of 16 characters at least. Others of the host must not be able to read it. Without: whoever reaches a loopback address may look, and change nothing.
+        tokens: Option<FilePath> = "~";
+        /// Tokens may go over a network without TLS, because nobody else is on it.
+        plaintext: bool = "false";
+        /// Let `/metrics` be read over HTTP without a token.
+        open_metrics: bool = "false";
+    }
+
+    /// HTTPS.
+    pub struct Tls {
+        /// PEM file of the certificate, and of those between it and a root.
+        certificate: FilePath = required;
+        /// PEM file of its private key.
+        key: FilePath = required;
+    }
+
     /// What is written about the UPF's doings.
     pub struct Log {
         /// The least important messages that are written: `error`, `warn`, `info`, `debug` or `trace`.
         level: Level = "info";
         /// `text` for people, `json` for machines.
         format: Format = "text";
-    }
-}
-
-impl Config {
-    /// The Node ID in effect.
-    pub fn node_id(&self) -> NodeId {
-        self.node
-            .id
-            .clone()
-            .unwrap_or_else(|| self.pfcp.address.into())
-    }
-
-    /// The port of that name.
-    pub fn port(&self, name: &Name) -> Option<&Port> {
-        self.ports.iter().find(|port| port.name == *name)
-    }
-
-    /// The interface of that name.
-    pub fn interface(&self, name: &Name) -> Option<&Interface> {
-        self.interfaces
-            .iter()
-            .find(|interface| interface.name == *name)
-    }
-
-    /// The data network that the SMF names: the one of that name, regardless of case, else the
-    /// catch-all `*`.
-    pub fn network(&self, name: &str) -> Option<&Network> {
-        let named = self
-            .networks
-            .iter()
-            .find(|network| network.name.as_str().eq_ignore_ascii_case(name));
-        named.or_else(|| self.networks.iter().find(|network| network.name.is_any()))
-    }
-}
-
-impl Pfcp {
-    /// The address that F-SEIDs carry.
-    pub fn advertised(&self) -> IpAddr {
-        self.advertise.unwrap_or(self.address)
-    }
-
-    /// Whether an SMF at this address may associate.
-    pub fn allows(&self, peer: IpAddr) -> bool {
-        self.allow.is_empty() || self.allow.iter().any(|prefix| prefix.contains(peer))
     }
 }

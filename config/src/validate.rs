@@ -1,5 +1,6 @@
 //! How the values fit together.
 
+mod api;
 mod policies;
 mod pools;
 mod rules;
@@ -136,6 +137,7 @@ pub(crate) fn check(config: &Config, places: &Places) -> Checked {
     check.pools();
     check.rules();
     check.slices();
+    check.api();
     check.sizes();
     check.unused();
     check.found

@@ -1021,3 +1021,35 @@ fn a_forwarding_policy_leads_out_on_n6() {
         "{found:?}"
     );
 }
+
+// ===== the API =====
+
+#[test]
+fn an_api_beyond_this_host_needs_tokens_and_tls() {
+    let spoilt = |api: &str| {
+        let text = format!("{GOOD}api: {api}\n");
+        let found = mistakes(&text, &[], &[]);
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for good in [
+        "{ listen: 127.0.0.1:9090 }",
+        "{ listen: \"[::1]:9090\", socket: none }",
+        "{ listen: 0.0.0.0:9090, tokens: /t, plaintext: true }",
+        "{ listen: 0.0.0.0:9090, tokens: /t, tls: { certificate: /c, key: /k } }",
+    ] {
+        assert_eq!(spoilt(good), [""; 0], "{good}");
+    }
+    for (bad, says) in [
+        ("{ listen: 0.0.0.0:9090, plaintext: true }", "api.tokens"),
+        ("{ listen: \"[2001:db8::1]:9090\", tokens: /t }", "api.tls"),
+        ("{ listen: localhost }", "an address with a port"),
+        ("{ socket: upf.sock }", "a path that begins with /"),
+        ("{ tls: { certificate: /c } }", "api.tls.key"),
+        ("{ tokens: secret }", "a path that begins with /"),
+    ] {
+        let found = spoilt(bad);
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
+        assert!(found[0].contains(says), "{bad}: {found:?}");
+    }
+    assert_eq!(spoilt("{ listen: 10.0.0.1:80 }").len(), 2);
+}

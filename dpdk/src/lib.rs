@@ -70,8 +70,8 @@ pub use mbuf::{Checksum, ChecksumRequest, Layer4, Mbuf};
 pub use memory::{Memory, Pages};
 pub use pool::{HEADROOM, Pool, PoolConfig};
 pub use port::{
-    Link, MacAddress, MemifRole, Port, PortConfig, PortInfo, PortSpec, PortStats, Queues, RingSide,
-    Rss, Rx, RxOffloads, Tx, TxOffloads, ring_pair,
+    Link, MacAddress, MemifRole, Port, PortConfig, PortInfo, PortSpec, PortStats, PortView, Queues,
+    RingSide, Rss, Rx, RxOffloads, Tx, TxOffloads, ring_pair,
 };
 pub use time::{cycles, cycles_hz};
 

@@ -38,6 +38,7 @@
 
 mod answers;
 mod applications;
+mod asker;
 mod association;
 mod bundle;
 mod clock;
@@ -47,6 +48,7 @@ mod event;
 mod features;
 mod inactivity;
 mod index;
+mod labels;
 mod limiting;
 mod load;
 mod node;
@@ -67,6 +69,7 @@ mod ue_pool;
 mod usage;
 mod work;
 
+pub use asker::{Asker, Ended};
 pub use config::{
     Application, Echo, ExtendedMost, Limits, Move, NetworkLimits, NodeConfig, PFCP_PORT,
     PredefinedAction, PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr,
@@ -74,7 +77,11 @@ pub use config::{
 };
 pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};
+pub use labels::Labels;
 pub use node::Node;
 pub use paths::RoundTrip;
-pub use shell::{Ended, Handle, Parts, Shell};
-pub use status::{PathStatus, PeerStatus, SessionStatus};
+pub use shell::{Handle, Parts, Shell};
+pub use status::{
+    PathStatus, PeerStatus, SessionFilter, SessionSlice, SessionStatus, SessionSummary,
+    UePoolStatus,
+};

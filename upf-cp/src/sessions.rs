@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::association::PeerId;
 use crate::index::Index;
+use crate::labels::Labels;
 use crate::translate::Details;
 
 /// How the CP function names a session (its F-SEID).
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) details: Details,
     /// The deadline that is set for its URRs.
     pub(crate) timer_ms: Option<u64>,
+    /// What people know it by.
+    pub(crate) labels: Labels,
 }
 
 /// Index bits of a SEID; the rest is random.

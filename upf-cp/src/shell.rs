@@ -22,15 +22,14 @@ use session::{Epoch, Publisher, Tables};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::asker::{Asker, Question};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
-use crate::counters::Counters;
 use crate::event::{Input, Now, Operator, Output};
 use crate::node::Node;
-use crate::status::{PathStatus, PeerStatus, SessionStatus};
 
 /// How many batches are taken from the socket before anything else has its turn.
 const BATCHES: usize = 4;
@@ -87,29 +86,13 @@ struct Worker {
     backlog: VecDeque<Command>,
 }
 
-/// A question to the thread that owns the node.
-#[derive(Debug)]
-enum Question {
-    Peers(oneshot::Sender<Vec<PeerStatus>>),
-    Sessions(oneshot::Sender<Vec<SessionStatus>>),
-    Paths(oneshot::Sender<Vec<PathStatus>>),
-    Counters(oneshot::Sender<Box<Counters>>),
-    Operator(Operator, oneshot::Sender<()>),
-    Shutdown(oneshot::Sender<()>),
-}
-
 /// A way to ask the node, and to end it.
 #[derive(Debug)]
 pub struct Handle {
     local: SocketAddr,
-    questions: mpsc::Sender<Question>,
+    asker: Asker,
     thread: JoinHandle<()>,
 }
-
-/// The node is not running any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the N4 node has ended")]
-pub struct Ended;
 
 impl Shell {
     /// Binds the N4 socket and starts the node, on a thread of its own (`n4`).
@@ -132,14 +115,14 @@ impl Shell {
                 return Err(error);
             }
         };
-        let (sender, questions) = mpsc::channel(64);
+        let (asker, questions) = Asker::new();
         let start = move || Self::new(config, parts, socket, questions);
         let thread = std::thread::Builder::new()
             .name("n4".to_owned())
             .spawn(move || runtime.block_on(async { start().run().await }))?;
         Ok(Handle {
             local,
-            questions: sender,
+            asker,
             thread,
         })
     }
@@ -358,7 +341,14 @@ impl Shell {
         // Who asked may have gone since: then nobody misses the reply.
         match question {
             Question::Peers(reply) => drop(reply.send(self.node.peer_statuses())),
-            Question::Sessions(reply) => drop(reply.send(self.node.session_statuses())),
+            Question::Sessions(filter, from, most, reply) => {
+                drop(reply.send(self.node.session_slice(&filter, from, most)));
+            }
+            Question::Session(seid, reply) => {
+                drop(reply.send(self.node.session_status(seid).map(Box::new)));
+            }
+            Question::SessionCount(reply) => drop(reply.send(self.node.session_count())),
+            Question::UePools(reply) => drop(reply.send(self.node.ue_pool_statuses())),
             Question::Paths(reply) => drop(reply.send(self.node.path_statuses())),
             Question::Counters(reply) => drop(reply.send(Box::new(self.node.counters().clone()))),
             Question::Operator(operator, reply) => {
@@ -414,62 +404,16 @@ impl Handle {
         self.local
     }
 
-    /// The associated peers.
-    ///
-    /// # Errors
-    /// When the node has ended.
-    pub async fn peers(&self) -> Result<Vec<PeerStatus>, Ended> {
-        self.ask(Question::Peers).await
-    }
-
-    /// All sessions with their rules.
-    ///
-    /// # Errors
-    /// When the node has ended.
-    pub async fn sessions(&self) -> Result<Vec<SessionStatus>, Ended> {
-        self.ask(Question::Sessions).await
-    }
-
-    /// The supervised paths to GTP-U peers.
-    ///
-    /// # Errors
-    /// When the node has ended.
-    pub async fn paths(&self) -> Result<Vec<PathStatus>, Ended> {
-        self.ask(Question::Paths).await
-    }
-
-    /// The counters.
-    ///
-    /// # Errors
-    /// When the node has ended.
-    pub async fn counters(&self) -> Result<Box<Counters>, Ended> {
-        self.ask(Question::Counters).await
-    }
-
-    /// Does what an operator wants.
-    ///
-    /// # Errors
-    /// When the node has ended.
-    pub async fn operate(&self, operator: Operator) -> Result<(), Ended> {
-        self.ask(|reply| Question::Operator(operator, reply)).await
+    /// Who asks the node.
+    pub const fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     /// Ends all sessions and then the node.
     pub async fn shutdown(self) {
-        let _ = self.ask(Question::Shutdown).await;
+        // When it has ended already, there is nothing to ask for.
+        let _ = self.asker.shutdown().await;
         // It has nothing left to do but to return.
         let _ = self.thread.join();
-    }
-
-    async fn ask<T>(
-        &self,
-        question: impl FnOnce(oneshot::Sender<T>) -> Question,
-    ) -> Result<T, Ended> {
-        let (sender, receiver) = oneshot::channel();
-        self.questions
-            .send(question(sender))
-            .await
-            .map_err(|_| Ended)?;
-        receiver.await.map_err(|_| Ended)
     }
 }

@@ -3,11 +3,16 @@
 use std::net::IpAddr;
 
 use pfcp::{CpFunctionFeatures, NodeId};
-use session::{Publisher, Rules, Seid, SessionIndex, WorkerId};
+use session::rule::UeAddress;
+use session::usage::Volume;
+use session::{Publisher, Rules, Seid, SessionIndex, Teid, UrrId, WorkerId};
 
+use crate::config::UePool;
 use crate::counters::Counters;
+use crate::labels::Labels;
 use crate::node::Node;
 use crate::paths::RoundTrip;
+use crate::sessions::Session;
 
 /// An associated peer.
 #[derive(Clone, Debug)]
@@ -41,7 +46,26 @@ pub struct PathStatus {
     pub round_trip: RoundTrip,
 }
 
-/// A session.
+/// A session at a glance.
+#[derive(Clone, Debug)]
+pub struct SessionSummary {
+    /// Our SEID.
+    pub seid: Seid,
+    /// The worker that owns it.
+    pub worker: WorkerId,
+    /// The SEID of the CP function.
+    pub cp_seid: u64,
+    /// Where its reports go.
+    pub cp_address: IpAddr,
+    /// The peer it belongs to.
+    pub peer: Option<NodeId>,
+    /// Its data network and subscriber.
+    pub labels: Labels,
+    /// The UE's addresses.
+    pub ue: UeAddress,
+}
+
+/// A session with its rules.
 #[derive(Clone, Debug)]
 pub struct SessionStatus {
     /// Our SEID.
@@ -56,8 +80,107 @@ pub struct SessionStatus {
     pub cp_address: IpAddr,
     /// The peer it belongs to.
     pub peer: Option<NodeId>,
+    /// Its data network and subscriber.
+    pub labels: Labels,
     /// Its rules.
     pub rules: Rules,
+    /// What each of its URRs has counted since it was made.
+    pub usage: Vec<(UrrId, Volume)>,
+}
+
+/// Which sessions are wanted: those that have all of what is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// An address of the UE, or one behind it.
+    pub ue: Option<IpAddr>,
+    /// The subscriber, with or without the kind of identity in front.
+    pub user: Option<String>,
+    /// The DNN, regardless of case.
+    pub dnn: Option<String>,
+    /// The peer: its Node ID or the address of its F-SEID.
+    pub peer: Option<String>,
+    /// A TEID of ours that a PDR has, or one of a peer's that a FAR has.
+    pub teid: Option<Teid>,
+}
+
+/// Sessions in the order of their places.
+#[derive(Clone, Debug, Default)]
+pub struct SessionSlice {
+    /// Those that were found.
+    pub sessions: Vec<SessionSummary>,
+    /// Where to go on; `None` when there are no more places.
+    pub next: Option<u32>,
+}
+
+/// A pool of UE addresses.
+#[derive(Clone, Debug)]
+pub struct UePoolStatus {
+    /// The pool.
+    pub pool: UePool,
+    /// IPv4 addresses that are in use, or that no UE is given.
+    pub ipv4_in_use: u64,
+    /// IPv4 addresses in all.
+    pub ipv4_size: u64,
+    /// /64s that are in use, or that no UE is given.
+    pub ipv6_in_use: u64,
+    /// /64s in all.
+    pub ipv6_size: u64,
+}
+
+/// Places that are looked at for one [`SessionSlice`]: a look takes well below a millisecond.
+const SLICE: u32 = 256;
+
+impl SessionStatus {
+    /// The same without rules.
+    pub fn summary(&self) -> SessionSummary {
+        SessionSummary {
+            seid: self.seid,
+            worker: self.worker,
+            cp_seid: self.cp_seid,
+            cp_address: self.cp_address,
+            peer: self.peer.clone(),
+            labels: self.labels.clone(),
+            ue: self.rules.ue,
+        }
+    }
+}
+
+impl SessionFilter {
+    fn admits(&self, session: &Session, peer: Option<&NodeId>) -> bool {
+        let labels = &session.labels;
+        let is_user = |wanted: &String| {
+            let user = labels.user();
+            user.is_some_and(|user| {
+                user == *wanted || user.split_once('-').is_some_and(|(_, id)| id == wanted)
+            })
+        };
+        let is_dnn = |wanted: &String| {
+            labels
+                .dnn()
+                .is_some_and(|dnn| dnn.eq_ignore_ascii_case(wanted))
+        };
+        let is_peer = |wanted: &String| {
+            session.cp.address.to_string() == *wanted
+                || peer.is_some_and(|peer| peer.to_string() == *wanted)
+        };
+        self.ue.is_none_or(|ue| session.installed.rules.is_ue(ue))
+            && self.user.as_ref().is_none_or(is_user)
+            && self.dnn.as_ref().is_none_or(is_dnn)
+            && self.peer.as_ref().is_none_or(is_peer)
+            && self
+                .teid
+                .is_none_or(|teid| has_teid(&session.installed.rules, teid))
+    }
+}
+
+/// Whether a tunnel of the session has that TEID, at either end.
+fn has_teid(rules: &Rules, teid: Teid) -> bool {
+    let ours = rules.pdrs.iter().filter_map(|pdr| pdr.pdi.local_f_teid);
+    let forwardings = rules.fars.iter().filter_map(|far| far.forwarding);
+    let theirs = forwardings.filter_map(|forwarding| forwarding.outer_header_creation);
+    ours.map(|tunnel| tunnel.teid)
+        .chain(theirs.map(|tunnel| tunnel.teid))
+        .any(|one| one == teid)
 }
 
 impl Node {
@@ -115,20 +238,73 @@ impl Node {
         self.paths.iter().map(status).collect()
     }
 
-    /// All sessions.
+    /// At most so many sessions that `filter` admits, at as many places as one look reaches.
+    pub fn session_slice(&self, filter: &SessionFilter, from: u32, most: usize) -> SessionSlice {
+        let end = from.saturating_add(SLICE).min(self.sessions.places());
+        let mut slice = SessionSlice::default();
+        let mut place = from;
+        while place < end && slice.sessions.len() < most {
+            let session = self.sessions.get(SessionIndex(place));
+            let admitted = session.filter(|session| {
+                let peer = self.peers.get(session.peer);
+                filter.admits(session, peer.map(|peer| &peer.node_id))
+            });
+            slice
+                .sessions
+                .extend(admitted.map(|session| self.summary(session)));
+            place += 1;
+        }
+        slice.next = (place < self.sessions.places()).then_some(place);
+        slice
+    }
+
+    /// A session, by our SEID.
+    pub fn session_status(&self, seid: Seid) -> Option<SessionStatus> {
+        self.sessions
+            .by_seid(seid)
+            .map(|session| self.status(session))
+    }
+
+    /// All sessions. With many of them this takes long: for tests.
     pub fn session_statuses(&self) -> Vec<SessionStatus> {
-        let status = |session: &crate::sessions::Session| SessionStatus {
-            seid: session.seid,
+        self.sessions
+            .iter()
+            .map(|session| self.status(session))
+            .collect()
+    }
+
+    fn status(&self, session: &Session) -> SessionStatus {
+        let summary = self.summary(session);
+        let rules = &session.installed.rules;
+        let volume = |id| Some((id, session.installed.usage(id)?.volume()));
+        SessionStatus {
+            seid: summary.seid,
             index: session.index,
+            worker: summary.worker,
+            cp_seid: summary.cp_seid,
+            cp_address: summary.cp_address,
+            peer: summary.peer,
+            labels: summary.labels,
+            usage: rules.urrs.iter().filter_map(|urr| volume(urr.id)).collect(),
+            rules: rules.clone(),
+        }
+    }
+
+    fn summary(&self, session: &Session) -> SessionSummary {
+        let peer = self.peers.get(session.peer);
+        SessionSummary {
+            seid: session.seid,
             worker: session.worker,
             cp_seid: session.cp.seid,
             cp_address: session.cp.address,
-            peer: self
-                .peers
-                .get(session.peer)
-                .map(|peer| peer.node_id.clone()),
-            rules: session.installed.rules.clone(),
-        };
-        self.sessions.iter().map(status).collect()
+            peer: peer.map(|peer| peer.node_id.clone()),
+            labels: session.labels.clone(),
+            ue: session.installed.rules.ue,
+        }
+    }
+
+    /// The pools of UE addresses.
+    pub fn ue_pool_statuses(&self) -> Vec<UePoolStatus> {
+        self.ue_pools.statuses()
     }
 }

@@ -113,7 +113,7 @@ async fn an_answer_waits_for_the_workers_and_nothing_else_does() {
     // The node is not held up: heartbeats are answered, and the session is there.
     let answer = smf.ask(None, &pfcp::HeartbeatRequest::default()).await;
     assert!(matches!(answer, Message::HeartbeatResponse(_)), "{answer}");
-    assert_eq!(handle.sessions().await.unwrap().len(), 1);
+    assert_eq!(handle.asker().session_count().await.unwrap(), 1);
     let mut buffer = [0; 4096];
     let none =
         tokio::time::timeout(Duration::from_millis(50), smf.socket.recv_from(&mut buffer)).await;
@@ -154,8 +154,8 @@ async fn an_answer_waits_for_the_workers_and_nothing_else_does() {
     assert_eq!(answer.cause, Cause::REQUEST_ACCEPTED);
     assert_eq!(worker.command(), Some(Command::Release { session: index }));
 
-    assert_eq!(handle.peers().await.unwrap()[0].sessions, 1);
-    assert_eq!(handle.counters().await.unwrap().established, 1);
+    assert_eq!(handle.asker().peers().await.unwrap()[0].sessions, 1);
+    assert_eq!(handle.asker().counters().await.unwrap().established, 1);
     handle.shutdown().await;
     assert_eq!(worker.command(), Some(Command::Discard { session: index }));
     assert!(reader.snapshot().session(SessionIndex(index.0)).is_none());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use upf_dp::{Reason, WorkerCounts};
+use upf_dp::{PortCounts, Reason, WorkerCounts};
 
 /// The counts of all workers at one moment.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,13 @@ impl Counts {
             .flat_map(|worker| &worker.ports)
             .map(|port| port.sent_packets)
             .sum()
+    }
+
+    /// What each worker counted of a port, by the port's place in the configuration.
+    pub fn of_port(&self, number: usize) -> impl Iterator<Item = &PortCounts> {
+        self.0
+            .iter()
+            .filter_map(move |worker| worker.ports.get(number))
     }
 
     /// Packets that wait now.

@@ -36,6 +36,10 @@ const RING_PACKETS: usize = 2_048;
 pub struct Instance {
     eal: Eal,
     pool: &'static Pool,
+    pools: Vec<&'static Pool>,
+    cpus: Vec<Option<u32>>,
+    topology: Arc<Topology>,
+    neighbours: Arc<Neighbours>,
     data_path: DataPath,
     node: upf_cp::Handle,
 }
@@ -78,7 +82,7 @@ impl Instance {
                 topology: Arc::clone(&topology),
                 neighbours: Arc::clone(&neighbours),
                 own_addresses: vec![config.pfcp.address],
-                workers: cpus,
+                workers: cpus.clone(),
                 more_pools: pools.others(pool),
                 hold: hold_config(config),
                 slow: slow_config(config),
@@ -92,7 +96,7 @@ impl Instance {
         let parts = Parts {
             publisher,
             topology: Arc::clone(&topology),
-            neighbours,
+            neighbours: Arc::clone(&neighbours),
             workers: control_ends,
             seed: rand::random(),
             record: None,
@@ -110,6 +114,10 @@ impl Instance {
         Ok(Self {
             eal,
             pool,
+            pools: pools.all(),
+            cpus,
+            topology,
+            neighbours,
             data_path,
             node,
         })
@@ -128,6 +136,31 @@ impl Instance {
     /// The pool that packets of the UPF's own making live in.
     pub const fn pool(&self) -> &'static Pool {
         self.pool
+    }
+
+    /// All pools that packets live in.
+    pub fn pools(&self) -> &[&'static Pool] {
+        &self.pools
+    }
+
+    /// The CPU of each worker that is pinned to one.
+    pub fn cpus(&self) -> &[Option<u32>] {
+        &self.cpus
+    }
+
+    /// Interfaces, networks and routes.
+    pub const fn topology(&self) -> &Arc<Topology> {
+        &self.topology
+    }
+
+    /// Next hops.
+    pub const fn neighbours(&self) -> &Arc<Neighbours> {
+        &self.neighbours
+    }
+
+    /// The packet path: its ports, links and counters.
+    pub const fn data_path(&self) -> &DataPath {
+        &self.data_path
     }
 
     /// What the workers have counted so far.

@@ -7,12 +7,17 @@ mod cpus;
 pub mod doctor;
 mod instance;
 mod kernel;
+pub mod logging;
 mod ports;
 mod rules;
+mod serve;
 pub mod settings;
+mod sight;
 mod topology;
 
 pub use counts::Counts;
 pub use instance::{Ended, Instance};
 pub use ports::RING_SIZE;
+pub use serve::serve;
+pub use sight::Sight;
 pub use topology::topology;

@@ -1,27 +1,130 @@
 //! What the program says, and how.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use config::schema::{Format, Level, Log};
-use tracing_subscriber::EnvFilter;
+use api::model::{Level, LogLevels};
+use config::schema::{Format, Level as Configured, Log};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, reload};
+
+/// Who changed what is always written, whatever the level.
+const AUDIT: &str = "upf::audit";
+
+/// What is written, to be changed while the program runs.
+#[derive(Clone, Debug)]
+pub struct Levels(Arc<Mutex<LogLevels>>, reload::Handle<EnvFilter, Registry>);
+
+impl Levels {
+    /// The levels in force.
+    pub fn get(&self) -> LogLevels {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Puts others in force.
+    pub fn set(&self, levels: LogLevels) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // It fails only when there is no subscriber any more, at the very end.
+        let _ = self.1.reload(filter(&levels));
+        *now = levels;
+    }
+}
 
 /// Starts logging to standard error. `RUST_LOG` wins over the configuration.
-pub(crate) fn start(log: &Log) {
-    let level = match log.level {
+pub fn start(log: &Log) -> Levels {
+    let mut levels = LogLevels {
+        level: level(log.level),
+        targets: BTreeMap::new(),
+    };
+    if let Ok(directives) = std::env::var("RUST_LOG") {
+        read(&directives, &mut levels);
+    }
+    let (reloadable, handle) = reload::Layer::new(filter(&levels));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let registry = Registry::default().with(reloadable);
+    // A second start (a test, a demonstration) keeps the first one's settings.
+    let _already_started = match log.format {
+        Format::Text => registry.with(lines).try_init(),
+        Format::Json => registry.with(lines.json()).try_init(),
+    };
+    Levels(Arc::new(Mutex::new(levels)), handle)
+}
+
+const fn level(configured: Configured) -> Level {
+    match configured {
+        Configured::Error => Level::Error,
+        Configured::Warn => Level::Warn,
+        Configured::Info => Level::Info,
+        Configured::Debug => Level::Debug,
+        Configured::Trace => Level::Trace,
+    }
+}
+
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Off => "off",
         Level::Error => "error",
         Level::Warn => "warn",
         Level::Info => "info",
         Level::Debug => "debug",
         Level::Trace => "trace",
+    }
+}
+
+/// Reads `LEVEL` and `TARGET=LEVEL` between commas; what is neither is left out.
+fn read(directives: &str, levels: &mut LogLevels) {
+    const ALL: [Level; 6] = [
+        Level::Off,
+        Level::Error,
+        Level::Warn,
+        Level::Info,
+        Level::Debug,
+        Level::Trace,
+    ];
+    let find = |text: &str| {
+        let mut all = ALL.into_iter();
+        all.find(|level| text.eq_ignore_ascii_case(word(*level)))
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // A second start (a test, a demonstration) keeps the first one's settings.
-    let _already_started = match log.format {
-        Format::Text => builder.try_init(),
-        Format::Json => builder.json().try_init(),
-    };
+    for directive in directives.split(',').map(str::trim) {
+        match directive.split_once('=') {
+            None => levels.level = find(directive).unwrap_or(levels.level),
+            Some((target, level)) => {
+                let level = find(level).map(|level| (target.to_owned(), level));
+                levels.targets.extend(level);
+            }
+        }
+    }
+}
+
+fn filter(levels: &LogLevels) -> EnvFilter {
+    let first = [word(levels.level).to_owned(), format!("{AUDIT}=info")];
+    let targets = levels.targets.iter();
+    let targets = targets.map(|(target, level)| format!("{target}={}", word(*level)));
+    let directives: Vec<String> = first.into_iter().chain(targets).collect();
+    EnvFilter::new(directives.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_and_written() {
+        let mut levels = LogLevels::default();
+        read("warn, upf_cp::node=Trace,nonsense,a=b", &mut levels);
+        assert_eq!(levels.level, Level::Warn);
+        let targets = [("upf_cp::node".to_owned(), Level::Trace)];
+        assert_eq!(levels.targets, BTreeMap::from(targets));
+        let filter = filter(&levels).to_string();
+        for directive in ["upf_cp::node=trace", "upf::audit=info", "warn"] {
+            assert!(filter.contains(directive), "{filter}");
+        }
+    }
 }

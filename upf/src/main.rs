@@ -6,10 +6,10 @@
 )]
 
 mod check;
+mod client;
 mod decode;
 mod demo;
 mod examine;
-mod logging;
 mod pages;
 mod privileges;
 mod run;
@@ -42,6 +42,16 @@ enum Command {
     /// With a configuration: whether its ports, processors, memory, N4 and routes are as it wants
     /// them. Exits with 0 if nothing is in the way, 1 if something is, 2 if asked wrongly.
     Doctor(examine::Arguments),
+    /// Show the sessions of a UPF that runs.
+    Sessions(client::Sessions),
+    /// Show a session of a UPF that runs: its rules, and what they count.
+    Session(client::Session),
+    /// Show the SMFs of a UPF that runs.
+    Peers(client::Ask),
+    /// Show the ports of a UPF that runs.
+    Ports(client::Ask),
+    /// Show why a UPF that runs drops packets, and what to do.
+    Drops(client::Ask),
     /// Show the UPF at work in this process: no NIC, no hugepages, no privileges.
     Demo(demo::Arguments),
     /// Work with PFCP messages.
@@ -109,6 +119,11 @@ fn main() -> ExitCode {
         }
         Command::Check(CheckArguments { config, .. }) => check::check(&config.file, &config.set),
         Command::Doctor(arguments) => return finish(examine::doctor(&arguments)),
+        Command::Sessions(arguments) => return finish(client::sessions(&arguments)),
+        Command::Session(arguments) => return finish(client::session(&arguments)),
+        Command::Peers(ask) => return finish(client::peers(&ask)),
+        Command::Ports(ask) => return finish(client::ports(&ask)),
+        Command::Drops(ask) => return finish(client::drops(&ask)),
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Pfcp { command } => decode::run(&command),
         Command::Config {

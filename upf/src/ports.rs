@@ -84,6 +84,11 @@ impl Pools {
             .context("no port is configured")
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<&'static Pool> {
+        self.0.iter().map(|(_, pool)| *pool).collect()
+    }
+
     /// All but that one.
     pub(crate) fn others(&self, than: &'static Pool) -> Vec<&'static Pool> {
         let pools = self.0.iter().map(|(_, pool)| *pool);

@@ -17,6 +17,7 @@ use config::Overrides;
 const CONFIG: &str = "
 pfcp: { address: 127.0.0.1, port: 18805, allow: [127.0.0.0/8] }
 memory: { hugepages: none, buffers: 16384 }
+api: { socket: none }
 ports: [{ name: ran, device: \"null:\" }]
 interfaces: [{ name: n3, role: n3, port: ran, addresses: [10.10.3.7/24] }]
 ";

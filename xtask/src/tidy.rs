@@ -18,9 +18,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("upf-cp", &["datagram", "pfcp", "session"]),
     ("upf-dp", &["dpdk", "gtpu", "session"]),
     ("simulator", &["gtpu", "pfcp"]),
+    ("api", &[]),
     (
         "upf",
         &[
+            "api",
             "config",
             "dpdk",
             "pfcp",

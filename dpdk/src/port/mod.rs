@@ -7,6 +7,7 @@ mod queue;
 mod ring;
 mod setup;
 mod spec;
+mod view;
 
 use std::marker::PhantomData;
 
@@ -23,6 +24,7 @@ pub use offload::{Rss, RxOffloads, TxOffloads};
 pub use queue::{Rx, Tx};
 pub use ring::ring_pair;
 pub use spec::{MacAddress, MemifRole, PortSpec, RingSide};
+pub use view::PortView;
 
 /// How a port shall be set up.
 #[derive(Clone, Debug)]
@@ -331,25 +333,25 @@ impl Port {
         Ok(())
     }
 
+    /// Who looks at it while it is in use.
+    pub fn view(&self) -> PortView {
+        PortView::new(self.device.port, &self.name)
+    }
+
     /// The state of its link.
     ///
     /// # Errors
     /// When the device does not say.
     pub fn link(&self) -> Result<Link, Error> {
-        let _one_at_a_time = control();
-        let mut link = sys::shim_link {
-            speed_mbps: 0,
-            up: 0,
-            full_duplex: 0,
-        };
-        // SAFETY: The port is open; the struct is written whole.
-        let answer = unsafe { sys::shim_port_link(self.device.port, &raw mut link) };
-        check("rte_eth_link_get_nowait", &self.name, answer)?;
-        Ok(Link {
-            up: link.up != 0,
-            speed_mbps: Some(link.speed_mbps).filter(|&speed| speed != 0 && speed != u32::MAX),
-            full_duplex: link.full_duplex != 0,
-        })
+        self.view().link()
+    }
+
+    /// What it has counted. Queues may be in use meanwhile.
+    ///
+    /// # Errors
+    /// When the device is gone.
+    pub fn stats(&self) -> Result<PortStats, Error> {
+        self.view().stats()
     }
 
     /// The driver's own counters, by the names it gives them. Queues may be in use meanwhile.
@@ -375,47 +377,6 @@ impl Port {
             .iter()
             .map(|counter| (setup::text(&counter.name), counter.value))
             .collect())
-    }
-
-    /// What it has counted. Queues may be in use meanwhile.
-    ///
-    /// # Errors
-    /// When the device is gone.
-    pub fn stats(&self) -> Result<PortStats, Error> {
-        let _one_at_a_time = control();
-        let mut raw = sys::shim_stats {
-            ipackets: 0,
-            opackets: 0,
-            ibytes: 0,
-            obytes: 0,
-            imissed: 0,
-            ierrors: 0,
-            oerrors: 0,
-            rx_nombuf: 0,
-        };
-        // SAFETY: The port is open; the struct is written whole.
-        let answer = unsafe { sys::shim_port_stats(self.device.port, &raw mut raw) };
-        check("rte_eth_stats_get", &self.name, answer)?;
-        let sys::shim_stats {
-            ipackets,
-            opackets,
-            ibytes,
-            obytes,
-            imissed,
-            ierrors,
-            oerrors,
-            rx_nombuf,
-        } = raw;
-        Ok(PortStats {
-            ipackets,
-            opackets,
-            ibytes,
-            obytes,
-            imissed,
-            ierrors,
-            oerrors,
-            rx_nombuf,
-        })
     }
 }
 

@@ -18,6 +18,8 @@ mod ran;
 mod services;
 mod setup;
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -123,7 +125,7 @@ impl Network {
         let folder = Folder::new("namespaces").unwrap();
         let cabled = setup.cable();
         let middle = cabled.middle;
-        let mut upf = run_upf(&middle, folder.path(), &setup.configuration()).unwrap();
+        let mut upf = run_upf(&middle, folder.path(), &setup.configuration(folder.path())).unwrap();
         let smf = associated(&middle, &mut upf);
         if setup.n6 == N6::Tap {
             for (family, to, via) in [
@@ -220,6 +222,23 @@ impl Network {
             .start(SECOND_GNB, "10.10.3.7", uplink.teid, folder);
         self.second.connect(&[ipv4, ipv6]);
         number
+    }
+
+    /// The API's socket, where there is one.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("api.sock")
+    }
+
+    /// What Prometheus would be told.
+    pub fn metrics(&self) -> String {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        let request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+        body.to_owned()
     }
 
     pub fn gnb_log(&self) -> String {

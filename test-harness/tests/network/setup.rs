@@ -1,6 +1,7 @@
 //! What the UPF is given, and what its cables lead to.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use test_harness::namespace::Namespace;
 
@@ -25,6 +26,8 @@ pub struct Setup {
     pub network: &'static str,
     /// A second data network in a VRF and on a port of its own, with the addresses of the first.
     pub overlapping: bool,
+    /// The API, on a socket in the folder.
+    pub api: bool,
 }
 
 impl Default for Setup {
@@ -34,6 +37,7 @@ impl Default for Setup {
             n3_mtu: 1600,
             network: "",
             overlapping: false,
+            api: false,
         }
     }
 }
@@ -44,15 +48,25 @@ memory:
   hugepages: none
 log:
   level: warn
+api: { socket: none }
 ";
 
 /// The port of the second data network.
 const IMS_PORT: &str = "  - { name: ims, device: \"af_packet:ims\" }\n";
 
 impl Setup {
-    pub fn configuration(&self) -> String {
+    fn common(&self, folder: &Path) -> String {
+        let socket = format!("socket: {}", folder.join("api.sock").display());
+        if self.api {
+            COMMON.replace("socket: none", &socket)
+        } else {
+            COMMON.to_owned()
+        }
+    }
+
+    pub fn configuration(&self, folder: &Path) -> String {
         let mut text = String::from("node: { id: 10.10.4.7 }\npfcp: { address: 10.10.4.7 }");
-        text += COMMON;
+        text += &self.common(folder);
         let n6_device = match self.n6 {
             N6::AfPacket => "af_packet:n6",
             N6::Tap => "tap:upf0",

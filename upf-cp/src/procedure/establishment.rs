@@ -13,6 +13,7 @@ use super::draft::{Answered, check, check_counts, compile, network_of, publish};
 use super::partial::Failures;
 use crate::association::PeerId;
 use crate::counters::Limit;
+use crate::labels::Labels;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::sessions::{CpFSeid, Session, Sessions};
@@ -101,6 +102,7 @@ impl Node {
                         installed: std::mem::take(&mut draft.compiled.installed),
                         details: std::mem::take(&mut draft.details),
                         timer_ms: None,
+                        labels: Labels::of(request),
                     },
                 );
                 Ok((seid, failures))

@@ -12,6 +12,7 @@ use session::InterfaceId;
 use session::topology::{Role, Topology};
 
 use crate::config::{NodeConfig, Slice, UeBounds, UePool};
+use crate::status::UePoolStatus;
 use space::{Run, Space};
 
 /// The Slice Differentiator that is none.
@@ -204,6 +205,19 @@ impl UePools {
         self.pools.iter().map(held).sum()
     }
 
+    /// What is in use of each pool.
+    pub(crate) fn statuses(&self) -> Vec<UePoolStatus> {
+        let count = |space: &Space| u64::try_from(space.held()).unwrap_or(u64::MAX);
+        let status = |pool: &Pool| UePoolStatus {
+            pool: pool.config.clone(),
+            ipv4_in_use: count(&pool.ipv4),
+            ipv4_size: pool.units(true),
+            ipv6_in_use: count(&pool.ipv6),
+            ipv6_size: pool.units(false),
+        };
+        self.pools.iter().map(status).collect()
+    }
+
     /// The pools that can be asked for by name, as peers are told of them.
     pub(crate) fn information(&self) -> Vec<UeIpAddressPoolInformation> {
         let named = self.pools.iter().filter_map(|pool| {
@@ -239,6 +253,18 @@ impl Pool {
             ipv6: of(false),
             config,
         }
+    }
+
+    /// Addresses or /64s of one family.
+    fn units(&self, ipv4: bool) -> u64 {
+        let unit_bits = if ipv4 { 32 } else { IPV6_UNIT_BITS };
+        let ranges = self.config.ranges.iter();
+        let ranges = ranges.filter(|net| net.addr().is_ipv4() == ipv4);
+        let units =
+            ranges.map(|net| 1_u64.checked_shl(unit_bits.saturating_sub(net.prefix_len()).into()));
+        units.fold(0, |sum, units| {
+            sum.saturating_add(units.unwrap_or(u64::MAX))
+        })
     }
 
     const fn space(&mut self, ipv4: bool) -> &mut Space {

@@ -18,9 +18,9 @@ use anyhow::{Context, Result, ensure};
 use config::Overrides;
 use upf::Instance;
 
-use crate::logging;
 use exhibits::Exhibits;
 use report::Report;
+use upf::logging;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

@@ -1,0 +1,330 @@
+//! Who may do what: by the file system on the Unix socket, by bearer tokens on HTTP.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::problem::Problem;
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Read,
+    /// Change.
+    Admin,
+}
+
+/// The shortest token that is taken.
+const TOKEN_MIN: usize = 16;
+
+/// The tokens of a file. They are never shown.
+#[derive(Clone)]
+pub struct Tokens(Arc<[Token]>);
+
+struct Token {
+    role: Role,
+    name: String,
+    secret: String,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tokens", self.0.len())
+    }
+}
+
+/// What is wrong with a file of tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum TokensError {
+    /// It cannot be read.
+    #[error("{file}: {error}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A line of it is not what was expected.
+    #[error(
+        "{file}, line {line}: expected `read NAME TOKEN` or `admin NAME TOKEN`, with a token of at least {TOKEN_MIN} characters"
+    )]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Without a token nobody gets in.
+    #[error("{file}: no token in it")]
+    Empty {
+        /// The file.
+        file: String,
+    },
+    /// Others can read it.
+    #[error("{file}: everybody can read it; `chmod o-r {file}`")]
+    Open {
+        /// The file.
+        file: String,
+    },
+}
+
+impl Tokens {
+    /// Reads a file with a line `ROLE NAME TOKEN` for each token, where ROLE is `read` or `admin`.
+    /// Empty lines, and those that begin with `#`, are left out.
+    ///
+    /// # Errors
+    /// When the file is not there, says something else, or can be read by everybody.
+    pub fn load(path: &Path) -> Result<Self, TokensError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = || path.display().to_string();
+        let failed = |error| TokensError::File {
+            file: file(),
+            error,
+        };
+        let mode = std::fs::metadata(path)
+            .map_err(failed)?
+            .permissions()
+            .mode();
+        if mode & 0o004 != 0 {
+            return Err(TokensError::Open { file: file() });
+        }
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let lines = (1..).zip(text.lines().map(str::trim));
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let tokens = lines
+            .map(|(line, text)| Token::parse(text).ok_or(TokensError::Line { file: file(), line }));
+        let tokens = tokens.collect::<Result<Arc<[Token]>, _>>()?;
+        if tokens.is_empty() {
+            return Err(TokensError::Empty { file: file() });
+        }
+        Ok(Self(tokens))
+    }
+
+    /// Whose token that is. All tokens are compared, each in the same time.
+    fn find(&self, secret: &str) -> Option<&Token> {
+        let mut found = None;
+        for token in &*self.0 {
+            if is_same(token.secret.as_bytes(), secret.as_bytes()) {
+                found = Some(token);
+            }
+        }
+        found
+    }
+}
+
+impl Token {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let role = match words.next()? {
+            "read" => Role::Read,
+            "admin" => Role::Admin,
+            _ => return None,
+        };
+        let (name, secret) = (words.next()?.to_owned(), words.next()?.to_owned());
+        (words.next().is_none() && secret.len() >= TOKEN_MIN).then_some(Self { role, name, secret })
+    }
+}
+
+/// Compares in a time that says nothing of where the two differ.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let differ = a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b));
+    a.len() == b.len() && std::hint::black_box(differ) == 0
+}
+
+/// By which door a request came.
+#[derive(Clone, Debug)]
+pub(crate) enum Door {
+    /// The Unix socket: whoever may open it may do everything.
+    Unix {
+        /// The user of the other process.
+        user: Option<u32>,
+    },
+    /// HTTP.
+    Tcp {
+        /// From where.
+        from: IpAddr,
+        /// The tokens that open it; without any, everybody may look.
+        tokens: Option<Tokens>,
+        /// Whether metrics are told without a token.
+        open_metrics: bool,
+    },
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug)]
+struct Who {
+    role: Role,
+    name: String,
+}
+
+impl Door {
+    fn who(&self, headers: &HeaderMap) -> Result<Who, Problem> {
+        match self {
+            Self::Unix { user } => Ok(Who {
+                role: Role::Admin,
+                name: user.map_or_else(|| "local".to_owned(), |user| format!("uid {user}")),
+            }),
+            Self::Tcp {
+                from, tokens: None, ..
+            } => {
+                check_host(headers)?;
+                Ok(Who {
+                    role: Role::Read,
+                    name: from.to_string(),
+                })
+            }
+            Self::Tcp {
+                from,
+                tokens: Some(tokens),
+                ..
+            } => {
+                let given = headers.get(header::AUTHORIZATION);
+                let given = given.and_then(|value| value.to_str().ok());
+                let given = given.and_then(|value| value.split_once(' '));
+                let secret = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+                let token = secret.and_then(|(_, secret)| tokens.find(secret.trim()));
+                let token = token.ok_or_else(|| {
+                    Problem::new(
+                        StatusCode::UNAUTHORIZED,
+                        "a bearer token of the file api.tokens is needed",
+                    )
+                })?;
+                Ok(Who {
+                    role: token.role,
+                    name: format!("{} at {from}", token.name),
+                })
+            }
+        }
+    }
+}
+
+/// Without tokens, a page of another site that a browser of this host shows could read what is told
+/// here, by a name that it lets point to this address. So only addresses and `localhost` are names
+/// of this server.
+fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|digit| digit.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
+    });
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    if address.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") {
+        return Ok(());
+    }
+    let detail =
+        "the header Host has to be an address or localhost, as long as there are no api.tokens";
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+impl Door {
+    /// Whether everybody may look there: the path tells nothing of anybody.
+    fn is_open(&self, path: &str) -> bool {
+        match path {
+            "/" | "/openapi.json" | "/health/live" | "/health/ready" => true,
+            "/metrics" => matches!(
+                self,
+                Self::Tcp {
+                    open_metrics: true,
+                    ..
+                }
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// Lets a request in, or not; writes down who changed what.
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    let Some(door) = request.extensions().get::<Door>() else {
+        return Problem::new(StatusCode::FORBIDDEN, "the request came by no door").into_response();
+    };
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    if looks && door.is_open(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let who = match door.who(request.headers()) {
+        Ok(who) => who,
+        Err(problem) => return problem.into_response(),
+    };
+    if looks {
+        return next.run(request).await;
+    }
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = if who.role == Role::Admin {
+        next.run(request).await
+    } else {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "this token, or this way in, may only look",
+        )
+        .into_response()
+    };
+    let status = response.status().as_u16();
+    tracing::info!(target: "upf::audit", who = who.name, %method, path, status, "asked for a change");
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_lines_and_never_shown() {
+        let token = Token::parse("admin ops 0123456789abcdef").unwrap();
+        assert_eq!((token.role, token.name.as_str()), (Role::Admin, "ops"));
+        for wrong in [
+            "admin ops short",
+            "root ops 0123456789abcdef",
+            "read 0123456789abcdef",
+            "read a 0123456789abcdef b",
+        ] {
+            assert!(Token::parse(wrong).is_none(), "{wrong}");
+        }
+        let tokens = Tokens(Arc::new([token]));
+        assert_eq!(format!("{tokens:?}"), "1 tokens");
+        assert!(tokens.find("0123456789abcdef").is_some());
+        for wrong in ["", "0123456789abcdeF", "0123456789abcdef0"] {
+            assert!(tokens.find(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_addresses_or_localhost() {
+        let check = |host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            check_host(&headers).is_ok()
+        };
+        for good in [
+            "127.0.0.1:9090",
+            "[::1]:9090",
+            "localhost",
+            "LOCALHOST:1",
+            "10.0.0.1",
+        ] {
+            assert!(check(good), "{good}");
+        }
+        for bad in [
+            "",
+            "evil.example",
+            "evil.example:9090",
+            "127.0.0.1.evil.example",
+            "localhost.evil:80",
+        ] {
+            assert!(!check(bad), "{bad}");
+        }
+    }
+}

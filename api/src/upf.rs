@@ -1,0 +1,88 @@
+//! What the API asks of a UPF.
+
+use std::pin::Pin;
+
+use crate::model::{
+    BufferPool, Drop, GtpuPeer, Health, Limit, LogLevels, Neighbour, Peer, Port, Route, Session,
+    SessionDetail, Setting, UePool, Version, Worker,
+};
+
+/// What comes of a question.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Gone>> + Send + 'a>>;
+
+/// The UPF does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Gone {
+    /// It is about to end, or has.
+    #[error("the UPF is stopping")]
+    Ended,
+    /// It did not answer in time.
+    #[error("the UPF did not answer in time")]
+    Silent,
+}
+
+/// Which sessions are wanted: those that have all of what is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// An address of the UE, or one behind it.
+    pub ue: Option<std::net::IpAddr>,
+    /// The subscriber, with or without the kind of identity in front.
+    pub user: Option<String>,
+    /// The DNN.
+    pub dnn: Option<String>,
+    /// The SMF's Node ID or address.
+    pub peer: Option<String>,
+    /// A TEID of ours that one of its PDRs has, or one of a peer's that one of its FARs has.
+    pub teid: Option<u32>,
+}
+
+/// A look at some sessions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Slice {
+    /// Those that were found.
+    pub sessions: Vec<Session>,
+    /// Where to go on.
+    pub next: Option<u32>,
+}
+
+/// A UPF, as operators see it. Every answer is bounded, and costs the packet path nothing.
+pub trait Upf: Send + Sync + 'static {
+    /// Which program it is.
+    fn version(&self) -> Version;
+    /// Whether it serves.
+    fn health(&self) -> Answer<'_, Health>;
+    /// At most so many of its sessions, from a place on, as far as one look reaches.
+    fn sessions(&self, wanted: Wanted, from: u32, most: usize) -> Answer<'_, Slice>;
+    /// How many sessions it has.
+    fn session_count(&self) -> Answer<'_, u64>;
+    /// A session, by its SEID.
+    fn session(&self, seid: u64) -> Answer<'_, Option<SessionDetail>>;
+    /// Its SMFs.
+    fn peers(&self) -> Answer<'_, Vec<Peer>>;
+    /// Its ports.
+    fn ports(&self) -> Answer<'_, Vec<Port>>;
+    /// Its workers.
+    fn workers(&self) -> Answer<'_, Vec<Worker>>;
+    /// Its routes.
+    fn routes(&self) -> Answer<'_, Vec<Route>>;
+    /// Its next hops.
+    fn neighbours(&self) -> Answer<'_, Vec<Neighbour>>;
+    /// The GTP-U peers that it supervises.
+    fn gtpu_peers(&self) -> Answer<'_, Vec<GtpuPeer>>;
+    /// The pools that it gives UE addresses from.
+    fn ue_pools(&self) -> Answer<'_, Vec<UePool>>;
+    /// All reasons for which it drops packets.
+    fn drops(&self) -> Answer<'_, Vec<Drop>>;
+    /// Its bounds.
+    fn limits(&self) -> Answer<'_, Vec<Limit>>;
+    /// Its pools of packet buffers.
+    fn buffer_pools(&self) -> Answer<'_, Vec<BufferPool>>;
+    /// Its configuration in effect.
+    fn settings(&self) -> Vec<Setting>;
+    /// What it writes to the log.
+    fn log_levels(&self) -> LogLevels;
+    /// Changes that.
+    fn set_log_levels(&self, levels: LogLevels);
+    /// All that is counted, as Prometheus reads it.
+    fn metrics(&self) -> Answer<'_, String>;
+}

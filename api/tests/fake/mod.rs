@@ -1,0 +1,160 @@
+//! A UPF that is none.
+
+use std::future::ready;
+use std::sync::Mutex;
+
+use api::model::*;
+use api::{Answer, Gone, Slice, Upf, Wanted};
+
+/// How many sessions it has.
+pub const SESSIONS: u64 = 30;
+
+#[derive(Debug, Default)]
+pub struct Fake {
+    pub ended: bool,
+    pub levels: Mutex<LogLevels>,
+}
+
+impl Fake {
+    fn say<'a, T: Send + 'a>(&self, what: T) -> Answer<'a, T> {
+        let said = if self.ended {
+            Err(Gone::Ended)
+        } else {
+            Ok(what)
+        };
+        Box::pin(ready(said))
+    }
+}
+
+fn session(number: u32) -> Session {
+    Session {
+        seid: format!("{number:016x}"),
+        cp_seid: format!("{number:016x}"),
+        cp_address: [10, 0, 0, 1].into(),
+        peer: Some("smf.example".to_owned()),
+        ue_ipv4: Some(std::net::Ipv4Addr::from_bits(0x0a2d_0000 + number)),
+        ue_ipv6: None,
+        dnn: Some("internet".to_owned()),
+        user: None,
+        worker: 0,
+    }
+}
+
+impl Upf for Fake {
+    fn version(&self) -> Version {
+        Version {
+            version: "1.2.3".to_owned(),
+            dpdk: "none".to_owned(),
+            uptime_s: 7,
+        }
+    }
+
+    fn health(&self) -> Answer<'_, Health> {
+        self.say(Health {
+            healthy: true,
+            reasons: Vec::new(),
+        })
+    }
+
+    /// Five places at a look, of which every other one is empty.
+    fn sessions(&self, wanted: Wanted, from: u32, most: usize) -> Answer<'_, Slice> {
+        let places = u32::try_from(SESSIONS).unwrap() * 2;
+        let mut slice = Slice::default();
+        let mut place = from;
+        while place < places.min(from + 5) && slice.sessions.len() < most {
+            if place % 2 == 1 {
+                let number = place / 2 + 1;
+                let session = session(number);
+                let is_ue = wanted
+                    .ue
+                    .is_none_or(|ue| session.ue_ipv4.map(Into::into) == Some(ue));
+                if is_ue && wanted.teid.is_none_or(|teid| teid == number) {
+                    slice.sessions.push(session);
+                }
+            }
+            place += 1;
+        }
+        slice.next = (place < places).then_some(place);
+        self.say(slice)
+    }
+
+    fn session_count(&self) -> Answer<'_, u64> {
+        self.say(SESSIONS)
+    }
+
+    fn session(&self, seid: u64) -> Answer<'_, Option<SessionDetail>> {
+        let found = (1..=SESSIONS).contains(&seid).then(|| SessionDetail {
+            session: session(u32::try_from(seid).unwrap()),
+            pdrs: Vec::new(),
+            fars: Vec::new(),
+            qers: Vec::new(),
+            urrs: Vec::new(),
+            framed_routes: Vec::new(),
+        });
+        self.say(found)
+    }
+
+    fn peers(&self) -> Answer<'_, Vec<Peer>> {
+        self.say(vec![Peer {
+            node_id: "smf.example".to_owned(),
+            address: [10, 0, 0, 1].into(),
+            reachable: true,
+            features: Vec::new(),
+            sessions: SESSIONS,
+            outstanding_reports: 0,
+            waiting_reports: 0,
+        }])
+    }
+
+    fn ports(&self) -> Answer<'_, Vec<Port>> {
+        self.say(vec![Port::default()])
+    }
+
+    fn workers(&self) -> Answer<'_, Vec<Worker>> {
+        self.say(Vec::new())
+    }
+
+    fn routes(&self) -> Answer<'_, Vec<Route>> {
+        self.say(Vec::new())
+    }
+
+    fn neighbours(&self) -> Answer<'_, Vec<Neighbour>> {
+        self.say(Vec::new())
+    }
+
+    fn gtpu_peers(&self) -> Answer<'_, Vec<GtpuPeer>> {
+        self.say(Vec::new())
+    }
+
+    fn ue_pools(&self) -> Answer<'_, Vec<UePool>> {
+        self.say(Vec::new())
+    }
+
+    fn drops(&self) -> Answer<'_, Vec<Drop>> {
+        self.say(Vec::new())
+    }
+
+    fn limits(&self) -> Answer<'_, Vec<Limit>> {
+        self.say(Vec::new())
+    }
+
+    fn buffer_pools(&self) -> Answer<'_, Vec<BufferPool>> {
+        self.say(Vec::new())
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        Vec::new()
+    }
+
+    fn log_levels(&self) -> LogLevels {
+        self.levels.lock().unwrap().clone()
+    }
+
+    fn set_log_levels(&self, levels: LogLevels) {
+        *self.levels.lock().unwrap() = levels;
+    }
+
+    fn metrics(&self) -> Answer<'_, String> {
+        self.say("# EOF\n".to_owned())
+    }
+}
