@@ -54,6 +54,16 @@ pub struct Bundle<'a> {
     left: usize,
 }
 
+impl<'a> Bundle<'a> {
+    /// The octets from the next message on; none if there is no other.
+    pub const fn rest(&self) -> &'a [u8] {
+        match self.rest {
+            Some(rest) => rest,
+            None => &[],
+        }
+    }
+}
+
 impl Iterator for Bundle<'_> {
     type Item = Result<Decoded, DecodeError>;
 

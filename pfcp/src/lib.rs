@@ -81,6 +81,7 @@ pub mod group;
 mod header;
 pub mod ie;
 mod in_place;
+mod locate;
 #[allow(clippy::wildcard_imports, reason = "tables that name most IEs")]
 pub mod message;
 mod name;
@@ -94,6 +95,7 @@ pub use error::{DecodeError, Discard, EncodeError, Fault, IeError, Illegal, Path
 pub use group::*;
 pub use header::{Header, Priority, Sequence, VERSION};
 pub use ie::*;
+pub use locate::{Place, locate};
 pub use message::*;
 pub use name::Name;
 pub use non_empty::NonEmpty;

@@ -1,5 +1,7 @@
 //! Capture files: pcap and pcapng in, pcapng with comments out.
 
+mod link;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -9,11 +11,18 @@ pub const ETHERNET: u16 = 1;
 pub const RAW_IP: u16 = 101;
 /// Link type Linux cooked, version 1.
 pub const LINUX_SLL: u16 = 113;
+/// Link type Linux cooked, version 2.
+pub const LINUX_SLL2: u16 = 276;
+/// Link type of a BSD loopback: the family in the byte order of who captured.
+pub const NULL: u16 = 0;
+/// Link type of a loopback of `OpenBSD`: the family in network byte order.
+pub const LOOP: u16 = 108;
 
 const PCAP_MICROSECONDS: u32 = 0xa1b2_c3d4;
 const PCAP_NANOSECONDS: u32 = 0xa1b2_3c4d;
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
+const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
@@ -44,22 +53,24 @@ impl Packet {
         u32::try_from(self.octets.len()).is_ok_and(|octets| octets >= self.original_octets)
     }
 
-    /// The IP packet behind the link header, and nothing if it is another protocol.
+    /// The IP packet behind the link header and its tags, and nothing if it is another protocol.
     pub fn ip(&self) -> Option<&[u8]> {
-        match self.link_type {
-            ETHERNET => {
-                let ethernet = crate::net::Ethernet::parse(&self.octets)?;
-                matches!(ethernet.ethertype, 0x0800 | 0x86dd).then_some(ethernet.payload)
-            }
-            LINUX_SLL => {
-                let is_ip = matches!(self.octets.get(14..16)?, [0x08, 0x00] | [0x86, 0xdd]);
-                self.octets.get(16..).filter(|_| is_ip)
-            }
-            // 12 and 14 are what BSDs call RAW_IP; 228 and 229 name the family.
-            RAW_IP | 12 | 14 | 228 | 229 => Some(&self.octets),
-            _ => None,
-        }
+        link::ip(self.link_type, &self.octets)
     }
+
+    /// Whether the link type is one whose packets can be looked into.
+    pub const fn is_link_known(&self) -> bool {
+        link::is_known(self.link_type)
+    }
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// The packets, up to a fault if there is one.
+    pub packets: Vec<Packet>,
+    /// Why what is behind them could not be read.
+    pub fault: Option<CaptureError>,
 }
 
 /// Why a file cannot be read.
@@ -68,7 +79,13 @@ pub enum CaptureError {
     /// Neither pcap nor pcapng.
     #[error("not a capture file: it starts with {0:#010x}")]
     Magic(u32),
-    /// A record or block runs past the end, or is too short for what it is.
+    /// The file ends in the middle of a record or block: the capture was killed, or the file cut.
+    #[error("cut short: what starts at octet {at} is not all there")]
+    Cut {
+        /// Where the record or block starts.
+        at: usize,
+    },
+    /// A record or block is too short for what it is.
     #[error("malformed at octet {at}")]
     Malformed {
         /// Where the record or block starts.
@@ -124,6 +141,18 @@ impl<'a> Cursor<'a> {
 /// When it is neither, or malformed. A last record that is cut short (a capture that was killed)
 /// is left out without an error.
 pub fn read(file: &[u8]) -> Result<Vec<Packet>, CaptureError> {
+    let capture = scan(file)?;
+    match capture.fault {
+        None | Some(CaptureError::Cut { .. }) => Ok(capture.packets),
+        Some(fault) => Err(fault),
+    }
+}
+
+/// Reads what can be read of a pcap or pcapng file.
+///
+/// # Errors
+/// When it is neither.
+pub fn scan(file: &[u8]) -> Result<Capture, CaptureError> {
     let mut cursor = Cursor {
         octets: file,
         at: 0,
@@ -131,7 +160,12 @@ pub fn read(file: &[u8]) -> Result<Vec<Packet>, CaptureError> {
     };
     let magic = cursor.u32().ok_or(CaptureError::Malformed { at: 0 })?;
     if magic == SECTION_HEADER {
-        return Ng::default().read(Cursor { at: 0, ..cursor });
+        let mut all = Ng::default();
+        let fault = all.read(Cursor { at: 0, ..cursor }).err();
+        return Ok(Capture {
+            packets: all.packets,
+            fault,
+        });
     }
     for (magic, is_little) in [(magic, true), (magic.swap_bytes(), false)] {
         let units_per_second = match magic {
@@ -139,32 +173,33 @@ pub fn read(file: &[u8]) -> Result<Vec<Packet>, CaptureError> {
             PCAP_NANOSECONDS => 1_000_000_000,
             _ => continue,
         };
-        return read_classic(
-            Cursor {
-                is_little,
-                ..cursor
-            },
-            units_per_second,
-        );
+        let cursor = Cursor {
+            is_little,
+            ..cursor
+        };
+        return Ok(read_classic(cursor, units_per_second));
     }
     Err(CaptureError::Magic(magic))
 }
 
-fn read_classic(
-    mut cursor: Cursor<'_>,
-    units_per_second: u64,
-) -> Result<Vec<Packet>, CaptureError> {
+fn read_classic(mut cursor: Cursor<'_>, units_per_second: u64) -> Capture {
     const HEADER_REST: usize = 16;
-    let malformed = CaptureError::Malformed { at: 0 };
-    cursor.take(HEADER_REST).ok_or(malformed)?;
-    let link_type = cursor.u32().ok_or(malformed)?;
+    let mut all = Capture::default();
+    let (Some(_), Some(link_type)) = (cursor.take(HEADER_REST), cursor.u32()) else {
+        all.fault = Some(CaptureError::Cut { at: 0 });
+        return all;
+    };
     let [_, _, high, low] = link_type.to_be_bytes();
     let link_type = u16::from_be_bytes([high, low]);
-    let mut packets = Vec::new();
-    while let Some(packet) = read_record(&mut cursor, units_per_second, link_type) {
-        packets.push(packet);
+    while !cursor.is_at_end() {
+        let at = cursor.at;
+        let Some(packet) = read_record(&mut cursor, units_per_second, link_type) else {
+            all.fault = Some(CaptureError::Cut { at });
+            break;
+        };
+        all.packets.push(packet);
     }
-    Ok(packets)
+    all
 }
 
 fn read_record(cursor: &mut Cursor<'_>, units_per_second: u64, link_type: u16) -> Option<Packet> {
@@ -209,28 +244,28 @@ struct Ng {
 }
 
 impl Ng {
-    fn read(mut self, mut cursor: Cursor<'_>) -> Result<Vec<Packet>, CaptureError> {
+    fn read(&mut self, mut cursor: Cursor<'_>) -> Result<(), CaptureError> {
         while !cursor.is_at_end() {
             let malformed = CaptureError::Malformed { at: cursor.at };
-            let Some(kind) = cursor.u32() else { break };
+            let cut = CaptureError::Cut { at: cursor.at };
+            let kind = cursor.u32().ok_or(cut)?;
             if kind == SECTION_HEADER {
                 let mut peek = Cursor {
                     at: cursor.at + 4,
                     is_little: true,
                     ..cursor
                 };
-                cursor.is_little = match peek.u32().ok_or(malformed)? {
+                cursor.is_little = match peek.u32().ok_or(cut)? {
                     BYTE_ORDER_MAGIC => true,
                     magic if magic.swap_bytes() == BYTE_ORDER_MAGIC => false,
                     _ => return Err(malformed),
                 };
                 self.interfaces.clear();
             }
-            let Some(total) = cursor.length() else { break };
+            let total = cursor.length().ok_or(cut)?;
             let body = total.checked_sub(12).ok_or(malformed)?;
-            // A capture that was killed ends in the middle of a block.
-            let Some(body) = cursor.take(body) else { break };
-            cursor.take(4).ok_or(malformed)?;
+            let body = cursor.take(body).ok_or(cut)?;
+            cursor.take(4).ok_or(cut)?;
             let body = Cursor {
                 octets: body,
                 at: 0,
@@ -238,7 +273,7 @@ impl Ng {
             };
             self.block(kind, body, malformed)?;
         }
-        Ok(self.packets)
+        Ok(())
     }
 
     fn block(
@@ -252,8 +287,14 @@ impl Ng {
                 let interface = describe(&mut body).ok_or(malformed)?;
                 self.interfaces.push(interface);
             }
-            ENHANCED_PACKET => {
-                let id = body.u32().ok_or(malformed)?;
+            ENHANCED_PACKET | OBSOLETE_PACKET => {
+                // The obsolete one has a count of drops in the second half.
+                let id = if kind == ENHANCED_PACKET {
+                    body.u32()
+                } else {
+                    body.u16().zip(body.u16()).map(|(id, _)| id.into())
+                };
+                let id = id.ok_or(malformed)?;
                 let at = usize::try_from(id).map_err(|_| malformed)?;
                 let interface = *self.interfaces.get(at).ok_or(CaptureError::Interface(id))?;
                 self.packets
@@ -487,6 +528,64 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn ip_packets_are_found_behind_every_link_header() {
+        let ip = [0x45, 1, 2, 3];
+        let at = |link_type, head: &[u8]| Packet {
+            time: Duration::ZERO,
+            link_type,
+            interface: 0,
+            octets: [head, &ip].concat(),
+            original_octets: 0,
+        };
+        let macs = [0; 12];
+        let found = [
+            at(ETHERNET, &[&macs[..], &[8, 0]].concat()),
+            at(ETHERNET, &[&macs[..], &[0x81, 0, 0, 7, 8, 0]].concat()),
+            at(
+                ETHERNET,
+                &[&macs[..], &[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8, 0x86, 0xdd]].concat(),
+            ),
+            at(LINUX_SLL, &[&[0; 14][..], &[8, 0]].concat()),
+            at(LINUX_SLL2, &[&[8, 0][..], &[0; 18]].concat()),
+            at(NULL, &[2, 0, 0, 0]),
+            at(LOOP, &[0, 0, 0, 24]),
+            at(RAW_IP, &[]),
+            at(228, &[]),
+        ];
+        for packet in found {
+            assert_eq!(packet.ip(), Some(&ip[..]), "{packet:?}");
+            assert!(packet.is_link_known());
+        }
+        let others = [
+            at(ETHERNET, &[&macs[..], &[8, 6]].concat()),
+            at(LINUX_SLL, &[0; 16]),
+            at(NULL, &[2, 0, 0, 0, 0x15]),
+            at(105, &[]),
+        ];
+        for packet in others {
+            assert_eq!(packet.ip(), None, "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_says_where_and_leaves_what_is_before_it() {
+        let mut file = written();
+        let whole = scan(&file).unwrap();
+        assert_eq!((whole.packets.len(), whole.fault), (2, None));
+        let cut = scan(&file[..file.len() - 1]).unwrap();
+        assert_eq!(cut.packets, whole.packets[..1]);
+        let Some(CaptureError::Cut { at }) = cut.fault else {
+            panic!("{cut:?}")
+        };
+        // The length of the block that the second packet is in.
+        file[at + 4] = 8;
+        let malformed = scan(&file).unwrap();
+        assert_eq!(malformed.packets, whole.packets[..1]);
+        assert_eq!(malformed.fault, Some(CaptureError::Malformed { at }));
+        assert_eq!(read(&file), Err(CaptureError::Malformed { at }));
     }
 
     #[test]

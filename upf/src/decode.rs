@@ -1,19 +1,28 @@
 //! `upf pfcp decode` and `upf pfcp encode`: messages as a tree or as JSON, and back.
 
-use std::io::Read as _;
-use std::path::Path;
+mod input;
 
-use anyhow::{Context, Result, bail, ensure};
-use pfcp::Decoded;
-use simulator::capture;
-use simulator::net::{Ip, PROTOCOL_UDP, Udp};
+use std::io::{self, Write};
+use std::process::ExitCode;
 
-/// UDP port of PFCP.
-const PFCP_PORT: u16 = 8805;
+use anyhow::{Context, Result, ensure};
+use pfcp::{Decoded, Header, Message};
+use serde::{Deserialize, Serialize};
+
+/// Exit code where some of the input could be read, and some not.
+const IN_PART: u8 = 3;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Print messages as a tree.
+    ///
+    /// Captures may be pcap (either byte order, micro- or nanoseconds) or pcapng, of Ethernet (with
+    /// VLAN tags), Linux cooked (SLL, SLL2), raw IP or a BSD loopback. Fragments are put together.
+    /// What is no PFCP is skipped and counted. What cannot be read is told on standard error, with
+    /// the octet where it is wrong.
+    ///
+    /// Exits with 0 if all was read, 1 if nothing could be, 2 if asked wrongly, and 3 if some could
+    /// not be read.
     Decode {
         /// Hexadecimal octets of a datagram; a file, or `-` for standard input: a pcap or pcapng
         /// capture, or one datagram a line in hexadecimal, as `encode` prints them.
@@ -21,8 +30,17 @@ pub(crate) enum Command {
         /// Print JSON, one message a line, as `encode` reads it.
         #[arg(long)]
         json: bool,
+        /// The UDP port of PFCP, in captures.
+        #[arg(long, default_value_t = 8805)]
+        port: u16,
     },
     /// Print the octets of messages given as JSON, in hexadecimal.
+    ///
+    /// The JSON is that of `upf pfcp decode --json`. A message that was not written as this program
+    /// writes it (its IEs in another order, spare bits set) also has its octets, `as_it_came`: they
+    /// are printed, unless what the message says was changed.
+    ///
+    /// Exits with 0 if all was written, 1 if not, and 2 if asked wrongly.
     Encode {
         /// A file with one JSON message a line, or `-` for standard input.
         #[arg(default_value = "-")]
@@ -30,123 +48,158 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(command: &Command) -> Result<()> {
-    match command {
-        Command::Decode { input, json } => decode(input, *json),
-        Command::Encode { input } => encode(input),
-    }
+pub(crate) fn run(command: &Command) -> Result<ExitCode> {
+    let outcome = match command {
+        Command::Decode { input, json, port } => decode(input, *json, *port),
+        Command::Encode { input } => encode(input).map(|()| ExitCode::SUCCESS),
+    };
+    // Who reads may have seen enough: `upf pfcp decode FILE | head`.
+    outcome.or_else(|error| match error.downcast_ref::<io::Error>() {
+        Some(io) if io.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        _ => Err(error),
+    })
 }
 
-fn decode(input: &str, json: bool) -> Result<()> {
-    let mut refused = 0_u32;
-    for (label, datagram) in datagrams(input)? {
-        for message in pfcp::messages(&datagram) {
-            match message {
-                Ok(message) if json => println!("{}", serde_json::to_string(&message)?),
-                Ok(message) => print!("{label}{message}"),
-                Err(error) => {
+/// A message in JSON.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    header: Header,
+    message: Message,
+    /// Its octets, where they are not those that `encode` would write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    as_it_came: Option<String>,
+}
+
+fn decode(input: &str, json: bool, port: u16) -> Result<ExitCode> {
+    let input = input::read(input, port)?;
+    let mut out = io::stdout().lock();
+    let (mut read, mut refused) = (0_usize, input.faults.len());
+    for datagram in &input.datagrams {
+        let label = &datagram.label;
+        let mut bundle = pfcp::messages(&datagram.octets);
+        loop {
+            let rest = bundle.rest();
+            let at = datagram.octets.len() - rest.len();
+            match bundle.next() {
+                None => break,
+                Some(Ok(decoded)) => {
+                    read += 1;
+                    if json {
+                        writeln!(
+                            out,
+                            "{}",
+                            serde_json::to_string(&line(decoded, first(rest)))?
+                        )?;
+                    } else {
+                        write!(out, "{label}{decoded}")?;
+                    }
+                }
+                Some(Err(error)) => {
                     refused += 1;
-                    eprintln!("{label}{error}");
+                    eprintln!("{label}{error}{}", place(at, rest, &error));
                 }
             }
         }
     }
-    ensure!(refused == 0, "{refused} messages could not be read");
-    Ok(())
-}
-
-/// What to decode, each with a word on where it came from.
-fn datagrams(input: &str) -> Result<Vec<(String, Vec<u8>)>> {
-    if input != "-" && !Path::new(input).is_file() {
-        let octets = octets(input)
-            .with_context(|| format!("{input:?} is neither a file nor hexadecimal octets"))?;
-        return Ok(vec![(String::new(), octets)]);
+    for fault in &input.faults {
+        eprintln!("{fault}");
     }
-    let content = content(input)?;
-    match capture::read(&content) {
-        Ok(packets) => of_packets(&packets)
-            .with_context(|| format!("{input} holds no UDP to or from port {PFCP_PORT}")),
-        // No capture: hexadecimal digits would look like no magic number of one.
-        Err(capture::CaptureError::Magic(_)) => of_lines(&content)
-            .with_context(|| format!("{input} is neither a capture nor hexadecimal octets")),
-        Err(error) => Err(error).with_context(|| format!("{input} cannot be read")),
+    if let Some(tally) = &input.tally {
+        eprintln!("{tally}");
+    }
+    if refused > 0 {
+        eprintln!("{read} messages were read; {refused} could not be");
+    }
+    Ok(match (read, refused) {
+        (_, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::FAILURE,
+        _ => ExitCode::from(IN_PART),
+    })
+}
+
+/// The octets of the first message of several; all, if its length is no length.
+fn first(octets: &[u8]) -> &[u8] {
+    const HEAD: usize = 4;
+    let length = octets.get(2..HEAD).and_then(|length| length.first_chunk());
+    length
+        .map(|length| HEAD + usize::from(u16::from_be_bytes(*length)))
+        .and_then(|length| octets.get(..length))
+        .unwrap_or(octets)
+}
+
+/// A message as JSON has it.
+fn line(decoded: Decoded, octets: &[u8]) -> Line {
+    let Decoded { header, message } = decoded;
+    let mut ours = Vec::new();
+    let written = pfcp::encode(&header, &message, &mut ours);
+    let as_it_came = (written.is_err() || ours != octets).then(|| hex(octets));
+    Line {
+        header,
+        message,
+        as_it_came,
     }
 }
 
-/// The PFCP datagrams among packets.
-fn of_packets(packets: &[capture::Packet]) -> Option<Vec<(String, Vec<u8>)>> {
-    let found: Vec<_> = (1..)
-        .zip(packets)
-        .filter_map(|(number, packet)| {
-            let ip = Ip::parse(packet.ip()?).filter(|ip| ip.protocol == PROTOCOL_UDP)?;
-            let udp = Udp::parse(ip.payload)?;
-            let is_pfcp = udp.source == PFCP_PORT || udp.destination == PFCP_PORT;
-            let label = format!("{number}: {} > {}: ", ip.source, ip.destination);
-            is_pfcp.then(|| (label, udp.payload.to_vec()))
-        })
-        .collect();
-    (!found.is_empty()).then_some(found)
+fn hex(octets: &[u8]) -> String {
+    pfcp::Octets::from(octets).hex().to_string()
 }
 
-/// A datagram from each line of hexadecimal digits.
-fn of_lines(content: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
-    let lines = std::str::from_utf8(content)?.lines();
-    let found = lines
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| Ok((String::new(), octets(line)?)))
-        .collect::<Result<Vec<_>>>()?;
-    ensure!(!found.is_empty(), "no octets");
-    Ok(found)
-}
-
-/// Hexadecimal octets; blanks, colons and a leading `0x` are left aside.
-fn octets(text: &str) -> Result<Vec<u8>> {
-    let text = text.trim().trim_start_matches("0x");
-    let digits: Vec<u32> = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != ':')
-        .map(|c| {
-            c.to_digit(16)
-                .with_context(|| format!("{c:?} is no hexadecimal digit"))
-        })
-        .collect::<Result<_>>()?;
-    let (pairs, odd) = digits.as_chunks::<2>();
-    ensure!(odd.is_empty(), "an odd number of hexadecimal digits");
-    ensure!(!pairs.is_empty(), "no octets");
-    Ok(pairs
-        .iter()
-        .filter_map(|[high, low]| u8::try_from(high << 4 | low).ok())
-        .collect())
+/// Where an error is, in words; `at` is where its message starts in its datagram, `octets` are
+/// those from there on.
+fn place(at: usize, octets: &[u8], error: &pfcp::DecodeError) -> String {
+    let message = if at == 0 {
+        String::new()
+    } else {
+        format!(" of the message that starts at octet {at} of the datagram")
+    };
+    let Some(place) = pfcp::locate(octets, error) else {
+        return message;
+    };
+    let pfcp::Place {
+        at,
+        octets,
+        expected,
+    } = place;
+    let expected = match expected {
+        Some(expected) if expected > octets => {
+            format!(": {octets} octets, expected at least {expected}")
+        }
+        Some(expected) => format!(": {octets} octets, expected {expected}"),
+        None => String::new(),
+    };
+    format!(" (at octet {at}{message}{expected})")
 }
 
 fn encode(input: &str) -> Result<()> {
-    let content = content(input)?;
-    let stream = serde_json::Deserializer::from_slice(&content).into_iter::<Decoded>();
+    let content = input::content(input)?;
+    let stream = serde_json::Deserializer::from_slice(&content).into_iter::<Line>();
+    let mut out = io::stdout().lock();
     let mut any = false;
-    for message in stream {
-        let message =
-            message.context("not a PFCP message as `upf pfcp decode --json` prints it")?;
-        let mut octets = Vec::new();
-        pfcp::encode(&message.header, &message.message, &mut octets)?;
-        for octet in octets {
-            print!("{octet:02x}");
-        }
-        println!();
+    for (number, line) in (1..).zip(stream) {
+        let line = line.with_context(|| {
+            format!("message {number} is none as `upf pfcp decode --json` prints it")
+        })?;
+        let octets = written(&line).with_context(|| format!("message {number}"))?;
+        writeln!(out, "{}", hex(&octets))?;
         any = true;
     }
-    if !any {
-        bail!("no message to encode");
-    }
+    ensure!(any, "no message to encode");
     Ok(())
 }
 
-fn content(input: &str) -> Result<Vec<u8>> {
-    if input == "-" {
-        let mut content = Vec::new();
-        std::io::stdin()
-            .read_to_end(&mut content)
-            .context("cannot read standard input")?;
-        return Ok(content);
+/// The octets of a message: as it came, if it still says the same.
+fn written(line: &Line) -> Result<Vec<u8>> {
+    if let Some(came) = &line.as_it_came {
+        let octets = input::octets(came).context("as_it_came")?;
+        let says = pfcp::messages(&octets).next();
+        if says.is_some_and(|says| {
+            says.is_ok_and(|says| says.header == line.header && says.message == line.message)
+        }) {
+            return Ok(octets);
+        }
     }
-    std::fs::read(input).with_context(|| format!("cannot read {input}"))
+    let mut octets = Vec::new();
+    pfcp::encode(&line.header, &line.message, &mut octets)?;
+    Ok(octets)
 }

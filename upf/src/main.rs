@@ -125,7 +125,7 @@ fn main() -> ExitCode {
         Command::Ports(ask) => return finish(client::ports(&ask)),
         Command::Drops(ask) => return finish(client::drops(&ask)),
         Command::Demo(arguments) => demo::demo(&arguments),
-        Command::Pfcp { command } => decode::run(&command),
+        Command::Pfcp { command } => return finish(decode::run(&command)),
         Command::Config {
             command: ConfigCommand::Example,
         } => {

@@ -1,0 +1,297 @@
+//! What `upf pfcp decode` is given: octets in hexadecimal, or a capture of any common kind.
+
+use std::fmt;
+use std::io::Read as _;
+use std::net::IpAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use etherparse::defrag::IpDefragPool;
+use etherparse::{
+    IpNumber, LaxNetSlice, LaxSlicedPacket, NetSlice, SlicedPacket, TransportSlice, UdpSlice,
+};
+use simulator::capture;
+
+/// A datagram to decode, with a word on where it came from.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    pub(super) label: String,
+    pub(super) octets: Vec<u8>,
+}
+
+/// What there is to decode.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    pub(super) datagrams: Vec<Datagram>,
+    /// What has to be said of the rest, each a line.
+    pub(super) faults: Vec<String>,
+    /// Of a capture: what became of its packets.
+    pub(super) tally: Option<Tally>,
+}
+
+/// What became of the packets of a capture.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    packets: usize,
+    pfcp: usize,
+    not_pfcp: usize,
+    fragments: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            packets,
+            pfcp,
+            not_pfcp,
+            fragments,
+        } = self;
+        write!(
+            f,
+            "{packets} packets: {pfcp} datagrams of PFCP, {not_pfcp} packets that are not PFCP, \
+             {fragments} fragments"
+        )
+    }
+}
+
+/// Reads what there is to decode.
+pub(super) fn read(input: &str, port: u16) -> Result<Input> {
+    if input != "-" && !Path::new(input).is_file() {
+        let octets = octets(input)
+            .with_context(|| format!("{input:?} is neither a file nor hexadecimal octets"))?;
+        return Ok(Input {
+            datagrams: vec![Datagram {
+                label: String::new(),
+                octets,
+            }],
+            ..Input::default()
+        });
+    }
+    let content = content(input)?;
+    match capture::scan(&content) {
+        Ok(capture) => of_capture(&capture, port)
+            .with_context(|| format!("{input} holds no UDP to or from port {port}")),
+        Err(_) if content.starts_with(&[0x1f, 0x8b]) => {
+            bail!("{input} is compressed with gzip: decompress it first, such as by `zcat`")
+        }
+        // No capture: hexadecimal digits would look like no magic number of one.
+        Err(_) => of_lines(&content)
+            .with_context(|| format!("{input} is neither a capture nor hexadecimal octets")),
+    }
+}
+
+/// All of a file, or of standard input.
+pub(super) fn content(input: &str) -> Result<Vec<u8>> {
+    if input == "-" {
+        let mut content = Vec::new();
+        std::io::stdin()
+            .read_to_end(&mut content)
+            .context("cannot read standard input")?;
+        return Ok(content);
+    }
+    std::fs::read(input).with_context(|| format!("cannot read {input}"))
+}
+
+/// The PFCP datagrams of a capture, put together where they came in fragments.
+fn of_capture(capture: &capture::Capture, port: u16) -> Result<Input> {
+    let mut sorter = Sorter {
+        port,
+        ..Sorter::default()
+    };
+    for (number, packet) in (1..).zip(&capture.packets) {
+        sorter.sort(number, packet);
+    }
+    let left = sorter.left();
+    let Sorter {
+        mut input,
+        mut tally,
+        unknown_links,
+        ..
+    } = sorter;
+    if left > 0 {
+        input.faults.push(format!(
+            "{left} packets came in fragments of which not all are here: what they carry is not \
+             read"
+        ));
+    }
+    if !unknown_links.is_empty() {
+        input
+            .faults
+            .push(format!("link types {unknown_links:?} are not known here"));
+    }
+    if let Some(fault) = &capture.fault {
+        input.faults.push(format!(
+            "the capture: {fault}; nothing from there on is read"
+        ));
+    }
+    tally.packets = capture.packets.len();
+    tally.pfcp = input.datagrams.len();
+    if input.datagrams.is_empty() {
+        input.faults.insert(0, tally.to_string());
+        bail!("{}", input.faults.join("; "));
+    }
+    input.tally = Some(tally);
+    Ok(input)
+}
+
+/// Takes packets of a capture apart.
+#[derive(Default)]
+struct Sorter {
+    port: u16,
+    input: Input,
+    tally: Tally,
+    pool: IpDefragPool,
+    unknown_links: Vec<u16>,
+}
+
+impl Sorter {
+    fn sort(&mut self, number: usize, packet: &capture::Packet) {
+        if !packet.is_link_known() && !self.unknown_links.contains(&packet.link_type) {
+            self.unknown_links.push(packet.link_type);
+        }
+        let Some(ip) = packet.ip() else {
+            self.tally.not_pfcp += 1;
+            return;
+        };
+        let Ok(sliced) = SlicedPacket::from_ip(ip) else {
+            self.incomplete(number, packet, ip);
+            return;
+        };
+        let ends = match &sliced.net {
+            Some(NetSlice::Ipv4(ip)) => (
+                IpAddr::from(ip.header().source_addr()),
+                IpAddr::from(ip.header().destination_addr()),
+            ),
+            Some(NetSlice::Ipv6(ip)) => (
+                IpAddr::from(ip.header().source_addr()),
+                IpAddr::from(ip.header().destination_addr()),
+            ),
+            _ => return self.tally.not_pfcp += 1,
+        };
+        if sliced.is_ip_payload_fragmented() {
+            self.fragment(number, ends, &sliced);
+            return;
+        }
+        match &sliced.transport {
+            Some(TransportSlice::Udp(udp)) => self.udp(number, ends, udp),
+            _ => self.tally.not_pfcp += 1,
+        }
+    }
+
+    fn is_pfcp(&self, udp: &UdpSlice<'_>) -> bool {
+        udp.source_port() == self.port || udp.destination_port() == self.port
+    }
+
+    fn udp(&mut self, number: usize, (source, destination): (IpAddr, IpAddr), udp: &UdpSlice<'_>) {
+        if !self.is_pfcp(udp) {
+            self.tally.not_pfcp += 1;
+            return;
+        }
+        self.input.datagrams.push(Datagram {
+            label: format!("{number}: {source} > {destination}: "),
+            octets: udp.payload().to_vec(),
+        });
+    }
+
+    /// A datagram is read with the last of its fragments.
+    fn fragment(&mut self, number: usize, ends: (IpAddr, IpAddr), sliced: &SlicedPacket<'_>) {
+        self.tally.fragments += 1;
+        match self.pool.process_sliced_packet(sliced, (), ()) {
+            Ok(None) => {}
+            Ok(Some(whole)) => match UdpSlice::from_slice(&whole.payload) {
+                Ok(udp) if whole.ip_number == IpNumber::UDP => self.udp(number, ends, &udp),
+                _ => self.tally.not_pfcp += 1,
+            },
+            Err(error) => self.input.faults.push(format!(
+                "packet {number}: a fragment that fits no packet: {error}"
+            )),
+        }
+    }
+
+    /// How many packets are there in part.
+    fn left(&mut self) -> usize {
+        let count = std::cell::Cell::new(0);
+        self.pool.retain(|()| {
+            count.set(count.get() + 1);
+            true
+        });
+        count.get()
+    }
+
+    /// A packet of which not all was captured, or that says that it is longer than it is.
+    fn incomplete(&mut self, number: usize, packet: &capture::Packet, ip: &[u8]) {
+        let Ok(sliced) = LaxSlicedPacket::from_ip(ip) else {
+            self.tally.not_pfcp += 1;
+            return;
+        };
+        let payload = match &sliced.net {
+            Some(LaxNetSlice::Ipv4(ip)) => Some(ip.payload()),
+            Some(LaxNetSlice::Ipv6(ip)) => Some(ip.payload()),
+            _ => None,
+        };
+        // The ports are the first that UDP says.
+        let ports = payload
+            .filter(|payload| payload.ip_number == IpNumber::UDP)
+            .and_then(|payload| payload.payload.first_chunk::<4>());
+        let is_pfcp = ports.is_some_and(|[s1, s2, d1, d2]| {
+            [[*s1, *s2], [*d1, *d2]].contains(&self.port.to_be_bytes())
+        });
+        if !is_pfcp {
+            self.tally.not_pfcp += 1;
+            return;
+        }
+        let (there, all) = (packet.octets.len(), packet.original_octets);
+        self.input.faults.push(if packet.is_whole() {
+            format!("packet {number}: IP or UDP says that it is longer than its {there} octets")
+        } else {
+            format!(
+                "packet {number}: {there} of its {all} octets were captured (snap length): not read"
+            )
+        });
+    }
+}
+
+/// A datagram from each line of hexadecimal digits.
+fn of_lines(content: &[u8]) -> Result<Input> {
+    let text = std::str::from_utf8(content).context("it is no text")?;
+    let mut datagrams = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        datagrams.push(Datagram {
+            label: String::new(),
+            octets: octets(line).with_context(|| format!("line {number}"))?,
+        });
+    }
+    ensure!(!datagrams.is_empty(), "no octets");
+    Ok(Input {
+        datagrams,
+        ..Input::default()
+    })
+}
+
+/// Hexadecimal octets; blanks, colons and a leading `0x` are left aside.
+pub(super) fn octets(text: &str) -> Result<Vec<u8>> {
+    let text = text.trim();
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    let digits: Vec<u32> = (1..)
+        .zip(text.chars())
+        .filter(|(_, c)| !c.is_whitespace() && *c != ':')
+        .map(|(at, c)| {
+            c.to_digit(16)
+                .with_context(|| format!("{c:?}, character {at}, is no hexadecimal digit"))
+        })
+        .collect::<Result<_>>()?;
+    let (pairs, odd) = digits.as_chunks::<2>();
+    ensure!(
+        odd.is_empty(),
+        "{} hexadecimal digits: an odd number makes no octets",
+        digits.len()
+    );
+    ensure!(!pairs.is_empty(), "no octets");
+    Ok(pairs
+        .iter()
+        .filter_map(|[high, low]| u8::try_from(high << 4 | low).ok())
+        .collect())
+}
