@@ -56,12 +56,13 @@ def one(documents, kind):
     return found[0]
 
 
-def check_config(config, pod_address):
+def check_config(config, container):
     """The configuration that the pod will see, by the UPF itself and by its schema."""
     jsonschema.validate(yaml.safe_load(config), schema)
     environment = dict(os.environ, **DEVICES)
-    if pod_address:
-        environment["UPF_PFCP__ADDRESS"] = "10.244.1.9"
+    for variable in container.get("env", []):
+        # What stands in no file is the pod's address.
+        environment[variable["name"]] = variable.get("value", "10.244.1.9")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(config)
         file.flush()
@@ -116,7 +117,8 @@ def check(name, values):
     for attachment in attached:
         assert definitions[attachment["name"]]["type"], definitions
     config = one(documents, "ConfigMap")["data"]["upf.yaml"]
-    told = check_config(config, values.get("n4", {}).get("fromPodAddress"))
+    container = one(documents, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    told = check_config(config, container)
     print(f"  {name}: {len(documents)} documents, {len(told)} warnings of upf check")
     return documents
 
@@ -181,26 +183,37 @@ for file in examples:
 whole = check(
     "monitored",
     {
-        "api": {"port": 9090},
+        "api": {"port": 9090, "tokensSecret": "who"},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "podDisruptionBudget": {"enabled": True},
     },
 )
 container = one(whole, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
 for probe, place in [("startupProbe", "live"), ("livenessProbe", "live"), ("readinessProbe", "ready")]:
-    assert container[probe]["httpGet"] == {"path": f"/health/{place}", "port": "api"}
+    wanted = {"path": f"/health/{place}", "port": "api", "scheme": "HTTP"}
+    assert container[probe]["httpGet"] == wanted
 monitor = one(whole, "ServiceMonitor")
 assert monitor["metadata"]["labels"]["release"] == "prometheus"
 assert monitor["spec"]["endpoints"][0]["port"] == "api"
 assert one(whole, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 0
+
+encrypted = check("encrypted", {"api": {"port": 9090, "tokensSecret": "who", "tlsSecret": "cert"}})
+pod = one(encrypted, "StatefulSet")["spec"]["template"]["spec"]
+assert pod["securityContext"]["fsGroup"] == 65532
+assert pod["containers"][0]["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
+named = {variable["name"] for variable in pod["containers"][0]["env"]}
+assert "UPF_API__TLS__KEY" in named and "UPF_API__PLAINTEXT" not in named, named
+secrets = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+assert secrets == {"who", "cert"}, secrets
 
 refused("half a processor", {"resources": {"cpu": 0.5, "memory": "1Gi"}}, "cpu")
 refused("a capability that is not needed", {"capabilities": ["SYS_ADMIN"]}, "capabilities")
 refused("a key that there is not", {"replicas": 3}, "replicas")
 refused("an end that is too soon", {"terminationGracePeriodSeconds": 10}, "release_grace_s")
 refused("a network from nowhere", {"networks": {"n3": {"enabled": True}}}, "networks.n3.existing")
+refused("an API for everybody", {"api": {"port": 9090}}, "api.tokensSecret")
 refused("a scrape of nothing", {"serviceMonitor": {"enabled": True}}, "api.port")
-print("  6 mistakes in values are refused")
+print("  7 mistakes in values are refused")
 
 lock = (HERE.parent / "Cargo.lock").read_text()
 locked = set(re.findall(r'^name = "(.*)"\nversion = "(.*)"$', lock, re.MULTILINE))
