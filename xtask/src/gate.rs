@@ -47,11 +47,21 @@ const REQUESTS: Gate = Gate {
     units: 10_000,
 };
 
+const MESSAGES: Gate = Gate {
+    package: "pfcp",
+    bench: "codec",
+    record: "pfcp/benches/instructions.txt",
+    measured: "codec::measured*",
+    options: "count=200",
+    unit: "message",
+    units: 200,
+};
+
 /// Compares with the records, or writes them anew.
 pub(crate) fn gate(record: bool) -> Result<()> {
     setup::require("valgrind")?;
     let mut worse = Vec::new();
-    for gate in [PACKETS, REQUESTS] {
+    for gate in [PACKETS, REQUESTS, MESSAGES] {
         worse.extend(gate.compare(record)?);
     }
     ensure!(
@@ -80,11 +90,11 @@ impl Gate {
             let counted = self.count(&bench, case)?;
             let change = (counted / recorded - 1.0) * 100.0;
             let unit = self.unit;
-            println!("{case:<28} {counted:>8.1} instructions per {unit}, {change:>+5.1} %");
+            println!("{case:<36} {counted:>8.1} instructions per {unit}, {change:>+5.1} %");
             if change > TOLERANCE {
                 worse.push(case.to_owned());
             }
-            lines.push(format!("{case:<28} = {counted:.1}"));
+            lines.push(format!("{case:<36} = {counted:.1}"));
         }
         if record {
             std::fs::write(self.record, lines.join("\n") + "\n")?;

@@ -24,7 +24,8 @@ cargo xtask COMMAND
   demo [ARGUMENTS]     build in release and show the UPF at work
   sim [--seed S] [--steps N] [--only A,B,...]
                        SMFs, a bad network, restarts and damage against the N4 node, in virtual time
-  gate [record]        count instructions per packet and request (callgrind); fails at 3 % above the record
+  gate [record]        count instructions per packet, request and message (callgrind); fails at 3 % above
+                       the record
   deploy               check the Helm chart, the systemd unit, the JSON Schema and the licences of
                        dependencies; write the bills of materials
   image [BINARY]       assemble the root file system of the container image, and run it
