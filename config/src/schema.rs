@@ -408,7 +408,7 @@ sections! {
         messages_per_second_per_peer: u32 = "20000" in 1..=10_000_000;
         /// PFCP requests of the UPF that wait for an answer, per peer.
         outstanding_requests_per_peer: u32 = "4096" in 1..=1_048_576;
-        /// Session reports that wait for their turn, and usage reports that wait for a silent peer, per peer. Those above it are dropped and counted.
+        /// Session reports that wait for their turn, per peer. Those above it are dropped and counted. What was used is never among them: it waits in its counters.
         waiting_reports_per_peer: u32 = "65536" in 0..=16_777_216;
         /// Answers that are kept for repeated requests, per peer. The oldest give way.
         held_answers_per_peer: u32 = "131072" in 0..=16_777_216;

@@ -40,6 +40,8 @@ pub(crate) struct Association {
     pub(crate) outstanding: usize,
     /// Session reports that wait for fewer to be outstanding.
     pub(crate) waiting: VecDeque<Waiting>,
+    /// Sessions whose usage is to be reported when there is room.
+    pub(crate) postponed: VecDeque<(SessionIndex, Seid)>,
     /// Usage reports that nobody answered, by their sequence numbers: sent again once the peer is
     /// heard of.
     pub(crate) parked: VecDeque<u32>,
@@ -83,6 +85,7 @@ impl Association {
             bucket,
             outstanding: 0,
             waiting: VecDeque::new(),
+            postponed: VecDeque::new(),
             parked: VecDeque::new(),
             releasing: Releasing::No,
             told_load: None,

@@ -208,6 +208,9 @@ impl Node {
         let pending = self
             .outgoing
             .answered(asked.from, asked.header.sequence.get(), message_type);
+        if let Some(Purpose::Report(about)) = pending.as_ref().map(|pending| pending.purpose) {
+            self.report_acknowledged(about);
+        }
         match pending.map(|pending| (pending.purpose, pending.parked)) {
             Some((Purpose::Report(about), false)) => self.report_done(about.peer),
             Some((Purpose::Update(peer, step), _)) => {

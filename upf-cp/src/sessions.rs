@@ -25,6 +25,10 @@ pub(crate) struct CpFSeid {
 pub(crate) struct Session {
     pub(crate) index: SessionIndex,
     pub(crate) worker: WorkerId,
+    /// Its usage is to be reported when its peer takes reports again.
+    pub(crate) postponed: bool,
+    /// Usage reports that its peer has not acknowledged.
+    pub(crate) unacknowledged: u16,
     pub(crate) seid: Seid,
     pub(crate) cp: CpFSeid,
     pub(crate) peer: PeerId,

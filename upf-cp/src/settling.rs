@@ -12,6 +12,7 @@ use pfcp::SessionModificationResponse;
 use rustc_hash::{FxHashMap, FxHashSet};
 use session::{Epoch, Ledger, Seid, SessionIndex, UrrId};
 
+use crate::association::PeerId;
 use crate::event::{Now, Output};
 use crate::node::{Asked, Node};
 use crate::sessions::Session;
@@ -76,6 +77,12 @@ impl Settling {
     /// Whether the answer to this request is still to come.
     pub(crate) fn owes(&self, asked: &Asked) -> bool {
         self.owed.contains(&asked.digest)
+    }
+
+    /// How many sessions of that peer have ended in good order, and are still to be reported.
+    pub(crate) fn ending(&self, peer: PeerId) -> usize {
+        let ending = |(_, what): &&(Epoch, Unsettled)| matches!(what, Unsettled::Ended(session) if session.peer == peer);
+        self.waiting.iter().filter(ending).count()
     }
 
     /// When the last answer about the session that waits here may go.

@@ -29,7 +29,7 @@ pub struct PeerStatus {
     pub sessions: usize,
     /// Session reports that it has not answered yet.
     pub outstanding_reports: usize,
-    /// Session reports that wait for fewer to be outstanding.
+    /// Session reports that wait for fewer to be outstanding, and sessions whose usage does.
     pub waiting_reports: usize,
 }
 
@@ -222,7 +222,7 @@ impl Node {
             features: peer.features,
             sessions: peer.sessions.len(),
             outstanding_reports: peer.outstanding,
-            waiting_reports: peer.waiting.len(),
+            waiting_reports: peer.waiting.len() + peer.postponed.len(),
         };
         self.peers.iter().map(status).collect()
     }

@@ -247,12 +247,15 @@ impl Node {
         if let Some(peer) = was.and_then(|was| self.peers.get_mut(was)) {
             peer.sessions.remove(&index);
         }
-        let cp = self.sessions.change(index, |session| {
+        let changed = self.sessions.change(index, |session| {
             session.peer = to;
-            session.cp
+            (session.cp, session.postponed.then_some(session.seid))
         });
+        let (cp, postponed) = changed.unzip();
         if let Some(peer) = self.peers.get_mut(to) {
             peer.sessions.insert(index);
+            let postponed = postponed.flatten().map(|seid| (index, seid));
+            peer.postponed.extend(postponed);
         }
         if let Some(cp) = cp {
             self.learn_address(to, cp);

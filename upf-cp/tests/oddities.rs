@@ -603,18 +603,22 @@ fn a_threshold_of_three_volumes() {
         usage.disarm();
         let session = world.node.sessions().next().unwrap().0.0;
         world.report(WorkerReport::Usage { session, urr: 1 });
-        world.pass(10_000);
-        let reports = world
-            .requests
-            .iter()
-            .filter_map(|request| match &request.message {
-                Message::SessionReportRequest(report) => Some(report.usage_reports[0].clone()),
-                _ => None,
-            });
-        let why: BTreeSet<_> = reports
-            .map(|report| report.usage_report_trigger.to_string())
-            .collect();
-        assert_eq!(why.into_iter().collect::<Vec<_>>(), ["PERIO", "VOLTH"]);
+        let mut why = vec![];
+        for _ in 0..2 {
+            let is_report = |message: &Message| matches!(message, Message::SessionReportRequest(_));
+            world.requests.retain(|request| is_report(&request.message));
+            let Message::SessionReportRequest(report) = &world.requests[0].message else {
+                unreachable!()
+            };
+            why.push(report.usage_reports[0].usage_report_trigger.to_string());
+            let accepted = pfcp::SessionReportResponse {
+                cause: Cause::REQUEST_ACCEPTED,
+                ..Default::default()
+            };
+            world.reply(&accepted, None);
+            world.pass(10_000);
+        }
+        assert_eq!(why, ["VOLTH", "PERIO"]);
     }
 }
 

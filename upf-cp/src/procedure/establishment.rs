@@ -96,6 +96,8 @@ impl Node {
                     Session {
                         index,
                         worker,
+                        postponed: false,
+                        unacknowledged: 0,
                         seid,
                         cp,
                         peer,

@@ -6,18 +6,18 @@
 
 use pfcp::{
     AssociationReleaseRequest, AssociationReleaseResponse, Cause, CpFunctionFeatures,
-    PfcpSrReqFlags, ReportType, SessionReportRequest, UsageReport, UsageReportTrigger,
+    UsageReportTrigger,
 };
 use session::{Epoch, SessionIndex};
 
-use super::usage::{USAGE_REPORTS_PER_MESSAGE, last_reports};
+use super::usage::{about_usage, last_reports};
 use crate::association::{PeerId, Releasing};
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
 use crate::sessions::Session;
 use crate::settling::Unsettled;
 use crate::timer::Timer;
-use crate::transaction::{About, Step};
+use crate::transaction::Step;
 use crate::work::{Owed, OwedAnswer};
 
 /// How many sessions are reported and ended in one go.
@@ -175,35 +175,6 @@ impl Node {
         peer.outstanding = peer.outstanding.saturating_sub(1);
         let trigger = UsageReportTrigger::TEBUR;
         let reports = last_reports(&mut session, trigger, self.now, false);
-        let about = About {
-            peer: session.peer,
-            session: session.index,
-            seid: session.seid,
-            usage: true,
-        };
-        let mut messages: Vec<Vec<UsageReport>> = reports
-            .chunks(USAGE_REPORTS_PER_MESSAGE)
-            .map(<[UsageReport]>::to_vec)
-            .collect();
-        let finally = messages.pop().unwrap_or_default();
-        for usage_reports in messages {
-            let report = SessionReportRequest {
-                report_type: ReportType::USAR,
-                usage_reports,
-                ..Default::default()
-            };
-            self.send_report(about, session.cp, report);
-        }
-        let report = SessionReportRequest {
-            report_type: if finally.is_empty() {
-                ReportType::UISR
-            } else {
-                ReportType::USAR
-            },
-            usage_reports: finally,
-            flags: Some(PfcpSrReqFlags::PSDBU),
-            ..Default::default()
-        };
-        self.send_report(about, session.cp, report);
+        self.send_usage(about_usage(&session), session.cp, reports, true);
     }
 }

@@ -61,7 +61,8 @@ impl Node {
         }
     }
 
-    /// Sends a report, or has it wait while too many others are unanswered.
+    /// Sends a report, or has it wait while too many others are unanswered; not one that says what
+    /// was used, which has been counted off by now.
     pub(crate) fn report(&mut self, index: SessionIndex, report: SessionReportRequest) {
         let limits = self.config.limits;
         let Some(session) = self.sessions.get(index) else {
@@ -71,7 +72,7 @@ impl Node {
         let Some(peer) = self.peers.get_mut(about.peer) else {
             return;
         };
-        if peer.outstanding < limits.outstanding_requests_per_peer {
+        if about.usage || peer.outstanding < limits.outstanding_requests_per_peer {
             self.send_report(about, cp, report);
         } else if peer.waiting.len() < limits.waiting_reports_per_peer {
             peer.waiting.push_back(Waiting {
@@ -101,6 +102,9 @@ impl Node {
         if let Some(peer) = self.peers.get_mut(about.peer) {
             peer.outstanding += 1;
         }
+        if let Some(session) = self.reported_session(about) {
+            session.unacknowledged = session.unacknowledged.saturating_add(1);
+        }
         let cp = self.destination(about.session, cp, &mut report);
         let to = SocketAddr::new(cp.address, self.config.peer_port);
         self.request(to, Some(cp.seid), &report, Purpose::Report(about));
@@ -122,24 +126,34 @@ impl Node {
                 return;
             }
         }
+        self.report_postponed(id);
         self.report_on(id);
     }
 
+    /// The session that a report says the usage of, if it is still there.
+    fn reported_session(&mut self, about: About) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(about.session);
+        session.filter(|session| about.usage && session.seid == about.seid)
+    }
+
+    /// A report needs no retransmission any more.
+    pub(crate) fn report_acknowledged(&mut self, about: About) {
+        if let Some(session) = self.reported_session(about) {
+            session.unacknowledged = session.unacknowledged.saturating_sub(1);
+        }
+    }
+
     /// N1 is reached. What was used must not get lost: such a report is sent again when the peer is
-    /// heard of, under the same number, so that a peer that had it after all counts it once.
+    /// heard of, under the same number, so that a peer that had it after all counts it once. There are
+    /// no more of them than may be outstanding: meanwhile no others are made.
     pub(crate) fn report_unanswered(&mut self, about: About, sequence: u32, pending: Pending) {
-        let most = self.config.limits.waiting_reports_per_peer;
         if let Some(peer) = self.peers.get_mut(about.peer).filter(|_| about.usage) {
-            if peer.parked.len() < most {
-                peer.parked.push_back(sequence);
-                let parked = Pending {
-                    parked: true,
-                    ..pending
-                };
-                self.outgoing.insert(sequence, parked);
-            } else {
-                self.shed_report();
-            }
+            peer.parked.push_back(sequence);
+            let parked = Pending {
+                parked: true,
+                ..pending
+            };
+            self.outgoing.insert(sequence, parked);
         }
         self.report_done(about.peer);
     }
@@ -161,6 +175,7 @@ impl Node {
                 self.repeat_request(sequence, to, octets);
             }
         }
+        self.report_postponed(id);
     }
 
     pub(crate) fn report_answered(
@@ -173,6 +188,7 @@ impl Node {
         if !pending.parked {
             self.report_done(about.peer);
         }
+        self.report_acknowledged(about);
         self.heard_of(about.peer);
         let session = self
             .sessions

@@ -77,8 +77,9 @@ impl Node {
     ) {
         if let Some(new) = keep.as_ref().map(|keep| keep.peer) {
             self.outgoing.hand_over(old, new);
+            let outstanding = gone.outstanding.saturating_sub(self.settling.ending(old));
             if let Some(peer) = self.peers.get_mut(new) {
-                peer.outstanding = gone.outstanding;
+                peer.outstanding = outstanding;
                 peer.waiting = gone.waiting;
                 peer.parked = gone.parked;
             }

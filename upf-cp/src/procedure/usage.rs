@@ -4,23 +4,29 @@
 use std::sync::Arc;
 
 use pfcp::{
-    Cause, FailedRuleId, PfcpSmReqFlags, ReportType, SessionDeletionResponse,
-    SessionModificationRequest, SessionReportRequest, UsageReport, UsageReportTrigger,
+    AdditionalUsageReportsInformation, Bits16, Cause, CpFunctionFeatures, FailedRuleId,
+    PfcpSdRspFlags, PfcpSmReqFlags, PfcpSrReqFlags, ReportType, SessionDeletionResponse,
+    SessionModificationRequest, SessionModificationResponse, SessionReportRequest, UsageReport,
+    UsageReportTrigger,
 };
 use session::plan::Installed;
 use session::report::Command;
-use session::{Rules, Seid, SessionIndex, UrrId};
+use session::{Epoch, Rules, Seid, SessionIndex, UrrId};
 
+use crate::association::PeerId;
 use crate::event::Now;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
-use crate::sessions::Session;
+use crate::sessions::{CpFSeid, Session};
 use crate::settling::{Leaving, Modification};
+use crate::transaction::About;
 use crate::translate::Draft;
 use crate::usage::{Reading, UrrControl};
 
-/// How many usage reports a datagram has room for, whatever they contain.
-pub(super) const USAGE_REPORTS_PER_MESSAGE: usize = 12;
+/// How many usage reports a datagram has room for without fragments, whatever they contain.
+const REPORTS_PER_DATAGRAM: usize = 10;
+/// How many a message has room for.
+const REPORTS_PER_MESSAGE: usize = 400;
 
 /// What the counters of a URR stand at.
 pub(super) fn reading(installed: &Installed, urr: UrrId, now: Now) -> Reading {
@@ -123,6 +129,26 @@ fn uses(rules: &Rules, urr: UrrId) -> bool {
     rules.pdrs.iter().any(|pdr| pdr.urrs.contains(&urr))
 }
 
+/// A report of what a session has used.
+pub(super) const fn about_usage(session: &Session) -> About {
+    About {
+        peer: session.peer,
+        session: session.index,
+        seid: session.seid,
+        usage: true,
+    }
+}
+
+/// How an answer tells that more reports follow.
+fn more(surplus: &[UsageReport]) -> Option<AdditionalUsageReportsInformation> {
+    let number = u16::try_from(surplus.len()).ok().and_then(Bits16::new);
+    let information = number.map_or(
+        AdditionalUsageReportsInformation::Some,
+        AdditionalUsageReportsInformation::Number,
+    );
+    (!surplus.is_empty()).then_some(information)
+}
+
 impl Node {
     pub(crate) fn usage_due(&mut self, index: SessionIndex, seid: Seid) {
         let session = self
@@ -146,34 +172,178 @@ impl Node {
         let (urrs, installed) = (&mut session.details.urrs, &session.installed);
         let diverts = |urrs: &[UrrControl]| urrs.iter().filter(|urr| urr.diverts()).count();
         let diverted = diverts(urrs);
-        let usage_reports =
-            report_each(urrs, installed, now, |urr, reading| urr.check(now, reading));
+        let mut is_due = false;
+        for urr in urrs.iter_mut() {
+            let reading = reading(installed, urr.id, now);
+            is_due |= urr.check(now, &reading);
+        }
         // A Monitoring Time may bring new quota.
         if diverts(urrs) < diverted {
             self.command(worker, Command::Release { session: index });
         }
-        for usage_reports in usage_reports.chunks(USAGE_REPORTS_PER_MESSAGE) {
-            self.report(
-                index,
-                SessionReportRequest {
-                    report_type: ReportType::USAR,
-                    usage_reports: usage_reports.to_vec(),
-                    ..Default::default()
-                },
-            );
+        if is_due {
+            self.report_usage(index);
         }
         self.arm_usage(index);
     }
 
-    /// No worker counts for a session any more that the CP function has deleted.
+    /// Reports what is due of a session; or has it wait, in its counters, until its peer has answered
+    /// others.
+    fn report_usage(&mut self, index: SessionIndex) {
+        let now = self.now;
+        let Some(session) = self.sessions.get(index) else {
+            return;
+        };
+        let has_room = self.takes_usage(session.peer);
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        let (about, cp) = (about_usage(session), session.cp);
+        let has_waited = std::mem::replace(&mut session.postponed, !has_room);
+        if has_room {
+            let urrs = &mut session.details.urrs;
+            let due = |urr: &mut UrrControl, _: &Reading| urr.take_due(has_waited, now);
+            let reports = report_each(urrs, &session.installed, now, due);
+            self.send_usage(about, cp, reports, false);
+        } else if !has_waited {
+            self.postpone(about);
+        }
+    }
+
+    /// Whether usage can be reported to a peer now: it answers, and none waits to be told of other
+    /// things.
+    fn takes_usage(&self, peer: PeerId) -> bool {
+        let most = self.config.limits.outstanding_requests_per_peer;
+        self.peers.get(peer).is_some_and(|peer| {
+            peer.outstanding < most && peer.parked.is_empty() && peer.waiting.is_empty()
+        })
+    }
+
+    /// A session has its turn when its peer takes reports again.
+    fn postpone(&mut self, about: About) {
+        let Some(peer) = self.peers.get_mut(about.peer) else {
+            return;
+        };
+        // Those that have ended meanwhile are not to pile up.
+        if peer.postponed.len() > 2 * peer.sessions.len() {
+            let sessions = &self.sessions;
+            peer.postponed.retain(|(index, seid)| {
+                let session = sessions.get(*index);
+                session.is_some_and(|session| session.postponed && session.seid == *seid)
+            });
+        }
+        peer.postponed.push_back((about.session, about.seid));
+    }
+
+    /// Reports what had to wait, as far as the peer takes it.
+    pub(crate) fn report_postponed(&mut self, id: PeerId) {
+        while self.takes_usage(id)
+            && let Some(peer) = self.peers.get_mut(id)
+            && let Some((index, seid)) = peer.postponed.pop_front()
+        {
+            let session = self.sessions.get(index);
+            let is_it = |session: &Session| session.seid == seid && session.peer == id;
+            if session.is_some_and(|session| session.postponed && is_it(session)) {
+                self.check_usage(index);
+            }
+        }
+    }
+
+    /// Sends usage reports about a session, a datagram's worth in each message. `ends`: with these
+    /// the session is at its end, which the last message says.
+    pub(super) fn send_usage(
+        &mut self,
+        about: About,
+        cp: CpFSeid,
+        mut reports: Vec<UsageReport>,
+        ends: bool,
+    ) {
+        loop {
+            let rest = reports.split_off(reports.len().min(REPORTS_PER_DATAGRAM));
+            let is_last = rest.is_empty();
+            let report = SessionReportRequest {
+                report_type: if reports.is_empty() {
+                    ReportType::UISR
+                } else {
+                    ReportType::USAR
+                },
+                usage_reports: reports,
+                flags: (ends && is_last).then_some(PfcpSrReqFlags::PSDBU),
+                ..Default::default()
+            };
+            self.send_report(about, cp, report);
+            if is_last {
+                return;
+            }
+            reports = rest;
+        }
+    }
+
+    /// Takes out of an answer what is to be reported by session reports of its own. `may_follow`: the
+    /// peer can be told that they follow.
+    fn surplus(
+        &self,
+        peer: PeerId,
+        reports: &mut Vec<UsageReport>,
+        may_follow: bool,
+    ) -> Vec<UsageReport> {
+        // Who does not answer reports gets no more of them.
+        let most = if may_follow && self.takes_usage(peer) {
+            REPORTS_PER_DATAGRAM
+        } else {
+            REPORTS_PER_MESSAGE
+        };
+        reports.split_off(reports.len().min(most))
+    }
+
+    /// Answers a modification that has been carried out, with usage reports that go into as many
+    /// messages as they need.
+    pub(super) fn answer_modification(
+        &mut self,
+        (asked, cp_seid): (&Asked, u64),
+        index: SessionIndex,
+        mut answer: SessionModificationResponse,
+        after: Option<Epoch>,
+    ) {
+        let session = self.sessions.get(index);
+        let place = session.map(|session| (about_usage(session), session.cp));
+        let surplus = place.map_or_else(Vec::new, |(about, _)| {
+            self.surplus(about.peer, &mut answer.usage_reports, true)
+        });
+        answer.additional_usage_reports_information = more(&surplus);
+        self.answer(asked, Some(cp_seid), answer.cause, &answer, after);
+        if let Some((about, cp)) = place.filter(|_| !surplus.is_empty()) {
+            self.send_usage(about, cp, surplus, false);
+        }
+    }
+
+    /// No worker counts for a session any more that the CP function has deleted. What does not fit
+    /// into the answer follows it (ARDR); a CP function that does not know of that has it before.
     pub(crate) fn deleted(&mut self, asked: &Asked, mut session: Box<Session>) {
-        let reports = last_reports(&mut session, UsageReportTrigger::TERMR, self.now, true);
-        let answer = SessionDeletionResponse {
+        let mut reports = last_reports(&mut session, UsageReportTrigger::TERMR, self.now, true);
+        let (about, cp) = (about_usage(&session), session.cp);
+        let peer = self.peers.get(about.peer);
+        let follows = peer.is_some_and(|peer| peer.features.contains(CpFunctionFeatures::ARDR));
+        let surplus = self.surplus(about.peer, &mut reports, follows);
+        let is_all = surplus.is_empty();
+        let mut answer = SessionDeletionResponse {
             cause: Cause::REQUEST_ACCEPTED,
             usage_reports: reports,
+            flags: (session.unacknowledged > 0).then_some(PfcpSdRspFlags::PURU),
             ..Default::default()
         };
-        self.answer(asked, Some(session.cp.seid), answer.cause, &answer, None);
+        if follows && !is_all {
+            answer.cause = Cause::MORE_USAGE_REPORT_TO_SEND;
+            answer.additional_usage_reports_information = more(&surplus);
+            self.answer(asked, Some(cp.seid), answer.cause, &answer, None);
+            self.send_usage(about, cp, surplus, true);
+        } else {
+            if !is_all {
+                answer.flags = Some(PfcpSdRspFlags::PURU);
+                self.send_usage(about, cp, surplus, false);
+            }
+            self.answer(asked, Some(cp.seid), answer.cause, &answer, None);
+        }
     }
 
     /// No worker counts by the rules any more that a modification has replaced.
@@ -203,13 +373,8 @@ impl Node {
             self.arm_usage(change.session);
         }
         answer.usage_reports.append(&mut reports);
-        self.answer(
-            &change.asked,
-            Some(change.cp_seid),
-            answer.cause,
-            &answer,
-            None,
-        );
+        let to = (&change.asked, change.cp_seid);
+        self.answer_modification(to, change.session, answer, None);
     }
 
     /// What the counters stand at of the URRs that a request changes.

@@ -8,15 +8,26 @@ use super::{Granted, Reading, UrrControl, ms};
 use crate::event::Now;
 
 impl UrrControl {
-    /// What there is to report, now that the counters stand at `reading`; empty is nothing.
-    pub(crate) fn check(&mut self, now: Now, reading: &Reading) -> UsageReportTrigger {
+    /// Finds out what there is to report, now that the counters stand at `reading`; whether that is
+    /// anything.
+    pub(crate) fn check(&mut self, now: Now, reading: &Reading) -> bool {
         let mut due = self.check_monitoring(now, reading);
         due |= self.check_activity(now, reading);
         due |= self.check_totals(now, reading);
         due |= self.check_timers(now);
         due |= self.check_quiet(now, reading);
-        if self.is_over() {
-            return UsageReportTrigger::empty();
+        if !self.is_over() {
+            self.due |= due;
+        }
+        !self.due.is_empty()
+    }
+
+    /// What there is to report, to be reported now. What had to wait for its turn begins a new period
+    /// with that: those that had to wait for each other come one by one from then on.
+    pub(crate) fn take_due(&mut self, has_waited: bool, now: Now) -> UsageReportTrigger {
+        let due = std::mem::take(&mut self.due);
+        if has_waited && due.contains(UsageReportTrigger::PERIO) {
+            self.period_at_ms = self.wanted.period_s.map(|s| now.elapsed_ms + ms(s));
         }
         due
     }

@@ -10,7 +10,7 @@ mod octets;
 mod report;
 mod wanted;
 
-use pfcp::{MeasurementInformation, ReportingTriggers};
+use pfcp::{MeasurementInformation, ReportingTriggers, UsageReportTrigger};
 use session::usage::{Alarm, Volume};
 use session::{UrrId, Usage};
 
@@ -69,6 +69,8 @@ pub(crate) struct UrrControl {
     base: Volume,
     threshold_left: Octets,
     quota_left: Option<Octets>,
+    /// What is to be reported.
+    due: UsageReportTrigger,
     /// No packet yet: START, and time that counts from the first packet, wait for it.
     idle: bool,
     /// The quota is used up.
@@ -127,6 +129,7 @@ impl UrrControl {
             base: Volume::default(),
             threshold_left: Octets::default(),
             quota_left: None,
+            due: UsageReportTrigger::empty(),
             idle: true,
             exhausted: false,
             clock: Clock::default(),
@@ -341,8 +344,10 @@ impl UrrControl {
             usage.arm(Alarm::default());
             return;
         }
-        // A threshold that is not to be reported would have each packet tell of it.
-        let threshold = if self.wanted.reports_on(ReportingTriggers::VOLTH) {
+        // A threshold that is not to be reported, or about to be, would have each packet tell of it.
+        let is_awaited = self.wanted.reports_on(ReportingTriggers::VOLTH)
+            && !self.due.contains(UsageReportTrigger::VOLTH);
+        let threshold = if is_awaited {
             self.threshold_left
         } else {
             Octets::default()
@@ -359,8 +364,10 @@ impl UrrControl {
     pub(crate) fn deadline_ms(&self, now: Now) -> Option<u64> {
         let time = |left: Option<u64>| self.clock.reaches_at(left?);
         let running = !self.exhausted;
-        // One that is not to be reported would be due for ever.
-        let threshold = running && self.wanted.reports_on(ReportingTriggers::TIMTH);
+        // One that is not to be reported, or about to be, would be due for ever.
+        let threshold = running
+            && self.wanted.reports_on(ReportingTriggers::TIMTH)
+            && !self.due.contains(UsageReportTrigger::TIMTH);
         let times = [
             self.period_at_ms,
             self.validity_at_ms,

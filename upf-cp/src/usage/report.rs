@@ -34,6 +34,9 @@ impl UrrControl {
             let report = self.numbered(trigger);
             reports.push(report);
         } else {
+            // This one says all that was to be said of what was used.
+            let usage = self.due.without(T::START | T::DROTH);
+            self.due = self.due.without(usage);
             let parts = self
                 .rare
                 .as_mut()

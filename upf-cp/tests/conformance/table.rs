@@ -437,6 +437,10 @@ pub(crate) const IES: &[(&str, u16, Says)] = &[
 pub(crate) const CAUSES: &[(u8, &str)] = &[
     (1, "whole_lives_of_sessions"),
     (3, "who_can_be_told_of_it_gets_the_good_ones_in"),
+    (
+        2,
+        "what_does_not_fit_into_the_answer_to_a_deletion_follows_it",
+    ),
     (64, "b05_only_who_is_allowed_associates"),
     (65, "c25_an_unknown_seid_is_nobodys"),
     (66, "every_mandatory_ie_that_is_left_out_is_named"),
@@ -518,6 +522,7 @@ pub(crate) const CP_FEATURES: &[(&str, &str)] = &[
         "last_reports_are_refused_to_whom_did_not_announce_them",
     ),
     ("BUNDL", "who_did_not_announce_bundles_gets_none"),
+    ("ARDR", "who_did_not_announce_it_gets_one_long_answer"),
 ];
 
 /// What is said of an IE: of that place before any.
