@@ -403,6 +403,13 @@ async fn the_description_is_whole() {
             }
         }
     }
+    // Places have 32 bits without a sign, which OpenAPI has no format for.
+    let parameters = paths["/v1/sessions"]["get"]["parameters"]
+        .as_array()
+        .unwrap();
+    let from = parameters.iter().find(|one| one["name"] == "from").unwrap();
+    assert_eq!(from["schema"]["maximum"], u32::MAX);
+    assert_eq!(from["schema"]["format"], "int64");
     // Every schema that is named exists.
     let text = description.to_string();
     for part in text.split("\"#/components/schemas/").skip(1) {

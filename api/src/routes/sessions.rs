@@ -45,6 +45,7 @@ fn address_schema() -> Schema {
 #[into_params(parameter_in = Query)]
 pub(super) struct SessionQuery {
     /// The place to begin at: `next` of the page before.
+    #[param(value_type = u64, maximum = 4_294_967_295_u64)]
     from: Option<u32>,
     /// The most sessions of the page: 100, unless said.
     #[param(minimum = 1, maximum = 1000)]
