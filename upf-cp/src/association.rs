@@ -222,16 +222,17 @@ impl Associations {
         self.last += 1;
         let id = PeerId(self.last);
         self.by_node.insert(association.node_id.clone(), id);
-        // Before those that only gave this address in an F-SEID: whose it is comes first.
-        let others = self.by_address.entry(association.address).or_default();
-        let own = others
-            .iter()
-            .take_while(|peer| {
-                let peer = self.peers.get(peer);
-                peer.is_some_and(|peer| peer.address == association.address)
-            })
-            .count();
-        others.insert(own, id);
+        // Who only gave this address in an F-SEID has it no longer: it is this one's own.
+        let address = association.address;
+        let there = self.by_address.entry(address).or_default();
+        there.retain(|other| {
+            let Some(other) = self.peers.get_mut(other) else {
+                return false;
+            };
+            other.others.retain(|learnt| *learnt != address);
+            other.address == address
+        });
+        there.push(id);
         self.peers.insert(id, association);
         id
     }
@@ -253,7 +254,16 @@ impl Associations {
     /// A peer gave an address in an F-SEID: its session messages may come from there. "Accept that
     /// it differs from its Node ID and from the address used for set-up" (TS 29.244, 5.8.1).
     pub(crate) fn also_at(&mut self, id: PeerId, address: IpAddr) {
-        let Some(peer) = self.peers.get_mut(&id) else {
+        // An address of another SMF's own stays that one's: what it sends is not this peer's.
+        let is_its_own = |other: &PeerId| {
+            let other = self.peers.get(other);
+            other.is_some_and(|other| other.address == address)
+        };
+        let anothers = self
+            .at(address)
+            .iter()
+            .any(|other| *other != id && is_its_own(other));
+        let Some(peer) = self.peers.get_mut(&id).filter(|_| !anothers) else {
             return;
         };
         let known = peer.address == address || peer.others.contains(&address);

@@ -1,7 +1,7 @@
 //! Why a request is refused, as the answer says it (TS 29.244, 7.6 and 8.2.1).
 
 use pfcp::wire::Ie;
-use pfcp::{Cause, FailedRuleId};
+use pfcp::{Cause, FailedRuleId, TrafficEndpointId};
 use session::Key;
 use session::plan::CompileError;
 
@@ -17,6 +17,8 @@ pub(crate) struct Refusal {
     pub(crate) offending: Option<u16>,
     /// The first rule that failed.
     pub(crate) rule: Option<FailedRuleId>,
+    /// The traffic endpoint that failed; it is no rule.
+    pub(crate) endpoint: Option<TrafficEndpointId>,
     /// The bound that was reached.
     pub(crate) limit: Option<Limit>,
 }
@@ -28,6 +30,7 @@ impl Refusal {
             cause,
             offending: None,
             rule: None,
+            endpoint: None,
             limit: None,
         }
     }
@@ -43,30 +46,30 @@ impl Refusal {
     /// A cause and the IE at fault.
     pub(crate) const fn ie<T: Ie>(cause: Cause) -> Self {
         Self {
-            cause,
             offending: Some(T::TYPE),
-            rule: None,
-            limit: None,
+            ..Self::new(cause)
         }
     }
 
     /// A rule that cannot be carried out, because of an IE of it.
     pub(crate) const fn rule<T: Ie>(rule: FailedRuleId) -> Self {
+        Self::rule_ie(rule, T::TYPE)
+    }
+
+    /// A traffic endpoint that cannot be, because of an IE of it.
+    pub(crate) const fn endpoint<T: Ie>(id: TrafficEndpointId) -> Self {
         Self {
-            cause: Cause::RULE_CREATION_MODIFICATION_FAILURE,
-            offending: Some(T::TYPE),
-            rule: Some(rule),
-            limit: None,
+            endpoint: Some(id),
+            ..Self::ie::<T>(Cause::RULE_CREATION_MODIFICATION_FAILURE)
         }
     }
 
     /// A rule that cannot be carried out, because of an IE of that type.
     pub(crate) const fn rule_ie(rule: FailedRuleId, r#type: u16) -> Self {
         Self {
-            cause: Cause::RULE_CREATION_MODIFICATION_FAILURE,
             offending: Some(r#type),
             rule: Some(rule),
-            limit: None,
+            ..Self::new(Cause::RULE_CREATION_MODIFICATION_FAILURE)
         }
     }
 
@@ -118,10 +121,9 @@ impl Refusal {
             Key::Route(..) => <pfcp::FramedIpv6Route as Ie>::TYPE,
         };
         Self {
-            cause,
             offending: Some(offending),
             rule,
-            limit: None,
+            ..Self::new(cause)
         }
     }
 }

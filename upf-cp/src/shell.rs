@@ -39,7 +39,8 @@ const REPORTS: usize = 64;
 const POLL: Duration = Duration::from_millis(1);
 /// How many answers may wait for workers; beyond, nothing more is read from the socket.
 const HELD_MAX: usize = 65_536;
-/// How many commands may wait for a worker whose queue is full.
+/// How many commands may wait for a worker whose queue is full, besides one for each session: when
+/// an association ends, each may have packets to discard.
 const BACKLOG_MAX: usize = 65_536;
 /// How often the task yields while an answer waits for an epoch, before it sleeps instead: workers
 /// pass an epoch with their next burst, unless they stand still.
@@ -74,6 +75,7 @@ pub struct Shell {
     socket: UdpSocket,
     outbox: Outbox,
     workers: Vec<Worker>,
+    backlog_max: usize,
     held: VecDeque<(Epoch, SocketAddr, Arc<[u8]>)>,
     record: Option<mpsc::Sender<(Now, Input)>>,
     clock: Clock,
@@ -143,6 +145,7 @@ impl Shell {
             seed,
             record,
         } = parts;
+        let sessions = usize::try_from(config.limits.sessions).unwrap_or(usize::MAX);
         let worker = |end| Worker {
             end,
             backlog: VecDeque::new(),
@@ -153,6 +156,7 @@ impl Shell {
             socket,
             outbox: Outbox::default(),
             workers: workers.into_iter().map(worker).collect(),
+            backlog_max: BACKLOG_MAX.saturating_add(sessions),
             held: VecDeque::new(),
             record,
             clock,
@@ -314,7 +318,7 @@ impl Shell {
         let Some(worker) = self.workers.get_mut(worker) else {
             return;
         };
-        if worker.backlog.len() < BACKLOG_MAX {
+        if worker.backlog.len() < self.backlog_max {
             worker.backlog.push_back(command);
         } else {
             tracing::error!("a worker takes no commands");

@@ -20,6 +20,7 @@ use support::*;
 use upf_cp::NodeConfig;
 
 const FAR_ID: u16 = 108;
+const FRAMED_ROUTE: u16 = 153;
 const FORWARDING_POLICY: u16 = 41;
 
 /// A world with an SMF that takes what can be applied.
@@ -111,6 +112,72 @@ fn what_failed_is_told_and_the_rest_is_in_force() {
             .cause(Cause::REQUEST_PARTIALLY_ACCEPTED.get()),
         1
     );
+}
+
+/// With a traffic endpoint that can be, and one that leads to no network.
+fn with_bad_endpoint(n: u8) -> SessionEstablishmentRequest {
+    let mut request = open5gs(n);
+    let mut bad = whole::endpoint(2);
+    bad.framed_routes = vec![pfcp::FramedRoute("everywhere".into())];
+    request.create_traffic_endpoints = vec![whole::endpoint(1), bad];
+    request
+}
+
+fn at_endpoint(id: u8) -> pfcp::Pdi {
+    pfcp::Pdi {
+        traffic_endpoint_ids: vec![pfcp::TrafficEndpointId(id)],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn pdrs_fail_with_their_traffic_endpoint() {
+    let mut world = world();
+    let mut request = with_bad_endpoint(1);
+    for (id, endpoint) in [(30, 2), (31, 1), (32, 2)] {
+        request
+            .create_pdrs
+            .push(pdr(id, 10, 1, at_endpoint(endpoint)));
+    }
+    let answer = ask(&mut world, &request);
+    assert_eq!(answer.cause, Cause::REQUEST_PARTIALLY_ACCEPTED);
+    let failed = |id: u16| {
+        let cause = Cause::RULE_CREATION_MODIFICATION_FAILURE;
+        (F::Pdr(id.into()), cause, FRAMED_ROUTE)
+    };
+    let failures = told(&answer.partial_failure_informations);
+    assert_eq!(failures, [failed(30), failed(32)]);
+    let created = answer.created_traffic_endpoints;
+    let ids: Vec<u8> = created.iter().map(|ie| ie.traffic_endpoint_id.0).collect();
+    assert_eq!(ids, [1]);
+
+    // The same later.
+    let seid = answer.up_f_seid.unwrap().seid;
+    let before = world.rules(seid);
+    let request = SessionModificationRequest {
+        create_traffic_endpoints: with_bad_endpoint(1).create_traffic_endpoints.split_off(1),
+        create_pdrs: vec![
+            pdr(40, 10, 1, at_endpoint(2)),
+            pdr(41, 10, 1, at_endpoint(1)),
+        ],
+        ..Default::default()
+    };
+    let answer = world.modify(seid, &request);
+    assert_eq!(answer.cause, Cause::REQUEST_PARTIALLY_ACCEPTED);
+    assert_eq!(told(&answer.partial_failure_informations), [failed(40)]);
+    assert_eq!(world.rules(seid).pdrs.len(), before.pdrs.len() + 1);
+}
+
+/// There is no rule to tell it by.
+#[test]
+fn a_traffic_endpoint_that_fails_alone_fails_all() {
+    let mut world = world();
+    let before = world.snapshot();
+    let answer = ask(&mut world, &with_bad_endpoint(1));
+    assert_eq!(answer.cause, Cause::RULE_CREATION_MODIFICATION_FAILURE);
+    assert_eq!(answer.offending_ie.map(|ie| ie.0), Some(FRAMED_ROUTE));
+    assert_eq!(answer.failed_rule_id, None);
+    assert_eq!(world.snapshot(), before);
 }
 
 #[test]

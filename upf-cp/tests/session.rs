@@ -178,6 +178,21 @@ fn a_tunnel_of_several_flows_gets_one_end_marker() {
 }
 
 #[test]
+fn a_worker_hears_only_of_the_end_of_sessions_that_may_hold_packets() {
+    let mut world = World::associated();
+    let (holds, _) = world.establish(&open5gs(8));
+    let session = world.node.sessions().next().unwrap().0;
+    let (forwards, _) = world.establish(&open5gs(9));
+    world.modify(forwards, &activate(0x0101, "10.10.3.101"));
+    world.commands.clear();
+    for seid in [forwards, holds] {
+        world.ask(Some(seid), &pfcp::SessionDeletionRequest::default());
+    }
+    let commands: Vec<_> = world.commands.iter().map(|(_, command)| *command).collect();
+    assert_eq!(commands, [Command::Discard { session }]);
+}
+
+#[test]
 fn discarding_is_not_releasing() {
     let mut world = World::associated();
     let (seid, _) = world.establish(&open5gs(9));

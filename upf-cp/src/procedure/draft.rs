@@ -10,8 +10,9 @@ use pfcp::{
 use session::limit::Limits;
 use session::plan::{Compiled, Context, Installed};
 use session::report::Command;
+use session::rule::Action;
 use session::topology::Network;
-use session::{Epoch, Key, PublishError, Publisher, SessionIndex, WorkerId};
+use session::{Epoch, Far, Key, PublishError, Publisher, Rules, SessionIndex, WorkerId};
 
 use crate::association::PeerId;
 use crate::config::Slice;
@@ -89,7 +90,10 @@ impl Node {
             peer.sessions.remove(&index);
         }
         let epoch = self.publisher.withdraw(index, &session.installed.keys());
-        self.command(session.worker, Command::Discard { session: index });
+        // Most sessions hold nothing, and workers need not hear of each.
+        if may_hold(&session.installed.rules) {
+            self.command(session.worker, Command::Discard { session: index });
+        }
         self.sets.forget(index);
         self.release_addresses(session.details.leases());
         self.counters.ended += 1;
@@ -155,6 +159,12 @@ impl Node {
     pub(crate) fn learn_address(&mut self, peer: PeerId, cp: CpFSeid) {
         self.peers.also_at(peer, cp.address);
     }
+}
+
+/// Whether packets of a session may be held: when they are no more, they are let go at once.
+fn may_hold(rules: &Rules) -> bool {
+    let holds = |far: &Far| matches!(far.action, Action::Buffer { .. });
+    rules.fars.iter().any(holds)
 }
 
 /// Refuses what goes over a limit, before anything is done about it.

@@ -9,10 +9,9 @@ use std::borrow::Cow;
 use pfcp::wire::Ie;
 use pfcp::{
     Cause, CpFunctionFeatures, FailedRuleId, NonEmpty, OffendingIeInformation,
-    PartialFailureInformation, SessionEstablishmentRequest, SessionModificationRequest,
-    UsageReport,
+    PartialFailureInformation, Pdi, SessionEstablishmentRequest, SessionModificationRequest,
+    TrafficEndpointId, UsageReport,
 };
-
 use session::SessionIndex;
 
 use crate::association::PeerId;
@@ -38,6 +37,12 @@ pub(super) enum Left {
 pub(super) trait Separable: Clone {
     /// Takes out what it says of a rule.
     fn take_out(&mut self, rule: FailedRuleId) -> Left;
+
+    /// The PDRs that it puts at a traffic endpoint.
+    fn at_endpoint(&self, id: TrafficEndpointId) -> Vec<FailedRuleId>;
+
+    /// Takes out what it says of a traffic endpoint.
+    fn take_out_endpoint(&mut self, id: TrafficEndpointId);
 }
 
 /// The rules of a request that failed.
@@ -66,19 +71,34 @@ impl Failures {
         request: &mut Cow<'_, R>,
         refusal: Refusal,
     ) -> Result<(), Refusal> {
-        let rule = refusal.rule.filter(|_| self.partly).ok_or(refusal)?;
-        if self.failed.len() == FAILURES_MAX {
+        if !self.partly {
             return Err(refusal);
         }
-        let left = request.to_mut().take_out(rule);
-        if left == Left::All {
+        // A traffic endpoint is no rule that an answer could name: its PDRs have failed with it.
+        let blamed = match (refusal.rule, refusal.endpoint) {
+            (Some(rule), _) => vec![rule],
+            (None, Some(endpoint)) => request.at_endpoint(endpoint),
+            (None, None) => Vec::new(),
+        };
+        if blamed.is_empty() || self.failed.len() + blamed.len() > FAILURES_MAX {
             return Err(refusal);
         }
-        self.failed.push((rule, refusal));
-        match self.failed.first() {
-            Some((_, first)) if left == Left::None => Err(*first),
-            _ => Ok(()),
+        let request = request.to_mut();
+        if let Some(endpoint) = refusal.endpoint {
+            request.take_out_endpoint(endpoint);
         }
+        for rule in blamed {
+            let left = request.take_out(rule);
+            if left == Left::All {
+                return Err(refusal);
+            }
+            self.failed.push((rule, refusal));
+            match self.failed.first() {
+                Some((_, first)) if left == Left::None => return Err(*first),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     pub(super) const fn cause(&self) -> Cause {
@@ -192,6 +212,11 @@ fn take_some<T>(ies: &mut NonEmpty<T>, is_it: impl Fn(&T) -> bool) -> Left {
     }
 }
 
+/// Whether a PDI refers to a traffic endpoint.
+fn is_at(pdi: &Pdi, id: TrafficEndpointId) -> bool {
+    pdi.traffic_endpoint_ids.contains(&id)
+}
+
 impl Separable for SessionEstablishmentRequest {
     /// No session is set up without a PDR and a FAR.
     fn take_out(&mut self, rule: FailedRuleId) -> Left {
@@ -205,6 +230,16 @@ impl Separable for SessionEstablishmentRequest {
             _ => false,
         };
         if found { Left::Some } else { Left::All }
+    }
+
+    fn at_endpoint(&self, id: TrafficEndpointId) -> Vec<FailedRuleId> {
+        let created = self.create_pdrs.iter().filter(|ie| is_at(&ie.pdi, id));
+        created.map(|ie| FailedRuleId::Pdr(ie.pdr_id)).collect()
+    }
+
+    fn take_out_endpoint(&mut self, id: TrafficEndpointId) {
+        let created = &mut self.create_traffic_endpoints;
+        created.retain(|ie| ie.traffic_endpoint_id != id);
     }
 }
 
@@ -245,6 +280,25 @@ impl Separable for SessionModificationRequest {
             true if is_void(self) => Left::None,
             true => Left::Some,
         }
+    }
+
+    fn at_endpoint(&self, id: TrafficEndpointId) -> Vec<FailedRuleId> {
+        let created = self.create_pdrs.iter().filter(|ie| is_at(&ie.pdi, id));
+        let there = |pdi: &Option<Pdi>| pdi.as_ref().is_some_and(|pdi| is_at(pdi, id));
+        let updated = self.update_pdrs.iter().filter(|ie| there(&ie.pdi));
+        let ids = created
+            .map(|ie| ie.pdr_id)
+            .chain(updated.map(|ie| ie.pdr_id));
+        ids.map(FailedRuleId::Pdr).collect()
+    }
+
+    fn take_out_endpoint(&mut self, id: TrafficEndpointId) {
+        let created = &mut self.create_traffic_endpoints;
+        created.retain(|ie| ie.traffic_endpoint_id != id);
+        let updated = &mut self.update_traffic_endpoints;
+        updated.retain(|ie| ie.traffic_endpoint_id != id);
+        let removed = &mut self.remove_traffic_endpoints;
+        removed.retain(|ie| ie.traffic_endpoint_id != id);
     }
 }
 

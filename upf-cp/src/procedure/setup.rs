@@ -112,7 +112,12 @@ impl Node {
             cause,
             recovery_time_stamp: Some(RecoveryTimeStamp(self.recovery_time_stamp)),
             up_function_features: Some(self.features_for(CpFunctionFeatures::empty())),
-            ue_ip_address_pool_informations: self.ue_pools.information(),
+            // Who is refused learns little, and sends no long answers to anybody by our hand.
+            ue_ip_address_pool_informations: if cause.is_accepted() {
+                self.ue_pools.information()
+            } else {
+                Vec::new()
+            },
             ..Default::default()
         }
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pfcp::wire::{Ie, Octets};
-use pfcp::{Addresses, Cause, FTeid, FailedRuleId, InterfaceType};
+use pfcp::{Addresses, Cause, FTeid, FailedRuleId, InterfaceType, TrafficEndpointId};
 use session::rule::{FramedRoutes, LocalFTeid, SourceInterface};
 use session::topology::{Interface, Role, Topology};
 use session::{InterfaceId, PdrId, Teid};
@@ -30,7 +30,7 @@ impl Owner {
             Self::Pdr(id) | Self::UpdatedPdr(id) => {
                 Refusal::rule::<T>(FailedRuleId::Pdr(pfcp::PdrId(id.0)))
             }
-            Self::Endpoint(_) => Refusal::ie::<T>(Cause::RULE_CREATION_MODIFICATION_FAILURE),
+            Self::Endpoint(id) => Refusal::endpoint::<T>(TrafficEndpointId(id)),
         }
     }
 }

@@ -14,6 +14,7 @@
     reason = "tests"
 )]
 
+mod abuse;
 mod association;
 mod contradictions;
 mod endurance;

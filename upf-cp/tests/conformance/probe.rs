@@ -146,6 +146,27 @@ fn walk(tree: &Tree, of_victim: bool, parents: &Path, within: &str, all: &mut Ve
     }
 }
 
+/// Asks again for what was refused, in the groups of another request.
+fn walk_again(tree: &Tree, of_victim: bool, all: &mut [Probe]) {
+    for path in tree.paths() {
+        let group = tree.at(&path);
+        if !matches!(group.body, Body::Group(..)) {
+            continue;
+        }
+        let name = pfcp::catalogue::entry(group.r#type).map_or("", |entry| entry.name);
+        let refused =
+            |probe: &&mut Probe| probe.within == name && matches!(probe.came, Came::Refused(_));
+        for probe in all.iter_mut().filter(refused) {
+            let mut table = rows(group.r#type).iter();
+            let line = table.find(|line| line.r#type == probe.ie.r#type);
+            let came = line.map(|line| row(tree, of_victim, &path, *line));
+            if let Some(came @ Came::Accepted) = came {
+                probe.came = came;
+            }
+        }
+    }
+}
+
 /// Every row of every request that is carried out.
 pub(crate) fn all() -> Vec<Probe> {
     let (_, victim) = with_victim();
@@ -168,6 +189,7 @@ pub(crate) fn all() -> Vec<Probe> {
             probe.came = Came::Accepted;
         }
     }
+    walk_again(&whole::towards_core(victim), true, &mut all);
     all
 }
 

@@ -69,6 +69,22 @@ pub fn requests(victim: u64) -> Vec<(Tree, u64)> {
     ]
 }
 
+/// A sound modification of the victim's FAR towards the data network, for what only such a FAR has.
+pub fn towards_core(victim: u64) -> Tree {
+    let request = SessionModificationRequest {
+        update_fars: vec![pfcp::UpdateFar {
+            far_id: 1.into(),
+            update_forwarding_parameters: Some(pfcp::UpdateForwardingParameters {
+                network_instance: pfcp::Update::Set(labels("internet")),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    Tree::of(&encode(Some(victim), 1, &request)).unwrap()
+}
+
 /// What the application `video` is.
 pub fn pfds() -> pfcp::PfdManagementRequest {
     let text = "permit out 17 from 192.0.2.0/24 443 to assigned";
