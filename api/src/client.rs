@@ -1,11 +1,13 @@
 //! A client of the API, for the command line.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -141,6 +143,38 @@ impl Client {
         self.read(&self.send(method, path, Some(body)).await?)
     }
 
+    /// Sends something to `path`, and hands the answer on piece by piece as it comes, until it ends
+    /// or `take` wants no more.
+    ///
+    /// # Errors
+    /// When nobody answers, or the UPF refuses.
+    pub async fn stream(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.strange(error.to_string()))?;
+        let asked = self.exchange(Method::POST, path, Some(body));
+        let answer = tokio::time::timeout(PATIENCE, asked).await;
+        let late = |_| ClientError::Late { at: self.at.name() };
+        let mut response = answer.map_err(late)??;
+        let status = response.status();
+        if !status.is_success() {
+            let octets = self.collect(response).await?;
+            return Err(self.refused(status, &octets));
+        }
+        while let Some(frame) = response.frame().await {
+            let frame = frame.map_err(|error| self.strange(error.to_string()))?;
+            if let Some(piece) = frame.data_ref()
+                && take(piece).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn strange(&self, detail: impl Into<String>) -> ClientError {
         ClientError::Strange {
             at: self.at.name(),
@@ -162,9 +196,13 @@ impl Client {
         if status.is_success() {
             return Ok(octets);
         }
-        match serde_json::from_slice::<Problem>(&octets) {
-            Ok(problem) => Err(ClientError::Refused(problem)),
-            Err(_) => Err(self.strange(format!("status {status}"))),
+        Err(self.refused(status, &octets))
+    }
+
+    fn refused(&self, status: StatusCode, octets: &[u8]) -> ClientError {
+        match serde_json::from_slice::<Problem>(octets) {
+            Ok(problem) => ClientError::Refused(problem),
+            Err(_) => self.strange(format!("status {status}")),
         }
     }
 
@@ -174,7 +212,12 @@ impl Client {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
-        let answer = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
+        let answer = async {
+            let response = self.exchange(method, path, body).await?;
+            let status = response.status();
+            Ok((status, self.collect(response).await?))
+        };
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
         answer.unwrap_or_else(|_| Err(ClientError::Late { at: self.at.name() }))
     }
 
@@ -183,7 +226,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
-    ) -> Result<(StatusCode, Bytes), ClientError> {
+    ) -> Result<Response<Incoming>, ClientError> {
         let nobody = |error| ClientError::Nobody {
             at: self.at.name(),
             error,
@@ -218,7 +261,7 @@ impl Client {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         host: &str,
         (method, path, body): (Method, &str, Option<Vec<u8>>),
-    ) -> Result<(StatusCode, Bytes), ClientError> {
+    ) -> Result<Response<Incoming>, ClientError> {
         let strange = |error: &dyn std::error::Error| self.strange(error.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
@@ -241,12 +284,15 @@ impl Client {
             .send_request(request)
             .await
             .map_err(|error| strange(&error))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX)
-            .collect()
-            .await;
-        let octets = body.map_err(|error| strange(&*error))?.to_bytes();
-        Ok((status, octets))
+        Ok(response)
+    }
+
+    async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
+        let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX);
+        let body = body.collect().await;
+        Ok(body
+            .map_err(|error| self.strange(error.to_string()))?
+            .to_bytes())
     }
 }
 

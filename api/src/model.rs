@@ -11,11 +11,15 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 /// Declares what the API says: all of it can be written, read, compared and described.
 macro_rules! said {
     ($($(#[$meta:meta])* pub struct $Name:ident { $($fields:tt)* })+) => {$(
-        $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+        $(#[$meta])*
         pub struct $Name { $($fields)* }
     )+};
 }
+
+mod packets;
+
+pub use packets::*;
 
 said! {
     /// Which program this is.

@@ -1,5 +1,6 @@
 //! The endpoints.
 
+mod packets;
 mod sessions;
 
 use std::sync::Arc;
@@ -75,6 +76,9 @@ pub(crate) fn router(upf: Arc<dyn Upf>) -> Router {
         .routes(routes!(buffer_pools))
         .routes(routes!(config))
         .routes(routes!(log, set_log))
+        .routes(routes!(packets::explain))
+        .routes(routes!(packets::trace))
+        .routes(routes!(packets::capture))
         .split_for_parts();
     router
         .with_state(upf)

@@ -2,10 +2,13 @@
 
 use std::pin::Pin;
 
+use tokio::sync::mpsc::Receiver;
+
 use crate::model::{
-    BufferPool, Drop, GtpuPeer, Health, Limit, LogLevels, Neighbour, Peer, Port, Route, Session,
-    SessionDetail, Setting, UePool, Version, Worker,
+    BufferPool, Drop, Explanation, GtpuPeer, Health, Limit, LogLevels, Neighbour, Packet, Peer,
+    Port, Route, Session, SessionDetail, Setting, Traced, UePool, Version, Watch, Worker,
 };
+use crate::problem::Problem;
 
 /// What comes of a question.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Gone>> + Send + 'a>>;
@@ -83,6 +86,12 @@ pub trait Upf: Send + Sync + 'static {
     fn log_levels(&self) -> LogLevels;
     /// Changes that.
     fn set_log_levels(&self, levels: LogLevels);
+    /// What would happen to packets: each of them, in order.
+    fn explain(&self, packets: Vec<Packet>) -> Answer<'_, Result<Vec<Explanation>, Problem>>;
+    /// Follows packets. It ends when nobody receives any more.
+    fn trace(&self, which: Watch) -> Answer<'_, Result<Receiver<Traced>, Problem>>;
+    /// The same packets as a pcapng file, piece by piece.
+    fn capture(&self, which: Watch) -> Answer<'_, Result<Receiver<Vec<u8>>, Problem>>;
     /// All that is counted, as Prometheus reads it.
     fn metrics(&self) -> Answer<'_, String>;
 }

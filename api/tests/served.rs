@@ -11,14 +11,19 @@
 
 mod fake;
 
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use api::client::{At, Client, ClientError};
-use api::model::{Health, Level, LogLevels, Peer, SessionDetail, Sessions, Version};
-use api::{Doors, Server, StartError, TlsFiles, Tokens};
+use api::model::{
+    Explanation, Health, Level, LogLevels, Packet, Packets, Peer, SessionDetail, Sessions,
+    TraceEnd, Traced, Version, Watch,
+};
+use api::{Doors, Server, StartError, TlsFiles, Tokens, Upf};
 use fake::Fake;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -189,6 +194,99 @@ async fn levels_of_the_log_change_at_run_time() {
     let set: LogLevels = client.put("PUT", "/v1/log", &levels).await.unwrap();
     assert_eq!(set, levels);
     assert_eq!(client.get::<LogLevels>("/v1/log").await.unwrap(), levels);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn packets_are_explained_in_order_and_not_too_many() {
+    let folder = Folder::new("packets");
+    let (doors, client) = by_socket(&folder);
+    let server = start(&doors);
+    let packet = |octets: &str| Packet {
+        octets: octets.to_owned(),
+        ..Packet::default()
+    };
+    let asked = Packets {
+        packets: vec![packet("00ff"), packet("11")],
+    };
+    let told: Vec<Explanation> = client.put("POST", "/v1/explain", &asked).await.unwrap();
+    let octets: Vec<_> = told.iter().map(|told| told.received.as_str()).collect();
+    assert_eq!(octets, ["00ff", "11"]);
+    for count in [0, 33] {
+        let asked = Packets {
+            packets: vec![packet("00"); count],
+        };
+        let error = client.put::<Value>("POST", "/v1/explain", &asked).await;
+        assert_eq!(refused(error.unwrap_err()), 400);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn packets_are_followed_until_they_end_or_nobody_reads() {
+    let folder = Folder::new("followed");
+    let (doors, client) = by_socket(&folder);
+    let fake = Arc::new(Fake::default());
+    let upf: Arc<dyn Upf> = fake.clone();
+    let server = Server::start(&doors, upf).unwrap();
+    // Line by line, to the last.
+    let mut which = Watch {
+        packets: Some(500),
+        ..Watch::default()
+    };
+    let mut text = Vec::new();
+    let read = client.stream("/v1/trace", &which, |piece| {
+        text.extend_from_slice(piece);
+        ControlFlow::Continue(())
+    });
+    read.await.unwrap();
+    let lines = text
+        .split(|octet| *octet == b'\n')
+        .filter(|line| !line.is_empty());
+    let lines: Vec<Traced> = lines
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 501);
+    let end = TraceEnd {
+        packets: 500,
+        missed: 0,
+    };
+    assert_eq!(lines.last(), Some(&Traced::End(end)));
+    // One that does not end by itself.
+    let mut octets = 0;
+    let read = client.stream("/v1/capture", &which, |piece| {
+        octets += piece.len();
+        if octets < 10_000 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    read.await.unwrap();
+    for _ in 0..500 {
+        if fake.captures.load(Relaxed) == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(
+        fake.captures.load(Relaxed),
+        0,
+        "it went on, with nobody there"
+    );
+    // What is wrong is said before anything is.
+    let none = |_: &[u8]| panic!("nothing is told");
+    for (packets, seconds) in [(0, 1), (1_000_001, 1), (1, 0), (1, 3_601)] {
+        (which.packets, which.seconds) = (Some(packets), Some(seconds));
+        let error = client.stream("/v1/trace", &which, none).await;
+        assert_eq!(refused(error.unwrap_err()), 400);
+    }
+    let which = Watch {
+        user: Some("imsi-1".to_owned()),
+        ..Watch::default()
+    };
+    let error = client.stream("/v1/trace", &which, none).await;
+    assert_eq!(refused(error.unwrap_err()), 429);
     server.stop().await;
 }
 

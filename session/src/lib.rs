@@ -42,5 +42,7 @@ pub use id::{
 pub use ledger::Ledger;
 pub use plan::{CompileError, Context, Plan};
 pub use rule::{Bar, Far, Pdi, Pdr, Qer, Rules, Urr};
-pub use tables::{Epoch, Key, KeyChange, PublishError, Publisher, Reader, Sizes, Snapshot, Tables};
+pub use tables::{
+    Epoch, Key, KeyChange, PublishError, Publisher, Reader, Sizes, Snapshot, Sought, Tables,
+};
 pub use usage::Usage;

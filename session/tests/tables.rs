@@ -16,7 +16,7 @@ use session::rule::{Action, Far, LocalFTeid, Pdi, Pdr, Rules, UeAddress, ue_pref
 use session::tables::NewKey;
 use session::{
     FarId, InterfaceId, Key, KeyChange, PdrId, Plan, PublishError, Publisher, Reader, Seid,
-    SessionIndex, Sizes, Tables, Teid, WorkerId,
+    SessionIndex, Sizes, Sought, Tables, Teid, WorkerId,
 };
 
 const N3: InterfaceId = InterfaceId(0);
@@ -135,6 +135,14 @@ fn a_session_is_found_by_all_its_keys_until_it_is_withdrawn() {
         let address = Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 0x4d);
         assert_eq!(snapshot.ipv6(VRF, address).unwrap().session(), session);
         assert_eq!(snapshot.ipv4(N3, ue), None);
+        // The control side finds it by the same.
+        let all = [
+            Sought::Tunnel(tunnel),
+            Sought::Ue(VRF, ue.into()),
+            Sought::Ue(VRF, address.into()),
+        ];
+        assert_eq!(all.map(|by| publisher.session_of(by)), [Some(session); 3]);
+        assert_eq!(publisher.session_of(Sought::Ue(N3, ue.into())), None);
         assert_eq!(
             snapshot.tunnel(LocalFTeid {
                 teid: Teid(teid.0 ^ 1),
@@ -520,6 +528,12 @@ fn a_ue_of_its_own_is_found_before_a_network_around_it() {
     assert_eq!(snapshot.ipv4(VRF, other).unwrap().session(), router);
     let address = Ipv6Addr::from_bits(u128::from(ue.to_bits()) << 64 | 1);
     assert_eq!(snapshot.ipv6(VRF, address).unwrap().session(), host);
-    let other = Ipv6Addr::from_bits(u128::from(other.to_bits()) << 64 | 1);
-    assert_eq!(snapshot.ipv6(VRF, other).unwrap().session(), router);
+    let other_v6 = Ipv6Addr::from_bits(u128::from(other.to_bits()) << 64 | 1);
+    assert_eq!(snapshot.ipv6(VRF, other_v6).unwrap().session(), router);
+    let found = |by: IpAddr| publisher.session_of(Sought::Ue(VRF, by));
+    assert_eq!([ue.into(), address.into()].map(found), [Some(host); 2]);
+    assert_eq!(
+        [other.into(), other_v6.into()].map(found),
+        [Some(router); 2]
+    );
 }

@@ -24,9 +24,11 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const OPTION_COMMENT: u16 = 1;
+const OPTION_DROPPED: u16 = 5;
 const OPTION_FLAGS: u16 = 2;
 const OPTION_INTERFACE_NAME: u16 = 2;
 const OPTION_RESOLUTION: u16 = 9;
@@ -432,6 +434,27 @@ impl<W: Write> Writer<W> {
         self.block(ENHANCED_PACKET, &body)
     }
 
+    /// Says how many packets of an interface are not in the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn statistics(&mut self, interface: u32, dropped: u64) -> io::Result<()> {
+        let mut body = interface.to_le_bytes().to_vec();
+        // When that was is not said.
+        body.extend_from_slice(&[0; 8]);
+        option(&mut body, OPTION_DROPPED, &dropped.to_le_bytes());
+        option(&mut body, 0, &[]);
+        self.block(INTERFACE_STATISTICS, &body)
+    }
+
+    /// Takes what was written since: for a file that goes out piece by piece.
+    pub fn take(&mut self) -> W
+    where
+        W: Default,
+    {
+        std::mem::take(&mut self.out)
+    }
+
     /// Gives the file back, flushed.
     ///
     /// # Errors
@@ -489,6 +512,21 @@ mod tests {
                 .iter()
                 .all(|packet| packet.link_type == ETHERNET && packet.is_whole())
         );
+    }
+
+    #[test]
+    fn a_file_goes_out_piece_by_piece() {
+        let mut writer = Writer::new(Vec::new(), &["n3"]).unwrap();
+        let mut file = writer.take();
+        for frame in [&b"one"[..], b"three"] {
+            let time = Duration::from_secs(1);
+            writer.frame(0, time, Way::In, frame, "").unwrap();
+            file.extend(writer.take());
+        }
+        writer.statistics(0, 7).unwrap();
+        file.extend(writer.take());
+        assert_eq!(writer.take(), []);
+        assert_eq!(read(&file).unwrap().len(), 2);
     }
 
     #[test]

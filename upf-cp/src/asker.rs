@@ -8,7 +8,7 @@ use crate::event::Operator;
 use crate::status::{
     PathStatus, PeerStatus, SessionFilter, SessionSlice, SessionStatus, UePoolStatus,
 };
-use session::Seid;
+use session::{Seid, Sought};
 
 /// How many questions may wait.
 pub(crate) const QUESTIONS_MAX: usize = 64;
@@ -19,6 +19,7 @@ pub(crate) enum Question {
     Peers(oneshot::Sender<Vec<PeerStatus>>),
     Sessions(SessionFilter, u32, usize, oneshot::Sender<SessionSlice>),
     Session(Seid, oneshot::Sender<Option<Box<SessionStatus>>>),
+    SessionOf(Sought, oneshot::Sender<Option<Box<SessionStatus>>>),
     SessionCount(oneshot::Sender<usize>),
     Paths(oneshot::Sender<Vec<PathStatus>>),
     UePools(oneshot::Sender<Vec<UePoolStatus>>),
@@ -72,6 +73,14 @@ impl Asker {
     /// When the node has ended.
     pub async fn session(&self, seid: Seid) -> Result<Option<Box<SessionStatus>>, Ended> {
         self.ask(|reply| Question::Session(seid, reply)).await
+    }
+
+    /// The session that a packet would find, likewise.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn session_of(&self, sought: Sought) -> Result<Option<Box<SessionStatus>>, Ended> {
+        self.ask(|reply| Question::SessionOf(sought, reply)).await
     }
 
     /// How many sessions there are.

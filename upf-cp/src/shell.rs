@@ -351,6 +351,9 @@ impl Shell {
             Question::Session(seid, reply) => {
                 drop(reply.send(self.node.session_status(seid).map(Box::new)));
             }
+            Question::SessionOf(sought, reply) => {
+                drop(reply.send(self.node.session_of(sought).map(Box::new)));
+            }
             Question::SessionCount(reply) => drop(reply.send(self.node.session_count())),
             Question::UePools(reply) => drop(reply.send(self.node.ue_pool_statuses())),
             Question::Paths(reply) => drop(reply.send(self.node.path_statuses())),

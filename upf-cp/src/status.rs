@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pfcp::{CpFunctionFeatures, NodeId};
 use session::rule::UeAddress;
 use session::usage::Volume;
-use session::{Publisher, Rules, Seid, SessionIndex, Teid, UrrId, WorkerId};
+use session::{Publisher, Rules, Seid, SessionIndex, Sought, Teid, UrrId, Usage, WorkerId};
 
 use crate::config::UePool;
 use crate::counters::Counters;
@@ -86,6 +86,8 @@ pub struct SessionStatus {
     pub rules: Rules,
     /// What each of its URRs has counted since it was made.
     pub usage: Vec<(UrrId, Volume)>,
+    /// Those of them whose quota is used up.
+    pub exhausted: Vec<UrrId>,
 }
 
 /// Which sessions are wanted: those that have all of what is given.
@@ -265,6 +267,22 @@ impl Node {
             .map(|session| self.status(session))
     }
 
+    /// The session that a packet would find.
+    pub fn session_of(&self, sought: Sought) -> Option<SessionStatus> {
+        let session = self.sessions.get(self.publisher.session_of(sought)?)?;
+        let has_it = match sought {
+            // Tunnels are told apart by their TEID alone where we choose it.
+            Sought::Tunnel(tunnel) => {
+                let rules = &session.installed.rules;
+                let own = rules.pdrs.iter().filter_map(|pdr| pdr.pdi.local_f_teid);
+                let mut all = own.chain(rules.held().iter().copied());
+                all.any(|one| one == tunnel)
+            }
+            Sought::Ue(..) => true,
+        };
+        has_it.then(|| self.status(session))
+    }
+
     /// All sessions. With many of them this takes long: for tests.
     pub fn session_statuses(&self) -> Vec<SessionStatus> {
         self.sessions
@@ -277,6 +295,11 @@ impl Node {
         let summary = self.summary(session);
         let rules = &session.installed.rules;
         let volume = |id| Some((id, session.installed.usage(id)?.volume()));
+        let is_exhausted = |id: &UrrId| {
+            let usage = session.installed.usage(*id);
+            usage.is_some_and(Usage::is_exhausted)
+        };
+        let urrs = || rules.urrs.iter().map(|urr| urr.id);
         SessionStatus {
             seid: summary.seid,
             index: session.index,
@@ -285,7 +308,8 @@ impl Node {
             cp_address: summary.cp_address,
             peer: summary.peer,
             labels: summary.labels,
-            usage: rules.urrs.iter().filter_map(|urr| volume(urr.id)).collect(),
+            usage: urrs().filter_map(volume).collect(),
+            exhausted: urrs().filter(is_exhausted).collect(),
             rules: rules.clone(),
         }
     }

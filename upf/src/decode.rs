@@ -1,6 +1,6 @@
 //! `upf pfcp decode` and `upf pfcp encode`: messages as a tree or as JSON, and back.
 
-mod input;
+pub(crate) mod input;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

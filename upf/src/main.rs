@@ -52,6 +52,17 @@ enum Command {
     Ports(client::Ask),
     /// Show why a UPF that runs drops packets, and what to do.
     Drops(client::Ask),
+    /// Say what would happen to a packet in a UPF that runs, and why; it is not sent.
+    ///
+    /// It goes through the stages of the packet path, with the rules of its session as these are now.
+    /// With `--reason`: say what it means that packets are dropped for a reason, and what to do.
+    Explain(client::Explain),
+    /// Follow the next packets of a session, or of a filter: what each stage looked up and decided.
+    Trace(client::Trace),
+    /// Capture packets of a session, or of a filter, on both sides: with drop reasons as comments.
+    ///
+    /// Wireshark reads along: `upf capture --seid SEID | wireshark -k -i -`.
+    Capture(client::Capture),
     /// Show the UPF at work in this process: no NIC, no hugepages, no privileges.
     Demo(demo::Arguments),
     /// Work with PFCP messages.
@@ -124,6 +135,9 @@ fn main() -> ExitCode {
         Command::Peers(ask) => return finish(client::peers(&ask)),
         Command::Ports(ask) => return finish(client::ports(&ask)),
         Command::Drops(ask) => return finish(client::drops(&ask)),
+        Command::Explain(arguments) => return finish(client::explain(&arguments)),
+        Command::Trace(arguments) => return finish(client::trace(&arguments)),
+        Command::Capture(arguments) => return finish(client::capture(&arguments)),
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Pfcp { command } => return finish(decode::run(&command)),
         Command::Config {

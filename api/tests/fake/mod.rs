@@ -1,10 +1,13 @@
 //! A UPF that is none.
 
 use std::future::ready;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use api::model::*;
-use api::{Answer, Gone, Slice, Upf, Wanted};
+use api::{Answer, Gone, Problem, Slice, Upf, Wanted};
+use tokio::sync::mpsc::{Receiver, channel};
 
 /// How many sessions it has.
 pub const SESSIONS: u64 = 30;
@@ -13,6 +16,8 @@ pub const SESSIONS: u64 = 30;
 pub struct Fake {
     pub ended: bool,
     pub levels: Mutex<LogLevels>,
+    /// Captures under way.
+    pub captures: Arc<AtomicUsize>,
 }
 
 impl Fake {
@@ -152,6 +157,46 @@ impl Upf for Fake {
 
     fn set_log_levels(&self, levels: LogLevels) {
         *self.levels.lock().unwrap() = levels;
+    }
+
+    fn explain(&self, packets: Vec<Packet>) -> Answer<'_, Result<Vec<Explanation>, Problem>> {
+        let told = |packet: Packet| Explanation {
+            received: packet.octets,
+            ..Explanation::default()
+        };
+        self.say(Ok(packets.into_iter().map(told).collect()))
+    }
+
+    /// As many packets as are wanted, at once.
+    fn trace(&self, which: Watch) -> Answer<'_, Result<Receiver<Traced>, Problem>> {
+        if which.user.is_some() {
+            return self.say(Err(Problem::busy("no more")));
+        }
+        let (sender, told) = channel(1);
+        tokio::spawn(async move {
+            let packets = which.packets.unwrap_or(1).into();
+            for _ in 0..packets {
+                let packet = Traced::Packet(Box::default());
+                if sender.send(packet).await.is_err() {
+                    return;
+                }
+            }
+            let end = TraceEnd { packets, missed: 0 };
+            let _ = sender.send(Traced::End(end)).await;
+        });
+        self.say(Ok(told))
+    }
+
+    /// Never ends.
+    fn capture(&self, _which: Watch) -> Answer<'_, Result<Receiver<Vec<u8>>, Problem>> {
+        let (sender, pieces) = channel(1);
+        let captures = Arc::clone(&self.captures);
+        captures.fetch_add(1, Relaxed);
+        tokio::spawn(async move {
+            while sender.send(vec![7; 100]).await.is_ok() {}
+            captures.fetch_sub(1, Relaxed);
+        });
+        self.say(Ok(pieces))
     }
 
     fn metrics(&self) -> Answer<'_, String> {

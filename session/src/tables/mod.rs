@@ -130,6 +130,15 @@ pub enum Key {
     Route(InterfaceId, IpNet),
 }
 
+/// What the session of a packet is looked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sought {
+    /// The tunnel that the packet came in.
+    Tunnel(LocalFTeid),
+    /// The address that it goes to, of a UE or behind one, in a VRF.
+    Ue(InterfaceId, IpAddr),
+}
+
 /// Why nothing was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {

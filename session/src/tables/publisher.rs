@@ -1,14 +1,18 @@
 //! The control side's half of the tables: what it reserves, publishes, withdraws and reclaims.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use ipnet::Ipv6Net;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::lengths::LengthCounts;
-use super::{EntryId, Epoch, Handle, Key, PublishError, Route, Tables, ipv4_key, tunnel_key};
+use super::{
+    EntryId, Epoch, Handle, Key, PublishError, Route, Sought, Tables, ipv4_key, tunnel_key,
+};
 use crate::id::{SessionIndex, Teid, WorkerId};
 use crate::plan::{Keys, Plan};
 use crate::publish::{Filled, Vacancies, Vacant};
@@ -233,6 +237,38 @@ impl Publisher {
         };
         let first = add.iter().find(foreign);
         first.map_or(Ok(()), |new| Err(PublishError::Taken(new.key)))
+    }
+
+    /// The session that a packet would find. Of a tunnel the caller has to compare the interface
+    /// with that of the session's.
+    pub fn session_of(&self, sought: Sought) -> Option<SessionIndex> {
+        let tables = &self.tables;
+        let route = |vrf, address| {
+            let mut lengths = tables.route_lengths.longest_first();
+            lengths.find_map(|length| {
+                tables
+                    .routes
+                    .get(&Route::around(vrf, address, length).key())
+            })
+        };
+        let handle = match sought {
+            Sought::Tunnel(tunnel) => {
+                let chosen = tables.chosen.get(tunnel.teid);
+                chosen.or_else(|| tables.given.get(&tunnel_key(tunnel)))
+            }
+            Sought::Ue(vrf, IpAddr::V4(address)) => {
+                let own = tables.ipv4.get(&ipv4_key(vrf, address));
+                own.or_else(|| route(vrf, address.into()))
+            }
+            Sought::Ue(vrf, IpAddr::V6(address)) => {
+                let lengths = tables.ipv6_lengths.longest_first();
+                let mut prefixes = lengths.filter_map(|length| Ipv6Net::new(address, length).ok());
+                let own =
+                    prefixes.find_map(|prefix| tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)));
+                own.or_else(|| route(vrf, address.into()))
+            }
+        };
+        tables.plans.session_of(handle?.get() >> 8)
     }
 
     /// Takes a session out of force with all its keys; its place is free after the returned epoch.

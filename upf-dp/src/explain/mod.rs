@@ -28,7 +28,7 @@ use crate::watch::{Outcome, Sample};
 use crate::wire;
 
 pub use headers::summary;
-pub use scratch::{Explained, Explainer, Known, Place, Sought};
+pub use scratch::{Explained, Explainer, Known, Place};
 
 /// What things are called.
 #[derive(Clone, Debug)]

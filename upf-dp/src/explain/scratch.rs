@@ -1,7 +1,6 @@
 //! What would happen to a packet: it goes through the very stages of the path, over tables that
 //! hold nothing but the sessions that it needs, and nothing leaves.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -11,7 +10,9 @@ use session::plan::Installed;
 use session::report::queues;
 use session::rule::LocalFTeid;
 use session::topology::Role;
-use session::{Context, InterfaceId, Publisher, Reader, Rules, Sizes, Tables, UrrId, WorkerId};
+use session::{
+    Context, InterfaceId, Publisher, Reader, Rules, Sizes, Sought, Tables, UrrId, WorkerId,
+};
 
 use super::{Explanation, Names, explain, signalled_teid, user_destination};
 use crate::counters::WorkerCells;
@@ -53,15 +54,6 @@ pub struct Known {
     pub exhausted: Vec<UrrId>,
 }
 
-/// What a packet was looked up by in vain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sought {
-    /// A tunnel.
-    Tunnel(LocalFTeid),
-    /// An address of a UE in a VRF.
-    Ue(InterfaceId, IpAddr),
-}
-
 /// Where a packet comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -94,6 +86,13 @@ impl Explainer {
             names,
             slow,
         }
+    }
+
+    /// The same with other names for the ports.
+    #[must_use]
+    pub fn with_ports(mut self, ports: impl IntoIterator<Item = String>) -> Self {
+        self.names.ports = ports.into_iter().collect();
+        self
     }
 
     /// What things are called.
@@ -162,20 +161,28 @@ impl Explainer {
         })
     }
 
-    /// The port whose Ethernet address a frame goes to.
-    pub fn place_of_frame(&self, frame: &[u8]) -> Option<Place> {
-        let to: [u8; 6] = *frame.first_chunk()?;
-        let is_it = |port: &u16| self.links.port(*port).is_some_and(|link| link.mac == to);
+    /// The port whose Ethernet address a frame goes to; if none has it, the one that its IP packet
+    /// seems to come in by, or the first.
+    pub fn place_of_frame(&self, frame: &[u8]) -> Place {
+        let to = frame.first_chunk();
+        let is_it = |port: &u16| {
+            let link = self.links.port(*port);
+            link.is_some_and(|link| Some(&link.mac) == to)
+        };
         let ports = u16::try_from(self.links.ports()).unwrap_or(u16::MAX);
-        let port = (0..ports).find(is_it)?;
-        Some(Place {
-            port,
+        let addressed = (0..ports).find(is_it);
+        let packet = || {
+            let place = self.place_of_packet(frame.get(14..)?)?;
+            Some(place.port)
+        };
+        Place {
+            port: addressed.or_else(packet).unwrap_or(0),
             interface: None,
-        })
+        }
     }
 
     /// The interface that an IP packet seems to come in by: where its destination is ours; else a
-    /// data network.
+    /// data network, that of its UE pools if it is in any.
     pub fn place_of_packet(&self, packet: &[u8]) -> Option<Place> {
         let inner = session::inner::Inner::parse(packet).ok()?;
         let to = inner.destination();

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use session::rule::{Action, Gate};
 use session::sdf::FlowDescription;
 use session::topology::UeToUe;
-use session::{Qfi, Teid, UrrId};
+use session::{Qfi, Sought, Teid, UrrId};
 
-use super::{Explained, Explanation, Known, Place, Sought};
+use super::{Explained, Explanation, Known, Place};
 use crate::path::catalogue;
 use crate::testbed::*;
 use crate::watch::Outcome;
@@ -195,7 +195,10 @@ fn a_packet_of_anywhere_finds_its_place() {
     assert_eq!(explainer.place_of_packet(&down), place(1, Some(N6)));
     let frame = explainer.frame(up.unwrap(), &tunnel).unwrap();
     assert_eq!(frame[12..18], [0x81, 0, 0, 9, 0x08, 0]);
-    assert_eq!(explainer.place_of_frame(&frame), place(0, None));
+    assert_eq!(Some(explainer.place_of_frame(&frame)), place(0, None));
+    let foreign = crate::testbed::frame(MAC_GNB, MAC_GNB, None, &down);
+    assert_eq!(Some(explainer.place_of_frame(&foreign)), place(1, None));
+    assert_eq!(Some(explainer.place_of_frame(&[])), place(0, None));
     let told = ask(&bed, (0, frame), &[]);
     assert_eq!(told.explanations[0].verdict, "dropped: unknown_teid");
 }

@@ -43,6 +43,17 @@ pub enum Came {
     Back,
 }
 
+impl Came {
+    /// What is written for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Released => "released",
+            Self::Back => "back",
+        }
+    }
+}
+
 /// What the slow path is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Punt {

@@ -12,8 +12,8 @@ use crate::reason::Reason;
 /// Which packets are watched: those that have all of what is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of that session, by our SEID.
-    pub seid: Option<Seid>,
+    /// Of one of these sessions, by our SEIDs; empty: of any, or of none.
+    pub seids: Vec<Seid>,
     /// Of a tunnel with that TEID, at our end or at the peer's.
     pub teid: Option<Teid>,
     /// From or to one of these user addresses, whether or not they are a session's.
@@ -41,9 +41,9 @@ impl Filter {
     pub(super) fn admits(&self, frame: &[u8], meta: &Meta<'_>) -> bool {
         self.port.is_none_or(|port| port == meta.port)
             && self.teid.is_none_or(|teid| is_of_tunnel(teid, meta))
-            && self.seid.is_none_or(|seid| {
+            && (self.seids.is_empty() || {
                 let plan = meta.session.map(Entrance::plan);
-                plan.is_some_and(|plan| plan.seid == seid)
+                plan.is_some_and(|plan| self.seids.contains(&plan.seid))
             })
             && self.address.is_none_or(|net| {
                 let inner = Inner::parse(meta.user(frame));

@@ -15,7 +15,7 @@ use crate::reason::Reason;
 const FRAMES_MAX: usize = 4;
 
 /// What the stages found out about a packet, and what became of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sample {
     /// When, in time stamp cycles.
     pub at: Now,
@@ -98,6 +98,24 @@ pub enum Outcome {
     Gathered,
     /// It was dropped.
     Dropped(Reason),
+}
+
+impl Outcome {
+    /// What is written for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::SentInPieces => "sent_in_pieces",
+            Self::Waits(_) => "waits",
+            Self::Held => "held",
+            Self::HandedOver(_) => "handed_over",
+            Self::TurnedBack => "turned_back",
+            Self::Answered(_) => "answered",
+            Self::Consumed(_) => "consumed",
+            Self::Gathered => "gathered",
+            Self::Dropped(_) => "dropped",
+        }
+    }
 }
 
 /// A frame that was sent because of a packet: the packet itself, its pieces, an answer.

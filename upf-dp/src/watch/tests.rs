@@ -31,7 +31,7 @@ fn watch(bed: &mut Testbed, filter: &Filter) -> Watching {
 
 fn of_session(session: &TestSession) -> Filter {
     Filter {
-        seid: Some(session.installed.rules.seid),
+        seids: vec![session.installed.rules.seid],
         ..Filter::default()
     }
 }

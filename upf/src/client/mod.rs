@@ -1,5 +1,6 @@
 //! Commands that ask a UPF that runs, by its API.
 
+mod packets;
 mod show;
 mod table;
 
@@ -12,6 +13,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use packets::{Capture, Explain, Trace, capture, explain, trace};
 pub(crate) use show::{drops, peers, ports, session, sessions};
 
 /// No UPF answers.

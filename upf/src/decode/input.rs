@@ -81,7 +81,7 @@ pub(super) fn read(input: &str, port: u16) -> Result<Input> {
 }
 
 /// All of a file, or of standard input.
-pub(super) fn content(input: &str) -> Result<Vec<u8>> {
+pub(crate) fn content(input: &str) -> Result<Vec<u8>> {
     if input == "-" {
         let mut content = Vec::new();
         std::io::stdin()
@@ -272,7 +272,7 @@ fn of_lines(content: &[u8]) -> Result<Input> {
 }
 
 /// Hexadecimal octets; blanks, colons and a leading `0x` are left aside.
-pub(super) fn octets(text: &str) -> Result<Vec<u8>> {
+pub(crate) fn octets(text: &str) -> Result<Vec<u8>> {
     let text = text.trim();
     let text = text.strip_prefix("0x").unwrap_or(text);
     let digits: Vec<u32> = (1..)

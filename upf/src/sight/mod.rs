@@ -3,6 +3,7 @@
 //! [`PATIENCE`].
 
 mod metrics;
+mod packets;
 mod sessions;
 mod state;
 
@@ -10,17 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::model::{
-    BufferPool, Drop, GtpuPeer, Health, Limit, LogLevels, Neighbour, Peer, Port, Route,
-    SessionDetail, Setting, UePool, Version, Worker,
+    BufferPool, Drop, Explanation, GtpuPeer, Health, Limit, LogLevels, Neighbour, Packet, Peer,
+    Port, Route, SessionDetail, Setting, Traced, UePool, Version, Watch, Worker,
 };
-use api::{Answer, Gone, Slice, Upf, Wanted};
+use api::{Answer, Gone, Problem, Slice, Upf, Wanted};
 use config::{Config, Loaded};
 use dpdk::{Eal, Pool, PortView};
 use session::Seid;
 use session::neighbour::Neighbours;
 use session::topology::Topology;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout};
 use upf_cp::{Asker, Ended};
+use upf_dp::explain::Explainer;
+use upf_dp::watch::Watcher;
 
 use crate::Instance;
 use crate::logging::Levels;
@@ -35,6 +39,8 @@ pub struct Sight {
     eal: Eal,
     asker: Asker,
     counters: upf_dp::Counters,
+    watcher: Watcher,
+    explainer: Explainer,
     ports: Vec<Seen>,
     pools: Vec<&'static Pool>,
     topology: Arc<Topology>,
@@ -58,6 +64,7 @@ impl Sight {
         let config = &loaded.config;
         let data_path = instance.data_path();
         let ports = data_path.ports().iter().zip(&config.ports);
+        let names = config.ports.iter().map(|port| port.name.to_string());
         let settings = loaded.origins.iter().map(|setting| Setting {
             key: setting.key.clone(),
             value: setting.value.clone(),
@@ -68,6 +75,8 @@ impl Sight {
             eal: instance.eal(),
             asker: instance.node().asker().clone(),
             counters: data_path.counters().clone(),
+            watcher: data_path.watcher().clone(),
+            explainer: data_path.explainer().clone().with_ports(names),
             ports: ports
                 .zip(data_path.links())
                 .map(|((port, configured), link)| Seen {
@@ -209,6 +218,18 @@ impl Upf for Sight {
 
     fn set_log_levels(&self, levels: LogLevels) {
         self.levels.set(levels);
+    }
+
+    fn explain(&self, packets: Vec<Packet>) -> Answer<'_, Result<Vec<Explanation>, Problem>> {
+        Box::pin(async move { self.explain(&packets).await })
+    }
+
+    fn trace(&self, which: Watch) -> Answer<'_, Result<Receiver<Traced>, Problem>> {
+        Box::pin(async move { self.trace(&which).await })
+    }
+
+    fn capture(&self, which: Watch) -> Answer<'_, Result<Receiver<Vec<u8>>, Problem>> {
+        Box::pin(async move { self.capture(&which).await })
     }
 
     fn metrics(&self) -> Answer<'_, String> {
