@@ -19,6 +19,16 @@ impl Config {
         self.ports.iter().find(|port| port.name == *name)
     }
 
+    /// Whether a port receives frames for other MAC addresses too: an Ethernet network wants all.
+    pub fn hears_all(&self, port: &Port) -> bool {
+        let mut networks = self.networks.iter();
+        let is_ethernet = |network: &Network| {
+            let interface = self.interface(&network.interface);
+            network.ethernet.is_some() && interface.is_some_and(|it| it.port == port.name)
+        };
+        port.promiscuous || networks.any(is_ethernet)
+    }
+
     /// The interface of that name.
     pub fn interface(&self, name: &Name) -> Option<&Interface> {
         self.interfaces

@@ -246,6 +246,14 @@ pub enum Problem {
     /// Which packets go from UE to UE is told by the pools.
     #[error("`{0}` needs to know which addresses are those of UEs, found no ue_pools")]
     UeToUeWithoutPools(&'static str),
+    /// A key of a network of packets, in one of frames.
+    #[error("the key is about IP packets, and the network carries Ethernet frames")]
+    AboutPackets,
+    /// An Ethernet network takes all frames of its wire.
+    #[error(
+        "an Ethernet network has its interface to itself, and {0} has addresses, routes, other networks, or other interfaces in the same VLAN or behind tags of any"
+    )]
+    EthernetNotAlone(String),
     /// The kernel routes what goes to it.
     #[error("the interface {interface} leads to the kernel, which chooses the gateway itself")]
     ViaKernel {
@@ -442,6 +450,8 @@ impl Problem {
             Self::TooManyFlows { .. } => "make several of it, or write wider ones",
             Self::Empty { .. } => "add one, or remove the whole",
             Self::UeToUeWithoutPools(_) => "list the network's UE addresses in ue_pools",
+            Self::AboutPackets => "leave it out",
+            Self::EthernetNotAlone(_) => "give it a VLAN or port of its own, without addresses",
             Self::ViaKernel { .. } => "leave `via` out, and add a route to the kernel's table",
             Self::TooManyInterfaces { .. } => "let policies share an interface's routes",
             Self::NameServer(_) => {

@@ -188,6 +188,20 @@ sections! {
         ue_to_ue: UeToUe = "n6";
         /// Tell UEs with an IPv6 prefix of their router: for SMFs that do not do so themselves. UEs are told when they can be reached first, when they ask, and from time to time. What an SMF takes for itself by its rules it answers.
         router_advertisements: Option<RouterAdvertisements> = "~";
+        /// The network carries Ethernet frames: for PDU sessions of type Ethernet, and for no others. Its interface is alone in its VLAN, or on its port without one, and has no addresses; its port receives all frames. With `ue_to_ue: local` stations behind UEs reach each other inside the UPF.
+        ethernet: Option<Ethernet> = "~";
+    }
+
+    /// How an Ethernet network finds its stations. Each is where it was heard first, until it has been silent there.
+    pub struct Ethernet {
+        /// Seconds after which a silent station is forgotten. An Ethernet Inactivity Timer that is shorter counts for its session.
+        aging_s: u32 = "300" in 1..=86_400;
+        /// Seconds of silence after which a station may be heard elsewhere: behind another UE, or in the data network. Until then what claims to come from it is dropped.
+        move_after_s: u32 = "5" in 0..=86_400;
+        /// Stations of one session.
+        stations_per_session: u32 = "16" in 1..=255;
+        /// Copies of frames to all sessions (broadcasts, and what goes to nobody known) that are made per second and worker.
+        copies_per_second: u32 = "100000" in 0..=10_000_000;
     }
 
     /// A way out that SMFs may name in a Forwarding Policy.

@@ -1,6 +1,7 @@
 //! How the values fit together.
 
 mod api;
+mod ethernet;
 mod policies;
 mod pools;
 mod rules;
@@ -349,6 +350,10 @@ impl<'a> Check<'a> {
             self.mistake(&join(key, "mtu"), problem);
         }
         self.allocations(key, network);
+        if network.ethernet.is_some() {
+            self.ethernet(key, network, interface);
+            return;
+        }
         if network.ue_to_ue != UeToUe::N6 && network.ue_pools.is_empty() {
             let problem = Problem::UeToUeWithoutPools(network.ue_to_ue.word());
             self.mistake(&join(key, "ue_to_ue"), problem);

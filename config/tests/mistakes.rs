@@ -1053,3 +1053,75 @@ fn an_api_beyond_this_host_needs_tokens_and_tls() {
     }
     assert_eq!(spoilt("{ listen: 10.0.0.1:80 }").len(), 2);
 }
+
+#[test]
+fn an_ethernet_network_is_alone_on_its_wire() {
+    let lan = "  - name: lan\n    role: n6\n    port: core\n";
+    let with = |interface: &str, network: &str| {
+        let text = GOOD.replace("networks:\n", &format!("{interface}networks:\n"));
+        text.replace(
+            "log:\n",
+            &format!("  - name: lan\n    interface: lan\n{network}log:\n"),
+        )
+    };
+    let tagged = format!("{lan}    vlan: 9\n");
+    assert_eq!(mistakes(&with(&tagged, "    ethernet: {}\n"), &[], &[]), []);
+    // Stations are told apart without pools.
+    let local = with(&tagged, "    ue_to_ue: local\n    ethernet: {}\n");
+    assert_eq!(mistakes(&local, &[], &[]), []);
+    for (interface, network, key, says) in [
+        // Frames with any tag, and those without, are one network's.
+        (
+            lan.to_owned(),
+            "    ethernet: {}\n",
+            "interface",
+            "to itself",
+        ),
+        (
+            format!("{tagged}    addresses: [10.10.8.7/24]\n"),
+            "    ethernet: {}\n",
+            "interface",
+            "without addresses",
+        ),
+        (
+            format!(
+                "{tagged}  - name: other\n    role: n9\n    port: core\n    vlan: 9\n    addresses: [10.10.9.7/24]\n"
+            ),
+            "    ethernet: {}\n",
+            "interface",
+            "in the same VLAN",
+        ),
+        (
+            tagged.clone(),
+            "    ethernet: {}\n  - name: more\n    interface: lan\n",
+            "interface",
+            "other networks",
+        ),
+        (
+            tagged.clone(),
+            "    ethernet: {}\n    ue_pools: [10.47.0.0/16]\n",
+            "ue_pools",
+            "about IP packets",
+        ),
+        (
+            tagged.clone(),
+            "    ethernet: {}\n    clamp_mss: true\n",
+            "clamp_mss",
+            "leave it out",
+        ),
+        (
+            tagged.clone(),
+            "    ethernet: { stations_per_session: 256 }\n",
+            "ethernet.stations_per_session",
+            "1 to 255",
+        ),
+    ] {
+        let found = mistakes(&with(&interface, network), &[], &[]);
+        let [mistake] = &found[..] else {
+            panic!("{network}: {found:#?}");
+        };
+        let key = format!("networks.2.{key}");
+        assert_eq!(mistake.key, key, "{mistake}");
+        assert!(mistake.to_string().contains(says), "{mistake}");
+    }
+}

@@ -9,6 +9,7 @@
 //! | [`id`] | newtypes for every number with a meaning |
 //! | [`rule`] | PDR, FAR, QER, URR, BAR as the packet path needs them (TS 29.244, 5.2) |
 //! | [`sdf`] | flow descriptions and SDF filters |
+//! | [`ethernet`](mod@ethernet) | frames of Ethernet sessions, their filters, stations behind UEs |
 //! | [`plan`] | rules compiled for one packet: flat, index-linked, immutable |
 //! | [`tables`] | look-up by F-TEID and UE address, RCU-style publication |
 //! | [`meter`], [`usage`], [`ledger`] | state that outlives a plan: token buckets, counters, where they lie |
@@ -16,6 +17,7 @@
 //! | [`topology`], [`neighbour`] | interfaces, networks, routes, next hops |
 //! | [`reference`](mod@reference) | the naive model that the plan is held against |
 
+pub mod ethernet;
 pub mod id;
 pub mod inner;
 pub mod ledger;

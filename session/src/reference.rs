@@ -3,11 +3,14 @@
 
 use std::net::IpAddr;
 
+use crate::ethernet::{EthernetFilter, Frame, Mac, MacRange, TagFilter};
 use crate::id::InterfaceId;
-use crate::id::{NextHopId, PdrId, Precedence};
+use crate::id::{NextHopId, PdrId, Precedence, Qfi};
 use crate::inner::{Inner, Transport};
-use crate::plan::Arrival;
-use crate::rule::{Action, DestinationInterface, Gate, LocalFTeid, Pdr, Rules, SourceInterface};
+use crate::plan::{Arrival, FrameArrival};
+use crate::rule::{
+    Action, DestinationInterface, Gate, LocalFTeid, Pdn, Pdr, Rules, SourceInterface,
+};
 use crate::sdf::{Address, Endpoint, SdfFilter};
 
 /// Where a packet came from.
@@ -40,6 +43,8 @@ pub enum Verdict {
     Tunnel(PdrId, NextHopId),
     /// It is routed on N6.
     Route(PdrId, InterfaceId),
+    /// It leaves on N6 as a frame.
+    Bridge(PdrId, InterfaceId),
 }
 
 /// A PDR that was tried.
@@ -87,16 +92,23 @@ pub enum FilterPart {
 
 /// What `rules` do with a packet.
 pub fn verdict(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Verdict {
+    let is_ue = rules.is_ue(arrival.inner.source());
+    decide(rules, from, |pdr| matches(pdr, rules, arrival), is_ue)
+}
+
+/// What the `rules` of an Ethernet session do with a frame.
+pub fn frame_verdict(rules: &Rules, from: Ingress, arrival: &FrameArrival<'_>) -> Verdict {
+    decide(rules, from, |pdr| frame_matches(pdr, rules, arrival), true)
+}
+
+fn decide(rules: &Rules, from: Ingress, matches: impl Fn(&Pdr) -> bool, is_ue: bool) -> Verdict {
     let mut candidates: Vec<&Pdr> = rules
         .pdrs
         .iter()
         .filter(|pdr| !pdr.dormant && came_in_by(pdr, from))
         .collect();
     candidates.sort_by_key(|pdr| (pdr.precedence, pdr.id, pdr.part));
-    let Some(pdr) = candidates
-        .into_iter()
-        .find(|pdr| matches(pdr, rules, arrival))
-    else {
+    let Some(pdr) = candidates.into_iter().find(|pdr| matches(pdr)) else {
         return Verdict::NoPdr;
     };
     let Some(far) = rules.fars.iter().find(|far| far.id == pdr.far) else {
@@ -115,7 +127,7 @@ pub fn verdict(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Verdict {
     if pdr.pdi.source_interface == SourceInterface::Access
         && to_core
         && (!rules.ue.is_empty() || rules.framed().next().is_some())
-        && !rules.is_ue(arrival.inner.source())
+        && !is_ue
     {
         return Verdict::Spoofed(pdr.id);
     }
@@ -140,7 +152,10 @@ pub fn verdict(rules: &Rules, from: Ingress, arrival: &Arrival<'_>) -> Verdict {
             (Some(creation), _) => creation
                 .next_hop
                 .map_or(Verdict::NoRoute(pdr.id), |hop| Verdict::Tunnel(pdr.id, hop)),
-            (None, Some(vrf)) if to_core => Verdict::Route(pdr.id, vrf),
+            (None, Some(vrf)) if to_core => match rules.pdn {
+                Pdn::Ip => Verdict::Route(pdr.id, vrf),
+                Pdn::Ethernet(_) => Verdict::Bridge(pdr.id, vrf),
+            },
             _ => Verdict::NoTunnel(pdr.id),
         },
         (Action::Forward, None) => Verdict::NoTunnel(pdr.id),
@@ -199,7 +214,7 @@ fn mismatch(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> Option<Mismatch>
     // Open5GS' uplink PDR has routes, and no address.
     let ue =
         ue.is_none_or(|ue| ue.contains(ours)) || framed.is_some_and(|framed| framed.contains(ours));
-    let qfi = pdr.pdi.qfis.is_empty() || arrival.qfi.is_some_and(|qfi| pdr.pdi.qfis.contains(&qfi));
+    let qfi = takes_flow(pdr, arrival.qfi);
     let uplink = pdr.pdi.source_interface == SourceInterface::Access;
     if !ue {
         return Some(Mismatch::Ue);
@@ -215,6 +230,59 @@ fn mismatch(pdr: &Pdr, rules: &Rules, arrival: &Arrival<'_>) -> Option<Mismatch>
     missed
         .filter(|missed| !missed.is_empty())
         .map(Mismatch::Sdf)
+}
+
+fn takes_flow(pdr: &Pdr, qfi: Option<Qfi>) -> bool {
+    pdr.pdi.qfis.is_empty() || qfi.is_some_and(|qfi| pdr.pdi.qfis.contains(&qfi))
+}
+
+fn frame_matches(pdr: &Pdr, rules: &Rules, arrival: &FrameArrival<'_>) -> bool {
+    let uplink = pdr.pdi.source_interface == SourceInterface::Access;
+    let filters = pdr.pdi.ethernet_filters();
+    let mut each = filters.iter();
+    takes_flow(pdr, arrival.qfi)
+        && (filters.is_empty()
+            || each.any(|filter| ethernet_matches(filter, rules, &arrival.frame, uplink)))
+}
+
+fn ethernet_matches(
+    filter: &EthernetFilter,
+    rules: &Rules,
+    frame: &Frame<'_>,
+    uplink: bool,
+) -> bool {
+    // Written for downlink: `source` is in the data network, `destination` behind the UE.
+    let (far_end, near_end) = if uplink {
+        (frame.destination(), frame.source())
+    } else {
+        (frame.source(), frame.destination())
+    };
+    let range = |range: Option<MacRange>, mac: Mac| {
+        range.is_none_or(|range| (range.first..=range.last).contains(&mac))
+    };
+    let tag = |wanted: Option<TagFilter>, tag: Option<u16>| {
+        let Some(wanted) = wanted else { return true };
+        let Some(tag) = tag else { return false };
+        wanted.pcp.is_none_or(|pcp| u16::from(pcp) == tag >> 13)
+            && wanted.dei.is_none_or(|dei| dei == (tag & 0x1000 != 0))
+            && wanted.vid.is_none_or(|vid| vid == tag & 0xfff)
+    };
+    let sdf = || {
+        let inner = frame.ip();
+        let matches = |inner: Inner<'_>| {
+            let mut all = filter.sdf_filters.iter();
+            all.any(|sdf| filter_mismatch(sdf, rules, &inner, uplink).is_none())
+        };
+        inner.is_some_and(matches)
+    };
+    range(filter.source, far_end)
+        && range(filter.destination, near_end)
+        && filter
+            .ether_type
+            .is_none_or(|own| own == frame.ether_type())
+        && tag(filter.c_tag, frame.tags().c_tag)
+        && tag(filter.s_tag, frame.tags().s_tag)
+        && (filter.sdf_filters.is_empty() || sdf())
 }
 
 /// What of a filter a packet does not have, if anything.

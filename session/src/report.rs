@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use std::net::IpAddr;
 
+use crate::ethernet::{Station, Tags};
 use crate::id::{FarId, NextHopId, PdrId, Qfi, SessionIndex, Teid, UrrId};
 use crate::plan::Encapsulation;
 
@@ -32,6 +33,19 @@ pub enum Report {
         session: SessionIndex,
         /// The rule.
         urr: UrrId,
+    },
+    /// A station of an Ethernet network is heard where it is not known to be. What comes from it
+    /// goes on, or is dropped, until the control side has changed that.
+    Station {
+        /// The session behind whose UE it is heard; if it is heard in the data network, the one that
+        /// has been silent about it.
+        session: SessionIndex,
+        /// Who.
+        station: Station,
+        /// The tags of the frame.
+        tags: Tags,
+        /// It is heard in the data network.
+        outside: bool,
     },
     /// A peer says that it does not know a tunnel of ours (TS 29.281, 7.3.1).
     ErrorIndication {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv6Net};
 use smallvec::SmallVec;
 
+use crate::ethernet::{EthernetFilter, EthernetFilters, Stations};
 use crate::id::{
     BarId, FarId, InterfaceId, NextHopId, PdrId, Precedence, QerId, Qfi, Seid, Teid, UrrId,
 };
@@ -16,6 +17,8 @@ use crate::sdf::SdfFilter;
 pub struct Rules {
     /// Our SEID for the session.
     pub seid: Seid,
+    /// What the session carries.
+    pub pdn: Pdn,
     /// The UE's addresses, gathered from all PDIs.
     pub ue: UeAddress,
     /// PDRs without a URR count, too, so that [`Installed::packets`](crate::plan::Installed::packets)
@@ -33,6 +36,26 @@ pub struct Rules {
     pub urrs: Vec<Urr>,
     /// Buffering action rules; ids are unique.
     pub bars: Vec<Bar>,
+}
+
+/// PDN Type (TS 29.244, 8.2.79): what a session carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Pdn {
+    /// IPv4, IPv6, or both.
+    #[default]
+    Ip,
+    /// Ethernet frames, of these stations.
+    Ethernet(Box<Stations>),
+}
+
+impl Pdn {
+    /// The stations of an Ethernet session.
+    pub fn stations(&self) -> Option<&Stations> {
+        match self {
+            Self::Ip => None,
+            Self::Ethernet(stations) => Some(stations),
+        }
+    }
 }
 
 /// Which way a packet goes, as seen from the UE.
@@ -165,6 +188,15 @@ pub struct Pdi {
     pub qfis: Vec<Qfi>,
     /// SDF filters, written for downlink; empty matches every packet.
     pub sdf_filters: Vec<SdfFilter>,
+    /// Ethernet packet filters, in place of SDF filters; empty matches every frame.
+    pub frames: Option<Box<EthernetFilters>>,
+}
+
+impl Pdi {
+    /// Its Ethernet packet filters.
+    pub fn ethernet_filters(&self) -> &[EthernetFilter] {
+        self.frames.as_deref().map_or(&[], |filters| &filters.0)
+    }
 }
 
 impl Rules {

@@ -70,6 +70,33 @@ pub struct Network {
     pub ue_to_ue: UeToUe,
     /// Its UEs are told their prefix by the UPF, not by the SMF.
     pub router: Option<RouterAdvertisements>,
+    /// It carries Ethernet frames, and is alone on its interface.
+    pub ethernet: Option<EthernetNetwork>,
+}
+
+/// How an Ethernet network finds its stations. Each is where it was heard first, until it has been
+/// silent there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EthernetNetwork {
+    /// Seconds after which a station that is silent is forgotten.
+    pub aging_s: u32,
+    /// Seconds of silence after which a station may be heard elsewhere.
+    pub move_after_s: u32,
+    /// The most stations of a session.
+    pub stations_per_session: u16,
+    /// Copies of frames to all sessions that a worker makes in a second.
+    pub copies_per_second: u32,
+}
+
+impl Default for EthernetNetwork {
+    fn default() -> Self {
+        Self {
+            aging_s: 300,
+            move_after_s: 5,
+            stations_per_session: 16,
+            copies_per_second: 100_000,
+        }
+    }
 }
 
 /// What UEs learn from their router (RFC 4861, 4.2) besides their prefix, which lasts for ever.
@@ -188,6 +215,13 @@ impl Topology {
     pub fn advertises(&self, vrf: InterfaceId, prefix: Ipv6Net) -> Option<&Network> {
         let mut networks = self.networks.iter();
         networks.find(|network| network.advertises(vrf, prefix))
+    }
+
+    /// The Ethernet network behind `vrf`, if it is one.
+    pub fn ethernet(&self, vrf: InterfaceId) -> Option<&EthernetNetwork> {
+        let mut networks = self.networks.iter();
+        let network = networks.find(|network| network.interface == vrf)?;
+        network.ethernet.as_ref()
     }
 
     /// Where packets leave by the forwarding policy of that identifier.

@@ -151,6 +151,7 @@ fn pdr() -> impl Strategy<Value = Pdr> {
                         framed,
                         qfis: qfis.into_iter().filter_map(Qfi::new).collect(),
                         sdf_filters,
+                        ..Pdi::default()
                     },
                     far: FarId(far),
                     qers: qers.into_iter().map(QerId).collect(),
@@ -358,6 +359,7 @@ fn planned(plan: &Plan, layout: &[(Key, u8)], ingress: Ingress, arrival: &Arriva
         Act::NoRoute => Verdict::NoRoute(step.pdr),
         Act::Tunnel { next_hop, .. } => Verdict::Tunnel(step.pdr, next_hop),
         Act::Route { vrf } => Verdict::Route(step.pdr, vrf),
+        Act::Bridge { vrf } => Verdict::Bridge(step.pdr, vrf),
         Act::Buffer { .. } => Verdict::Buffer(step.pdr),
     }
 }

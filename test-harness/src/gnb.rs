@@ -1,5 +1,5 @@
-//! A gNB whose UE is a TUN interface: what the kernel sends there goes through the tunnel, and
-//! back. So any program can be the UE's.
+//! A gNB whose UE is a TUN or TAP interface: what the kernel sends there goes through the tunnel,
+//! and back. So any program can be the UE's.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -22,11 +22,13 @@ pub struct GnbConfig {
     pub downlink_teid: u32,
     /// The QoS flow.
     pub qfi: u8,
-    /// The name of the TUN interface.
+    /// The name of the interface.
     pub interface: String,
+    /// The UE sends and receives Ethernet frames, and its interface has this MAC address.
+    pub mac: Option<[u8; 6]>,
 }
 
-/// Carries packets between the TUN interface and the tunnel until one of them fails. End markers,
+/// Carries packets between the interface and the tunnel until one of them fails. End markers,
 /// Error Indications and packets of other tunnels are told to `events`, a line each.
 ///
 /// # Errors
@@ -34,12 +36,12 @@ pub struct GnbConfig {
 pub fn run(config: &GnbConfig, mut events: impl Write + Send) -> anyhow::Result<()> {
     let socket = UdpSocket::bind(SocketAddr::new(config.local, gtp::PORT))
         .with_context(|| config.local.to_string())?;
-    let device = DeviceBuilder::new()
-        .name(&config.interface)
-        .layer(Layer::L3)
-        .mtu(1400)
-        .build_sync()
-        .context("/dev/net/tun")?;
+    let device = DeviceBuilder::new().name(&config.interface).mtu(1400);
+    let device = match config.mac {
+        None => device.layer(Layer::L3),
+        Some(mac) => device.layer(Layer::L2).mac_addr(mac),
+    };
+    let device = device.build_sync().context("/dev/net/tun")?;
     let device = Arc::new(device);
     writeln!(events, "ready")?;
     events.flush()?;

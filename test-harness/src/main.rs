@@ -165,9 +165,20 @@ struct GnbArguments {
     /// The QoS flow.
     #[arg(long, default_value_t = 1)]
     qfi: u8,
-    /// The name of the TUN interface.
+    /// The name of the UE's interface.
     #[arg(long, default_value = "ue0")]
     interface: String,
+    /// The UE sends and receives Ethernet frames, and its interface has this MAC address.
+    #[arg(long, value_parser = mac)]
+    mac: Option<[u8; 6]>,
+}
+
+/// Reads `02:00:00:00:00:01`.
+fn mac(text: &str) -> Result<[u8; 6], String> {
+    let octets = text.split(':').map(|octet| u8::from_str_radix(octet, 16));
+    let octets: Result<Vec<u8>, _> = octets.collect();
+    let octets = octets.ok().and_then(|octets| octets.try_into().ok());
+    octets.ok_or_else(|| "six octets such as 02:00:00:00:00:01 were expected".to_owned())
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -182,6 +193,7 @@ fn main() -> anyhow::Result<ExitCode> {
                 downlink_teid: arguments.downlink_teid,
                 qfi: arguments.qfi,
                 interface: arguments.interface,
+                mac: arguments.mac,
             };
             gnb::run(&config, std::io::stdout())?;
             Ok(ExitCode::SUCCESS)

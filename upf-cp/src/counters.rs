@@ -80,6 +80,8 @@ pub struct Counters {
     pub reports_shed: u64,
     /// Reports from workers about sessions or rules that are gone.
     pub reports_stale: u64,
+    /// Stations behind UEs that found no room in the tables.
+    pub stations_refused: u64,
     /// Messages that are longer than PFCP can say.
     pub too_long: u64,
     /// Paths to GTP-U peers that failed.
@@ -112,6 +114,7 @@ impl Default for Counters {
             takeovers_refused: 0,
             reports_shed: 0,
             reports_stale: 0,
+            stations_refused: 0,
             too_long: 0,
             paths_failed: 0,
             paths_recovered: 0,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use pfcp::NodeId;
 use serde::{Deserialize, Serialize};
+use session::ethernet::{Station, Tags};
 use session::report::{Command, Report};
 use session::{Epoch, FarId, PdrId, Qfi, SessionIndex, Teid, UrrId, WorkerId};
 
@@ -70,6 +71,15 @@ pub enum WorkerReport {
     },
     /// See [`Report::Usage`].
     Usage { session: u32, urr: u32 },
+    /// See [`Report::Station`].
+    Station {
+        session: u32,
+        vlan: u16,
+        mac: [u8; 6],
+        s_tag: Option<u16>,
+        c_tag: Option<u16>,
+        outside: bool,
+    },
     /// See [`Report::ErrorIndication`].
     ErrorIndication {
         peer: IpAddr,
@@ -110,6 +120,19 @@ impl From<Report> for WorkerReport {
                 session: session.0,
                 urr: urr.0,
             },
+            Report::Station {
+                session,
+                station,
+                tags,
+                outside,
+            } => Self::Station {
+                session: session.0,
+                vlan: station.vlan(),
+                mac: station.mac(),
+                s_tag: tags.s_tag,
+                c_tag: tags.c_tag,
+                outside,
+            },
             Report::ErrorIndication { peer, teid, sender } => Self::ErrorIndication {
                 peer,
                 teid: teid.0,
@@ -142,6 +165,19 @@ impl From<WorkerReport> for Report {
             WorkerReport::Usage { session, urr } => Self::Usage {
                 session: SessionIndex(session),
                 urr: UrrId(urr),
+            },
+            WorkerReport::Station {
+                session,
+                vlan,
+                mac,
+                s_tag,
+                c_tag,
+                outside,
+            } => Self::Station {
+                session: SessionIndex(session),
+                station: Station::new(vlan, mac),
+                tags: Tags { s_tag, c_tag },
+                outside,
             },
             WorkerReport::ErrorIndication { peer, teid, sender } => Self::ErrorIndication {
                 peer,

@@ -257,6 +257,7 @@ impl Node {
             Timer::Notice(session, seid) => self.notice_due(session, seid),
             Timer::Extended(session, seid) => self.extended_due(session, seid),
             Timer::Inactivity(session, seid) => self.inactivity_due(session, seid),
+            Timer::Stations(session, seid) => self.stations_due(session, seid),
             Timer::Path(peer) => self.path_due(peer),
             Timer::Housekeeping => {
                 self.look_for_paths();

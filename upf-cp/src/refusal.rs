@@ -119,6 +119,7 @@ impl Refusal {
             Key::Ipv4(..) | Key::Ipv6(..) => <pfcp::UeIpAddress as Ie>::TYPE,
             Key::Route(_, route) if route.addr().is_ipv4() => <pfcp::FramedRoute as Ie>::TYPE,
             Key::Route(..) => <pfcp::FramedIpv6Route as Ie>::TYPE,
+            Key::Station(..) | Key::Member(..) => <pfcp::PdnType as Ie>::TYPE,
         };
         Self {
             offending: Some(offending),

@@ -33,6 +33,8 @@ pub(crate) enum Timer {
     Extended(SessionIndex, Seid),
     /// Whether packets of the session flow is to be looked at.
     Inactivity(SessionIndex, Seid),
+    /// A station of the session may have fallen silent.
+    Stations(SessionIndex, Seid),
     /// The path to that GTP-U peer has something to do.
     Path(IpAddr),
     /// Old answers are forgotten.

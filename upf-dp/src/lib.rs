@@ -15,7 +15,8 @@
 //! | receive | `worker.rs` | a burst of up to 64 from each queue, and from each worker that hands over; one quiescent point and one reading of the time stamp counter for a turn |
 //! | parse | `path/parse/` | Ethernet, VLAN, outer IP, UDP, GTP-U; on N6 the IP header is the user's. Everything for the UPF itself is punted |
 //! | look up | `path/look_up.rs` | key → session → entrance, all packets of the burst at once, each loop prefetching for the next; sessions of other workers are handed over |
-//! | classify | `path/classify.rs` | the first PDR that matches; source check, our own addresses, martians, hop limit, source routes |
+//! | classify | `path/classify.rs`, `path/frames.rs` | the first PDR that matches; source check, our own addresses, martians, hop limit, source routes |
+//! | listen | `path/bridge.rs` | where there are Ethernet networks: which station is heard where; and, when settled, which way a frame of a UE goes, and copies of those that are for all |
 //! | order | `path/order.rs` | no packet overtakes those that its session still holds |
 //! | gate & police | `path/police.rs` | FAR, gates, quotas, rates; BUFF is held |
 //! | count | `path/count.rs` | volumes per URR, octets of the user packet, reports when an alarm is reached |

@@ -1,6 +1,7 @@
 //! The topology compiled for packets: which interface a frame belongs to, which addresses are ours,
 //! where a destination lies. Made at start, then only read.
 
+mod bridge;
 mod own;
 mod router;
 mod routes;
@@ -17,6 +18,7 @@ use session::topology::{Interface, Network, Role, Topology};
 use crate::path::Mss;
 use crate::wire;
 
+pub(crate) use bridge::{Bridge, Way};
 pub use own::OwnAddresses;
 pub(crate) use router::Router;
 pub(crate) use routes::{Routes, Target};
@@ -45,6 +47,8 @@ pub struct Links {
     clamps_mss: bool,
     /// What UEs are told of their router: by VRF and pools, and as octets.
     routers: Box<[Router]>,
+    /// Ethernet networks.
+    bridges: Box<[(InterfaceId, Bridge)]>,
 }
 
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub(crate) struct CompiledPort {
     mac_bits: u64,
     untagged: Option<Segment>,
     tagged: Box<[(u16, Segment)]>,
+    /// Interfaces of Ethernet networks, and their VLANs.
+    bridges: Box<[(Option<u16>, InterfaceId)]>,
 }
 
 /// What lies in one VLAN of one port (or in none).
@@ -131,6 +137,7 @@ impl Links {
                 link
             })
             .collect::<Box<[_]>>();
+        let bridges = Bridge::all(topology, &interfaces);
         let ports = (0_u16..)
             .zip(ports)
             .map(|(number, link)| CompiledPort::new(topology, number, *link))
@@ -141,7 +148,21 @@ impl Links {
             interfaces,
             own,
             routers: Router::all(topology),
+            bridges,
         }
+    }
+
+    /// The Ethernet network on an interface.
+    pub(crate) fn bridge(&self, interface: InterfaceId) -> Option<&Bridge> {
+        let mut bridges = self.bridges.iter();
+        let found = bridges.find(|(own, _)| *own == interface);
+        found.map(|(_, bridge)| bridge)
+    }
+
+    /// All Ethernet networks.
+    #[inline]
+    pub(crate) const fn bridges(&self) -> &[(InterfaceId, Bridge)] {
+        &self.bridges
     }
 
     /// What UEs with that prefix in that VRF are told of their router.
@@ -248,13 +269,24 @@ impl CompiledPort {
         self.untagged.as_ref()
     }
 
-    fn new(topology: &Topology, number: u16, link: PortLink) -> Self {
-        let on_port = || {
-            topology
-                .interfaces
-                .iter()
-                .filter(|interface| interface.port == number)
+    /// The interface of the Ethernet network that a frame in that VLAN is of, and whether the tag is
+    /// the network's. Where none has the VLAN, it is of the one without a tag.
+    pub(crate) fn bridge(&self, vlan: Option<u16>) -> Option<(InterfaceId, bool)> {
+        let in_vlan = |wanted: Option<u16>| {
+            let mut bridges = self.bridges.iter();
+            let found = bridges.find(|(vlan, _)| *vlan == wanted);
+            found.map(|(_, interface)| (*interface, wanted.is_some()))
         };
+        in_vlan(vlan).or_else(|| in_vlan(None))
+    }
+
+    fn new(topology: &Topology, number: u16, link: PortLink) -> Self {
+        let (bridges, others): (Vec<&Interface>, Vec<_>) = topology
+            .interfaces
+            .iter()
+            .filter(|interface| interface.port == number)
+            .partition(|interface| topology.ethernet(interface.id).is_some());
+        let on_port = || others.iter().copied();
         let mut tags: Vec<u16> = on_port().filter_map(|interface| interface.vlan).collect();
         tags.sort_unstable();
         tags.dedup();
@@ -273,6 +305,10 @@ impl CompiledPort {
             tagged: tags
                 .into_iter()
                 .map(|tag| (tag, segment(Some(tag))))
+                .collect(),
+            bridges: bridges
+                .iter()
+                .map(|interface| (interface.vlan, interface.id))
                 .collect(),
         }
     }

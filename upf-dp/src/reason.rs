@@ -102,6 +102,16 @@ reasons! {
     MartianDestination = "martian_destination", "a broken UE or an attack", "look at the UE";
     /// Multicast of a UE, which is not forwarded.
     UserMulticast = "user_multicast", "service discovery of UEs", "none";
+    /// A frame to an address that bridges keep to themselves (IEEE 802.1Q, 8.6.3).
+    ReservedGroup = "reserved_group", "spanning tree, LLDP or link aggregation of a switch", "none";
+    /// A frame whose source is a station that is heard elsewhere.
+    StationElsewhere = "station_elsewhere", "a loop, a device that has moved a moment ago, or an attack", "look for a loop when it grows fast; lower networks[].ethernet.move_after_s for devices that move often";
+    /// A frame of a station more than the session may have.
+    TooManyStations = "too_many_stations", "a switch behind the UE, or an attack", "raise networks[].ethernet.stations_per_session";
+    /// A frame to all sessions of an Ethernet network, with no copies left for this second.
+    FloodRate = "flood_rate", "a storm of broadcasts in the data network", "look for a loop, or raise networks[].ethernet.copies_per_second";
+    /// A frame of the data network to a station that is in the data network itself.
+    StationOutside = "station_outside", "a switch that floods", "none";
     /// A source route, of IPv4 or (type 0) of IPv6.
     SourceRoute = "source_route", "an attack", "look at the sender";
     /// The hop limit has run out.

@@ -76,6 +76,13 @@ pub(crate) fn fold_few(sum: u32) -> u16 {
     u16::from_be_bytes([high, low])
 }
 
+/// The VLAN of a frame that begins with a tag. VLAN 0 is none: it is a priority tag on an untagged
+/// frame.
+pub(crate) fn vlan(frame: &[u8]) -> Option<u16> {
+    let [high, low] = array(frame, 14).filter(|_| u16_at(frame, 12) == Some(VLAN))?;
+    Some(u16::from_be_bytes([high & 0xf, low])).filter(|vlan| *vlan != 0)
+}
+
 /// An Ethernet address as a number.
 pub(crate) const fn mac_bits([a, b, c, d, e, f]: [u8; 6]) -> u64 {
     u64::from_be_bytes([0, 0, a, b, c, d, e, f])

@@ -201,7 +201,7 @@ impl Worker {
                 && let Some((packet, port)) = ring.pop()
             {
                 turn.out.cells.port(port).taken_over.add(1);
-                metas.push(Meta::received(port));
+                metas.push(Meta::taken_over(port));
                 // There is room: the burst was empty, and is as long as the notes.
                 drop(burst.push(packet));
             }

@@ -263,7 +263,7 @@ fn open_ports(eal: Eal, config: &Config, pools: &Pools, workers: usize) -> Resul
     let workers = u16::try_from(workers).unwrap_or(u16::MAX);
     let mut opened: Vec<Port> = Vec::new();
     for port in &config.ports {
-        match ports::open(eal, port, pools, workers) {
+        match ports::open(eal, port, config.hears_all(port), pools, workers) {
             Ok(port) => opened.push(port),
             Err(error) => {
                 // What is open already goes back to the system, best effort: the error says why.

@@ -135,13 +135,15 @@ fn numa_node(device: &Device) -> Option<u32> {
     std::fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// Opens one port with a queue pair for each worker, as far as the device has them.
+/// Opens one port with a queue pair for each worker, as far as the device has them; `promiscuous`
+/// to receive frames for other MAC addresses, too.
 ///
 /// # Errors
 /// When the device is not there or not ours to use.
 pub(crate) fn open(
     eal: Eal,
     port: &config::schema::Port,
+    promiscuous: bool,
     pools: &Pools,
     workers: u16,
 ) -> Result<Port> {
@@ -152,7 +154,7 @@ pub(crate) fn open(
         rx_descriptors: port.rx_descriptors,
         tx_descriptors: port.tx_descriptors,
         mtu: Some(port.mtu.get()),
-        promiscuous: port.promiscuous,
+        promiscuous,
         ..PortConfig::new(pool)
     };
     let spec = spec(&port.device)?;

@@ -7,7 +7,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use session::InterfaceId;
 use session::rule::BitRate;
 use session::topology::{
-    ForwardingPolicy, Interface, Network, Role, Route, RouterAdvertisements, Topology, UeToUe,
+    EthernetNetwork, ForwardingPolicy, Interface, Network, Role, Route, RouterAdvertisements,
+    Topology, UeToUe,
 };
 
 /// The topology that `config` describes. Ports are numbered in the order of the configuration.
@@ -120,6 +121,7 @@ fn network(config: &Config, network: &config::schema::Network) -> Network {
         clamp_mss: network.clamp_mss,
         ue_to_ue: ue_to_ue(network.ue_to_ue),
         router: network.router_advertisements.as_ref().map(router),
+        ethernet: network.ethernet.as_ref().map(ethernet),
     }
 }
 
@@ -138,6 +140,15 @@ fn router(configured: &config::schema::RouterAdvertisements) -> RouterAdvertisem
         mtu: configured.mtu.map(config::Mtu::get),
         dns: dns.collect(),
         interval_s: configured.interval_s,
+    }
+}
+
+fn ethernet(configured: &config::schema::Ethernet) -> EthernetNetwork {
+    EthernetNetwork {
+        aging_s: configured.aging_s,
+        move_after_s: configured.move_after_s,
+        stations_per_session: u16::try_from(configured.stations_per_session).unwrap_or(u16::MAX),
+        copies_per_second: configured.copies_per_second,
     }
 }
 

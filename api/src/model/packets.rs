@@ -40,7 +40,8 @@ said! {
         pub time_ns: Option<u64>,
         /// Whose packet it was.
         pub worker: u8,
-        /// How it came: `in`, `released` (it was held for its UE) or `back` (from another UE).
+        /// How it came: `in`, `over` (from another worker), `released` (it was held for its UE) or
+        /// `back` (from another UE).
         pub came: String,
         /// The port that it was received on.
         pub port: String,
@@ -52,7 +53,7 @@ said! {
         pub pdr: Option<u16>,
         /// The FAR that was applied.
         pub far: Option<u32>,
-        /// What became of it: `sent`, `sent_in_pieces`, `waits`, `held`, `handed_over`, `turned_back`,
+        /// What became of it: `sent`, `sent_in_pieces`, `waits`, `held`, `handed_over`, `turned_back`, `copied`,
         /// `answered`, `consumed`, `gathered` or `dropped`.
         pub outcome: String,
         /// Why it was dropped.

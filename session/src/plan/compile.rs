@@ -1,12 +1,14 @@
 //! From [`Rules`] to [`Plan`].
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use smallvec::SmallVec;
 
 use super::filter::{Filter, framed_sets, values_and_masks};
+use super::frames::{FrameFilter, Frames};
 use super::ids::check_ids;
 use super::layout::{Keys, Layout};
 use super::{CompileError, Door, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, UeMatch};
@@ -14,7 +16,9 @@ use crate::id::{QerId, SessionIndex, UrrId, WorkerId};
 use crate::ledger::Ledger;
 use crate::limit::{Limited, Limits};
 use crate::meter::Burst;
-use crate::rule::{Bar, Far, FramedRoutes, LocalFTeid, Pdr, Rules, SourceInterface, UeAddress};
+use crate::rule::{
+    Bar, Far, FramedRoutes, LocalFTeid, Pdn, Pdr, Rules, SourceInterface, UeAddress,
+};
 use crate::sdf::value_and_mask;
 use crate::tables::{EntryId, Key, KeyChange, NewKey};
 use crate::usage::Usage;
@@ -106,7 +110,7 @@ impl Installed {
         compiled: &mut Compiled,
     ) -> Result<(), CompileError> {
         check_ids(&rules)?;
-        let layout = self.layout.next(&rules)?;
+        let layout = self.layout.next(&rules, context.session)?;
         let (meters, usages) = self.ledgers_for(&rules);
         let watch = rules
             .watched
@@ -191,7 +195,7 @@ impl Installed {
         let place = |pdr: &Pdr| (self.layout.entrance(pdr), pdr.precedence, pdr.id, pdr.part);
         order.sort_by_key(|pdr| place(pdr));
         let framed = framed_sets(rules);
-        let mut filters = Vec::new();
+        let mut filters = Filters::default();
         let mut matchers = Vec::with_capacity(order.len());
         let mut steps = SmallVec::<[Step; 2]>::with_capacity(order.len());
         for pdr in &order {
@@ -201,7 +205,7 @@ impl Installed {
         // What is asleep must be able to wake.
         let mut dormant = rules.pdrs.iter().filter(|pdr| pdr.dormant);
         dormant.try_for_each(|pdr| {
-            self.matcher(pdr, &framed, &mut Vec::new())?;
+            self.matcher(pdr, &framed, &mut Filters::default())?;
             self.step(pdr, context).map(drop)
         })?;
         let (ue_v6, ue_v6_mask) = rules
@@ -209,9 +213,46 @@ impl Installed {
             .ipv6
             .map_or((0, 0), |prefix| value_and_mask(prefix.into()));
         let mut entries: SmallVec<[Entry; 4]> = self.entries(&order).collect();
-        let sieves = Sieve::of(&mut entries, &matchers, &filters);
+        let frames = Frames::new(rules, filters.frames);
+        let sieves = match frames {
+            None => Sieve::of(&mut entries, &matchers, &filters.sdf),
+            Some(_) => Box::default(),
+        };
+        self.open_doors(&mut steps, (&entries, &matchers), context.owner);
+        let steps = Steps::new(steps, &mut entries);
+        let mut entries = entries.into_iter();
+        *plan = Plan {
+            session: context.session,
+            steps,
+            buffer_packets: self.buffer_packets(context),
+            entries_here: AtomicU32::new(0),
+            ue_v4: rules.ue.ipv4.map_or(0, Ipv4Addr::to_bits),
+            ue_v6,
+            ue_v6_mask,
+            entries: std::array::from_fn(|_| entries.next().unwrap_or_default()),
+            more_entries: entries.collect(),
+            framed: framed.iter().map(|set| values_and_masks(set)).collect(),
+            matchers: matchers.into(),
+            filters: filters.sdf.into(),
+            sieves,
+            frames,
+            seid: rules.seid,
+            smf: context.smf,
+            hold_s: self.hold_s(),
+        };
+        Ok(())
+    }
+
+    /// Gives the first step of each entrance what is asked there first.
+    fn open_doors(
+        &self,
+        steps: &mut [Step],
+        (entries, matchers): (&[Entry], &[Matcher]),
+        owner: WorkerId,
+    ) {
+        let rules = &self.rules;
         let ue_v4 = rules.ue.ipv4.map_or(0, Ipv4Addr::to_bits);
-        for (number, entry) in (0..).zip(&entries) {
+        for (number, entry) in (0..).zip(entries) {
             let first = usize::from(entry.first);
             if let (Some(step), Some(matcher)) = (steps.get_mut(first), matchers.get(first))
                 && entry.count > 0
@@ -222,34 +263,16 @@ impl Installed {
                         .layout
                         .tunnel(usize::from(number))
                         .map(|tunnel| tunnel.interface),
-                    owner: context.owner,
+                    owner,
                     number: EntryId(number),
-                    first_matches: matcher.at_a_glance(&rules.ue),
-                    has_framed: !framed.is_empty(),
+                    first_matches: match rules.pdn {
+                        Pdn::Ip => matcher.at_a_glance(&rules.ue),
+                        Pdn::Ethernet(_) => FirstMatches::Frames,
+                    },
+                    has_framed: rules.framed().next().is_some(),
                 };
             }
         }
-        let steps = Steps::new(steps, &mut entries);
-        let mut entries = entries.into_iter();
-        *plan = Plan {
-            session: context.session,
-            steps,
-            buffer_packets: self.buffer_packets(context),
-            entries_here: AtomicU32::new(0),
-            ue_v4,
-            ue_v6,
-            ue_v6_mask,
-            entries: std::array::from_fn(|_| entries.next().unwrap_or_default()),
-            more_entries: entries.collect(),
-            framed: framed.iter().map(|set| values_and_masks(set)).collect(),
-            matchers: matchers.into(),
-            filters: filters.into(),
-            sieves,
-            seid: rules.seid,
-            smf: context.smf,
-            hold_s: self.hold_s(),
-        };
-        Ok(())
     }
 
     fn entries(&self, order: &[&Pdr]) -> impl Iterator<Item = Entry> {
@@ -273,17 +296,11 @@ impl Installed {
         &self,
         pdr: &Pdr,
         framed: &[&FramedRoutes],
-        filters: &mut Vec<Filter>,
+        filters: &mut Filters,
     ) -> Result<Matcher, CompileError> {
         let too_many = CompileError::TooMany(pdr.id);
-        let swap = pdr.pdi.source_interface == SourceInterface::Access;
-        let first_filter = u16::try_from(filters.len()).map_err(|_| too_many)?;
-        let compiled = pdr
-            .pdi
-            .sdf_filters
-            .iter()
-            .map(|filter| Filter::new(filter, &self.rules, swap));
-        filters.extend(compiled);
+        let range = filters.add(pdr, &self.rules);
+        let first_filter = u16::try_from(range.start).map_err(|_| too_many)?;
         let set = pdr.pdi.framed.as_deref();
         let position = set.and_then(|set| framed.iter().position(|known| *known == set));
         let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty());
@@ -295,7 +312,7 @@ impl Installed {
                 .fold(0, |bits, qfi| bits | 1 << qfi.get()),
             any_qfi: pdr.pdi.qfis.is_empty(),
             first_filter,
-            filters: u8::try_from(pdr.pdi.sdf_filters.len()).map_err(|_| too_many)?,
+            filters: u8::try_from(range.len()).map_err(|_| too_many)?,
             ue: match ue {
                 None => None,
                 Some(ue) => Some(UeMatch {
@@ -328,6 +345,34 @@ impl Installed {
     fn hold_s(&self) -> u32 {
         let extended = self.rules.bars.iter().filter_map(|bar| bar.extended);
         extended.map(|extended| extended.seconds).max().unwrap_or(0)
+    }
+}
+
+/// The filters of all PDRs: of one kind or the other, as the session carries packets or frames.
+#[derive(Default)]
+struct Filters {
+    sdf: Vec<Filter>,
+    frames: Vec<FrameFilter>,
+}
+
+impl Filters {
+    /// Adds those of a PDR; where they are.
+    fn add(&mut self, pdr: &Pdr, rules: &Rules) -> Range<usize> {
+        let swap = pdr.pdi.source_interface == SourceInterface::Access;
+        let first = match rules.pdn {
+            Pdn::Ip => self.sdf.len(),
+            Pdn::Ethernet(_) => self.frames.len(),
+        };
+        let sdf = pdr.pdi.sdf_filters.iter();
+        self.sdf
+            .extend(sdf.map(|filter| Filter::new(filter, rules, swap)));
+        let frames = pdr.pdi.ethernet_filters().iter();
+        self.frames
+            .extend(frames.map(|filter| FrameFilter::new(filter, rules, swap)));
+        match rules.pdn {
+            Pdn::Ip => first..self.sdf.len(),
+            Pdn::Ethernet(_) => first..self.frames.len(),
+        }
     }
 }
 

@@ -32,6 +32,12 @@ impl<'a> Entrance<'a> {
         self.first.door.owner
     }
 
+    /// Whether Ethernet frames come in here, for [`classify_frame`](Self::classify_frame).
+    #[inline]
+    pub fn takes_frames(self) -> bool {
+        self.first.door.first_matches == FirstMatches::Frames
+    }
+
     /// Starts loading what comes after the first step.
     #[inline]
     pub fn prefetch(self) {
@@ -48,7 +54,7 @@ impl<'a> Entrance<'a> {
             FirstMatches::Always => true,
             FirstMatches::FromUe => self.comes_from_ue(&arrival.inner),
             FirstMatches::ToUe => self.goes_to_ue(&arrival.inner),
-            FirstMatches::Asked | FirstMatches::Shut => false,
+            FirstMatches::Asked | FirstMatches::Frames | FirstMatches::Shut => false,
         };
         if matches {
             return Some(self.first);

@@ -3,6 +3,8 @@
 use smallvec::SmallVec;
 
 use super::CompileError;
+use crate::ethernet::Stations;
+use crate::id::SessionIndex;
 use crate::rule::{LocalFTeid, Pdr, Rules, SourceInterface};
 use crate::tables::{EntryId, Key};
 
@@ -18,7 +20,8 @@ pub type Keys = SmallVec<[Key; 4]>;
 pub struct Layout {
     /// Tunnels by entrance number − 1.
     tunnels: SmallVec<[Option<LocalFTeid>; 2]>,
-    /// UE addresses and networks behind them, all of which lead to entrance 0.
+    /// UE addresses and networks behind them, stations and data networks of frames, all of which
+    /// lead to entrance 0.
     ues: SmallVec<[Key; 1]>,
 }
 
@@ -35,7 +38,7 @@ impl Layout {
 
     /// The layout that `rules` need, keeping the numbers of `self`. PDRs that are dormant keep what
     /// they will be found by.
-    pub(super) fn next(&self, rules: &Rules) -> Result<Self, CompileError> {
+    pub(super) fn next(&self, rules: &Rules, session: SessionIndex) -> Result<Self, CompileError> {
         let wanted = |tunnel: &LocalFTeid| {
             rules.held().contains(tunnel)
                 || rules
@@ -55,7 +58,10 @@ impl Layout {
             match pdr.pdi.local_f_teid {
                 Some(tunnel) if self.place(&mut next, tunnel) => {}
                 Some(_) => return Err(CompileError::TooMany(pdr.id)),
-                None => next.add_ue_keys(pdr, rules)?,
+                None => match rules.pdn.stations() {
+                    None => next.add_ue_keys(pdr, rules)?,
+                    Some(stations) => next.add_stations(pdr, stations, session)?,
+                },
             }
         }
         for tunnel in rules.held() {
@@ -90,11 +96,7 @@ impl Layout {
         let framed = pdr.pdi.framed.as_deref();
         let ue = pdr.pdi.ue.unwrap_or(rules.ue);
         let nowhere = ue.is_empty() && framed.is_none();
-        let from_core = matches!(
-            pdr.pdi.source_interface,
-            SourceInterface::Core | SourceInterface::SgiLan
-        );
-        let (true, false, Some(vrf)) = (from_core, nowhere, pdr.pdi.vrf) else {
+        let (true, false, Some(vrf)) = (comes_from_core(pdr), nowhere, pdr.pdi.vrf) else {
             return Err(CompileError::NoKey(pdr.id));
         };
         let keys = ue
@@ -108,12 +110,32 @@ impl Layout {
                     .flat_map(|framed| &framed.0)
                     .map(|route| Key::Route(vrf, *route)),
             );
-        for key in keys {
-            if !self.ues.contains(&key) {
-                self.ues.push(key);
-            }
+        keys.for_each(|key| self.add(key));
+        Ok(())
+    }
+
+    /// Keys of a PDR of the core side in an Ethernet session: its stations, and the data network's
+    /// frames to nobody in particular.
+    fn add_stations(
+        &mut self,
+        pdr: &Pdr,
+        stations: &Stations,
+        session: SessionIndex,
+    ) -> Result<(), CompileError> {
+        let (true, Some(vrf)) = (comes_from_core(pdr), pdr.pdi.vrf) else {
+            return Err(CompileError::NoKey(pdr.id));
+        };
+        self.add(Key::Member(vrf, session));
+        for learned in &stations.learned {
+            self.add(Key::Station(vrf, learned.station));
         }
         Ok(())
+    }
+
+    fn add(&mut self, key: Key) {
+        if !self.ues.contains(&key) {
+            self.ues.push(key);
+        }
     }
 
     /// Every key of the session.
@@ -138,4 +160,11 @@ impl Layout {
         let position = tunnel.and_then(|_| self.tunnels.iter().position(|slot| *slot == tunnel));
         position.map_or(0, |position| position + 1)
     }
+}
+
+const fn comes_from_core(pdr: &Pdr) -> bool {
+    matches!(
+        pdr.pdi.source_interface,
+        SourceInterface::Core | SourceInterface::SgiLan
+    )
 }

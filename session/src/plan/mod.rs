@@ -12,6 +12,7 @@ mod enforcement;
 mod entrance;
 mod error;
 mod filter;
+mod frames;
 mod ids;
 mod layout;
 mod sieve;
@@ -24,6 +25,8 @@ pub use entrance::Entrance;
 use entrance::is_ue_v4;
 pub use error::CompileError;
 use filter::Filter;
+use frames::Frames;
+pub use frames::{FrameArrival, Heard};
 pub use layout::{Keys, Layout};
 use sieve::{LANES, Sieve, Traits};
 use step::Door;
@@ -60,6 +63,8 @@ pub struct Plan {
     filters: Box<[Filter]>,
     /// Of the entrances that have more than a few PDRs.
     sieves: Box<[Sieve]>,
+    /// Of an Ethernet session, whose matchers look there for their filters.
+    frames: Option<Box<Frames>>,
     /// The UE's IPv6 prefix, its host bits 0.
     ue_v6: u128,
     /// The mask of the prefix; 0 for none.
@@ -117,6 +122,8 @@ enum FirstMatches {
     ToUe,
     /// Its matcher.
     Asked,
+    /// What comes is no IP packet: its own matchers.
+    Frames,
     /// There is none.
     Shut,
 }

@@ -115,6 +115,11 @@ pub enum Act {
         /// The VRF.
         vrf: InterfaceId,
     },
+    /// Out on N6, as an Ethernet frame.
+    Bridge {
+        /// The N6 interface of the Ethernet network.
+        vrf: InterfaceId,
+    },
     /// The FAR says DROP.
     Drop,
     /// A QER's gate is closed.
@@ -128,6 +133,17 @@ pub enum Act {
         /// Tell the control side of the first one held.
         notify: bool,
     },
+}
+
+impl Act {
+    /// Whether packets go on.
+    #[inline]
+    pub const fn forwards(self) -> bool {
+        matches!(
+            self,
+            Self::Tunnel { .. } | Self::Route { .. } | Self::Bridge { .. }
+        )
+    }
 }
 
 impl Door {

@@ -11,7 +11,7 @@ use super::step::{Counted, Rare};
 use super::{Act, CompileError, Encapsulation, Step};
 use crate::id::{FarId, UrrId};
 use crate::rule::{
-    Action, DestinationInterface, Direction, Far, Gate, Pdr, Qer, SourceInterface, Urr,
+    Action, DestinationInterface, Direction, Far, Gate, Pdn, Pdr, Qer, SourceInterface, Urr,
 };
 
 impl Installed {
@@ -157,9 +157,13 @@ impl Installed {
                 (None, DestinationInterface::Access | DestinationInterface::CpFunction) => {
                     Act::NoTunnel
                 }
-                (None, DestinationInterface::Core | DestinationInterface::SgiLan) => Act::Route {
-                    vrf: to.policy.or(to.vrf).ok_or(CompileError::NoVrf(far.id))?,
-                },
+                (None, DestinationInterface::Core | DestinationInterface::SgiLan) => {
+                    let vrf = to.policy.or(to.vrf).ok_or(CompileError::NoVrf(far.id))?;
+                    match self.rules.pdn {
+                        Pdn::Ip => Act::Route { vrf },
+                        Pdn::Ethernet(_) => Act::Bridge { vrf },
+                    }
+                }
             },
         })
     }

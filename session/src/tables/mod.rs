@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use ipnet::{IpNet, Ipv6Net};
 
+use crate::ethernet::Station;
 use crate::id::{InterfaceId, SessionIndex, Teid, WorkerId, index};
 use crate::plan::{Entrance, Plan};
 use crate::publish::{Guard, Plans, Qsbr, Slot};
@@ -19,6 +20,7 @@ use crate::teid::{CHOSEN_MAX, ChosenTeids};
 use crate::usage::Moment;
 
 mod lengths;
+mod members;
 mod publisher;
 
 pub use publisher::{KeyChange, NewKey, Publisher};
@@ -26,6 +28,7 @@ pub use publisher::{KeyChange, NewKey, Publisher};
 pub use crate::publish::Epoch;
 
 use lengths::Lengths;
+use members::Members;
 
 /// How much the tables hold; fixed at start.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +43,13 @@ pub struct Sizes {
     pub seed: u64,
 }
 
-/// Room for networks behind UEs: as many as sessions, but not less than this …
-const ROUTES_MIN: u32 = 1 << 10;
+/// Room for networks and stations behind UEs: as many of each as sessions, but not less than this …
+const BEHIND_MIN: u32 = 1 << 10;
 /// … nor more than this.
-const ROUTES_MAX: u32 = 1 << 16;
+const BEHIND_MAX: u32 = 1 << 16;
+
+/// The most Ethernet sessions.
+pub const MEMBERS_MAX: u32 = 1 << 12;
 
 /// The most sessions that [`Sizes`] may ask for.
 pub const SESSIONS_MAX: u32 = (1 << 24) - 2 - SPARE_PLANS_MIN;
@@ -128,6 +134,11 @@ pub enum Key {
     Ipv6(InterfaceId, Ipv6Net),
     /// Downlink: a network behind the UE (a framed route) in a VRF.
     Route(InterfaceId, IpNet),
+    /// Downlink: a station behind the UE in an Ethernet network.
+    Station(InterfaceId, Station),
+    /// Downlink: frames of an Ethernet network that go to all its sessions; a session has one of
+    /// these.
+    Member(InterfaceId, SessionIndex),
 }
 
 /// What the session of a packet is looked for by.
@@ -166,6 +177,10 @@ pub struct Tables {
     routes: Table<3, 2>,
     /// Which lengths of those are in use.
     route_lengths: Lengths,
+    /// Stations behind UEs.
+    stations: Table<2, 3>,
+    /// Ethernet sessions.
+    members: Members,
     plans: Plans,
     qsbr: Arc<Qsbr>,
     /// The time, as the control side last said it.
@@ -187,13 +202,16 @@ impl Tables {
         let chosen = ChosenTeids::new(sizes.tunnels.min(CHOSEN_MAX), sizes.workers, teid_key);
         let qsbr = Arc::new(Qsbr::new(usize::from(sizes.workers)));
         let (plans, vacancies) = Plans::new(sessions, spare_plans(sessions));
+        let behind = index(sessions.clamp(BEHIND_MIN, BEHIND_MAX));
         let tables = Arc::new(Self {
             given: Table::new(index(sizes.tunnels), next()),
             ipv4: Table::new(index(sessions), next()),
             ipv6: Table::new(index(sessions), next()),
             ipv6_lengths: Lengths::default(),
-            routes: Table::new(index(sessions.clamp(ROUTES_MIN, ROUTES_MAX)), next()),
+            routes: Table::new(behind, next()),
             route_lengths: Lengths::default(),
+            stations: Table::new(behind, next()),
+            members: Members::new(sessions.min(MEMBERS_MAX)),
             plans,
             qsbr: Arc::clone(&qsbr),
             clock: AtomicU32::new(0),
@@ -234,6 +252,9 @@ impl Tables {
             Key::Ipv4(vrf, address) => self.ipv4.insert(&ipv4_key(vrf, address), handle),
             Key::Ipv6(vrf, prefix) => self.ipv6.insert(&Self::ipv6_key(vrf, prefix), handle),
             Key::Route(vrf, route) => self.routes.insert(&Route::new(vrf, route).key(), handle),
+            Key::Station(vrf, station) => self.stations.insert(&station_key(vrf, station), handle),
+            // Whoever publishes it knows which place is free.
+            Key::Member(..) => Err(InsertError::Full),
         }
     }
 }
@@ -287,6 +308,10 @@ impl Route {
 
 fn ipv4_key(vrf: InterfaceId, address: Ipv4Addr) -> [u64; 1] {
     [u64::from(vrf.0) << 32 | u64::from(address.to_bits())]
+}
+
+fn station_key(vrf: InterfaceId, station: Station) -> [u64; 2] {
+    [station.bits(), vrf.0.into()]
 }
 
 /// A worker's access to the tables.
@@ -425,6 +450,25 @@ impl<'a> Snapshot<'a> {
             }
         }
         self.route(vrf, address.into())
+    }
+
+    /// The session that a station of an Ethernet network is behind.
+    pub fn station(&self, vrf: InterfaceId, station: Station) -> Option<Handle<'a>> {
+        self.handle(self.tables.stations.get(&station_key(vrf, station))?)
+    }
+
+    /// The core side of a session.
+    pub fn core_of(&self, session: SessionIndex) -> Option<Handle<'a>> {
+        let plan = self.session(session)?;
+        let entry = EntryId(0);
+        Some(Handle { plan, entry })
+    }
+
+    /// All sessions of an Ethernet network.
+    pub fn members(&self, vrf: InterfaceId) -> impl Iterator<Item = Handle<'a>> {
+        let view = *self;
+        let members = view.tables.members.of(vrf);
+        members.filter_map(move |word| view.handle(word))
     }
 
     /// The plan of a session, by its index.

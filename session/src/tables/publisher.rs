@@ -10,8 +10,10 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::lengths::LengthCounts;
+use super::members::Places;
 use super::{
-    EntryId, Epoch, Handle, Key, PublishError, Route, Sought, Tables, ipv4_key, tunnel_key,
+    EntryId, Epoch, Handle, Key, PublishError, Route, Sought, Tables, ipv4_key, station_key,
+    tunnel_key,
 };
 use crate::id::{SessionIndex, Teid, WorkerId};
 use crate::plan::{Keys, Plan};
@@ -34,6 +36,7 @@ enum Retired {
     Ipv4(Freed),
     Ipv6(Freed),
     Route(Freed),
+    Station(Freed),
 }
 
 /// The control side's access to the tables. There is one.
@@ -49,6 +52,8 @@ pub struct Publisher {
     /// Networks behind UEs, in order, so that one within another is found.
     routes: BTreeMap<Route, SessionIndex>,
     route_lengths: LengthCounts,
+    /// Where the Ethernet sessions are.
+    members: Places,
     /// The lowest session index that was never used.
     fresh: u32,
     free: VecDeque<SessionIndex>,
@@ -73,6 +78,7 @@ impl Publisher {
             ipv6_lengths: LengthCounts::default(),
             routes: BTreeMap::new(),
             route_lengths: LengthCounts::default(),
+            members: Places::default(),
             fresh: 1,
             free: VecDeque::new(),
             sessions: 0,
@@ -204,6 +210,10 @@ impl Publisher {
             Key::Ipv4(vrf, address) => tables.ipv4.replace(&ipv4_key(vrf, address), handle),
             Key::Ipv6(vrf, prefix) => tables.ipv6.replace(&Tables::ipv6_key(vrf, prefix), handle),
             Key::Route(vrf, net) => tables.routes.replace(&Route::new(vrf, net).key(), handle),
+            Key::Station(vrf, station) => {
+                tables.stations.replace(&station_key(vrf, station), handle)
+            }
+            Key::Member(vrf, member) => self.members.lead(&tables.members, (vrf, member), handle),
         };
         if was != 0 {
             self.leads_no_more(was);
@@ -221,19 +231,9 @@ impl Publisher {
     /// # Errors
     /// The first that does.
     pub fn check(&self, old: SessionIndex, add: &[NewKey]) -> Result<(), PublishError> {
-        let tables = &self.tables;
-        let foreign = |new: &&NewKey| {
-            let handle = match new.key {
-                Key::Tunnel(tunnel) => {
-                    let chosen = tables.chosen.get(tunnel.teid);
-                    chosen.or_else(|| tables.given.get(&tunnel_key(tunnel)))
-                }
-                Key::Ipv4(vrf, address) => tables.ipv4.get(&ipv4_key(vrf, address)),
-                Key::Ipv6(vrf, prefix) => tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)),
-                Key::Route(vrf, net) => return self.overlaps_another(Route::new(vrf, net), old),
-            };
-            let owner = handle.and_then(|handle| tables.plans.session_of(handle.get() >> 8));
-            owner.is_some_and(|owner| owner != old)
+        let foreign = |new: &&NewKey| match new.key {
+            Key::Route(vrf, net) => self.overlaps_another(Route::new(vrf, net), old),
+            key => self.owner(key).is_some_and(|owner| owner != old),
         };
         let first = add.iter().find(foreign);
         first.map_or(Ok(()), |new| Err(PublishError::Taken(new.key)))
@@ -267,6 +267,23 @@ impl Publisher {
                     prefixes.find_map(|prefix| tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)));
                 own.or_else(|| route(vrf, address.into()))
             }
+        };
+        tables.plans.session_of(handle?.get() >> 8)
+    }
+
+    /// The session that a key leads to.
+    pub fn owner(&self, key: Key) -> Option<SessionIndex> {
+        let tables = &self.tables;
+        let handle = match key {
+            Key::Tunnel(tunnel) => {
+                let chosen = tables.chosen.get(tunnel.teid);
+                chosen.or_else(|| tables.given.get(&tunnel_key(tunnel)))
+            }
+            Key::Ipv4(vrf, address) => tables.ipv4.get(&ipv4_key(vrf, address)),
+            Key::Ipv6(vrf, prefix) => tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)),
+            Key::Route(vrf, net) => tables.routes.get(&Route::new(vrf, net).key()),
+            Key::Station(vrf, station) => tables.stations.get(&station_key(vrf, station)),
+            Key::Member(_, session) => return Some(session),
         };
         tables.plans.session_of(handle?.get() >> 8)
     }
@@ -306,6 +323,7 @@ impl Publisher {
                 Retired::Ipv4(freed) => self.tables.ipv4.free(freed),
                 Retired::Ipv6(freed) => self.tables.ipv6.free(freed),
                 Retired::Route(freed) => self.tables.routes.free(freed),
+                Retired::Station(freed) => self.tables.stations.free(freed),
             }
         }
         let next = self.retired.front();
@@ -330,7 +348,13 @@ impl Publisher {
                 self.insert(new.key, handle)?;
                 *self.given.entry(tunnel.teid).or_default() += 1;
             }
-            Key::Ipv4(..) => self.insert(new.key, handle)?,
+            Key::Ipv4(..) | Key::Station(..) => self.insert(new.key, handle)?,
+            Key::Member(vrf, member) => {
+                let members = &self.tables.members;
+                if !self.members.add(members, (vrf, member), handle) {
+                    return Err(InsertError::Full);
+                }
+            }
             Key::Ipv6(_, prefix) => {
                 self.insert(new.key, handle)?;
                 let lengths = &self.tables.ipv6_lengths;
@@ -422,6 +446,19 @@ impl Publisher {
                     self.retire(Retired::Ipv6(freed));
                     let lengths = &self.tables.ipv6_lengths;
                     self.ipv6_lengths.count(lengths, prefix.prefix_len(), false);
+                }
+            }
+            Key::Station(vrf, station) => {
+                let freed = self.tables.stations.remove(&station_key(vrf, station));
+                if let Some((freed, was)) = freed {
+                    self.leads_no_more(was);
+                    self.retire(Retired::Station(freed));
+                }
+            }
+            Key::Member(vrf, member) => {
+                let was = self.members.remove(&self.tables.members, (vrf, member));
+                if was != 0 {
+                    self.leads_no_more(was);
                 }
             }
             Key::Route(vrf, net) => {

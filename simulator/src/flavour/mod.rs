@@ -79,6 +79,9 @@ pub struct SessionSpec {
     pub gnb: Option<Tunnel>,
     /// The tunnel to the next UPF: this one is an intermediate UPF (`Flavour::Simple` alone).
     pub anchor: Option<Tunnel>,
+    /// It carries Ethernet frames, and the UPF is asked to tell of stations behind the UE
+    /// (`Flavour::Simple` alone).
+    pub ethernet: bool,
 }
 
 impl Default for SessionSpec {
@@ -95,6 +98,7 @@ impl Default for SessionSpec {
             n3_address: Ipv4Addr::UNSPECIFIED,
             gnb: None,
             anchor: None,
+            ethernet: false,
         }
     }
 }
@@ -208,6 +212,7 @@ pub fn establishment(
 
 fn pdn_type(spec: &SessionSpec) -> PdnType {
     match (spec.ue_ipv4, spec.ue_ipv6) {
+        _ if spec.ethernet => PdnType::ETHERNET,
         (_, None) => PdnType::IPV4,
         (None, Some(_)) => PdnType::IPV6,
         (Some(_), Some(_)) => PdnType::IPV4V6,

@@ -1,9 +1,10 @@
 //! Nobody's rules: the least that a PDU session needs, and a report.
 
 use pfcp::{
-    ApplyAction, CreateFar, CreatePdr, DestinationInterface, FTeid, FarId, ForwardingParameters,
-    OuterHeaderRemoval, Pdi, PdrId, Precedence, QerId, SessionEstablishmentRequest,
-    SourceInterface, UrrId,
+    ApplyAction, CreateFar, CreatePdr, CreateUrr, DestinationInterface,
+    EthernetPduSessionInformation, FTeid, FarId, ForwardingParameters, OuterHeaderRemoval, Pdi,
+    PdrId, Precedence, QerId, ReportingTriggers, SessionEstablishmentRequest, SourceInterface,
+    UeIpAddress, UrrId,
 };
 
 use super::{
@@ -39,7 +40,10 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
         network_instance: instance(),
         // From the next UPF by a tunnel, from the data network to the UE's address.
         local_f_teid: spec.anchor.map(|_| choose),
-        ue_ip_addresses: vec![ue_ip(spec, true)],
+        ue_ip_addresses: ues(spec),
+        ethernet_pdu_session_information: spec
+            .ethernet
+            .then_some(EthernetPduSessionInformation::ETHI),
         ..Default::default()
     };
     body.create_pdrs = [
@@ -74,6 +78,20 @@ pub(super) fn establish(spec: &SessionSpec, body: &mut SessionEstablishmentReque
     }
     body.create_fars = [onwards, to_gnb].into();
     body.create_qers = vec![qer(1, spec, Some(ambr(spec)))];
-    body.create_urrs = vec![volume_urr(1, spec.volume_threshold.unwrap_or(HUNDRED_MIB))];
+    body.create_urrs = vec![urr(spec)];
     body.pdn_type = Some(pdn_type(spec));
+}
+
+/// The UE's addresses: frames have none of these.
+fn ues(spec: &SessionSpec) -> Vec<UeIpAddress> {
+    let packets = (!spec.ethernet).then(|| ue_ip(spec, true));
+    packets.into_iter().collect()
+}
+
+fn urr(spec: &SessionSpec) -> CreateUrr {
+    let mut urr = volume_urr(1, spec.volume_threshold.unwrap_or(HUNDRED_MIB));
+    if spec.ethernet {
+        urr.reporting_triggers |= ReportingTriggers::MACAR;
+    }
+    urr
 }

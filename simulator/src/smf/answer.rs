@@ -139,7 +139,7 @@ fn session_of(
         .flat_map(|created| &created.ue_ip_addresses);
     let chosen_ipv4 = addresses.find_map(pfcp::UeIpAddress::given_ipv4);
     let ue_ipv4 = chosen_ipv4.or(spec.ue_ipv4);
-    if ue_ipv4.is_none() && spec.ue_ipv6.is_none() {
+    if ue_ipv4.is_none() && spec.ue_ipv6.is_none() && !spec.ethernet {
         return Err(AnswerFault::NoUeAddress);
     }
     Ok(Session {

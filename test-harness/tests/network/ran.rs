@@ -33,11 +33,30 @@ impl Ran {
 
     /// Starts the gNB: its own address, the UPF's, and the UPF's TEID.
     pub fn start(&mut self, gnb: &str, upf: &str, teid: u32, folder: &Path) {
+        self.start_with((gnb, upf), teid, folder, &[]);
+    }
+
+    /// Starts the gNB of a device that sends Ethernet frames from that MAC address, and gives the
+    /// device its address.
+    pub fn start_device(
+        &mut self,
+        ends: (&str, &str),
+        teid: u32,
+        folder: &Path,
+        (mac, address): (&str, &str),
+    ) {
+        self.start_with(ends, teid, folder, &["--mac", mac]);
+        self.up("ue0").unwrap();
+        self.address("ue0", address).unwrap();
+    }
+
+    fn start_with(&mut self, (gnb, upf): (&str, &str), teid: u32, folder: &Path, extra: &[&str]) {
         drop(self.gnb.take());
         let mut command = self.command(env!("CARGO_BIN_EXE_test-harness"));
         command.args(["gnb", "--local", gnb, "--upf", upf, "--interface", "ue0"]);
         command.args(["--uplink-teid", &teid.to_string()]);
         command.args(["--downlink-teid", &DOWNLINK_TEID.to_string()]);
+        command.args(extra);
         let log = folder.join(format!("{}.log", self.name()));
         self.gnb = Some(Process::start(&mut command, &log).unwrap());
         wait("the gNB", || self.log(), || self.log().contains("ready"));

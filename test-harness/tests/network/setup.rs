@@ -14,6 +14,8 @@ pub enum N6 {
     AfPacket,
     /// A TAP interface; the kernel routes between it and the data network.
     Tap,
+    /// A packet socket on a cable to an Ethernet network.
+    Ethernet,
 }
 
 /// What differs from test to test.
@@ -68,23 +70,13 @@ impl Setup {
         let mut text = String::from("node: { id: 10.10.4.7 }\npfcp: { address: 10.10.4.7 }");
         text += &self.common(folder);
         let n6_device = match self.n6 {
-            N6::AfPacket => "af_packet:n6",
+            N6::AfPacket | N6::Ethernet => "af_packet:n6",
             N6::Tap => "tap:upf0",
         };
-        let n6_addresses = match self.n6 {
-            N6::AfPacket => {
-                r#"addresses: [10.10.6.7/24, "2001:db8:6::7/64"]
-    routes:
-      - { to: 0.0.0.0/0, via: 10.10.6.1 }
-      - { to: "::/0", via: "2001:db8:6::1" }"#
-            }
-            N6::Tap => {
-                r#"addresses: [10.10.7.7/24, "2001:db8:7::7/64"]
-    routes:
-      - { to: 0.0.0.0/0, via: 10.10.7.1 }
-      - { to: "::/0", via: "2001:db8:7::1" }
-    kernel: { addresses: [10.10.7.1/24, "2001:db8:7::1/64"] }"#
-            }
+        let n6_addresses = self.n6_addresses();
+        let pools = match self.n6 {
+            N6::Ethernet => "",
+            _ => r#"ue_pools: [10.45.0.0/16, "2001:db8:cafe::/48"]"#,
         };
         write!(
             text,
@@ -94,7 +86,7 @@ impl Setup {
 {}networks:
   - name: internet
     interface: n6
-    ue_pools: [10.45.0.0/16, "2001:db8:cafe::/48"]
+    {pools}
     mtu: 1400
 {}"#,
             self.n3_mtu,
@@ -134,6 +126,25 @@ interfaces:
         text
     }
 
+    const fn n6_addresses(&self) -> &'static str {
+        match self.n6 {
+            N6::AfPacket => {
+                r#"addresses: [10.10.6.7/24, "2001:db8:6::7/64"]
+    routes:
+      - { to: 0.0.0.0/0, via: 10.10.6.1 }
+      - { to: "::/0", via: "2001:db8:6::1" }"#
+            }
+            N6::Tap => {
+                r#"addresses: [10.10.7.7/24, "2001:db8:7::7/64"]
+    routes:
+      - { to: 0.0.0.0/0, via: 10.10.7.1 }
+      - { to: "::/0", via: "2001:db8:7::1" }
+    kernel: { addresses: [10.10.7.1/24, "2001:db8:7::1/64"] }"#
+            }
+            N6::Ethernet => "",
+        }
+    }
+
     /// The namespaces with cables, addresses and routes.
     pub fn cable(&self) -> Cabled {
         let [ran, second, lan, core, middle] =
@@ -154,7 +165,7 @@ interfaces:
         }
         is_data_network(&core, "core0");
         match self.n6 {
-            N6::AfPacket => middle.hands_off("n6").unwrap(),
+            N6::AfPacket | N6::Ethernet => middle.hands_off("n6").unwrap(),
             // The kernel in the middle has the addresses that the UPF has otherwise.
             N6::Tap => {
                 middle.address("n6", "10.10.6.7/24").unwrap();

@@ -234,7 +234,9 @@ pub(crate) fn publish(
 fn rule_of(installed: &Installed, key: Key) -> Option<FailedRuleId> {
     let pdr = installed.rules.pdrs.iter().find(|pdr| match key {
         Key::Tunnel(tunnel) => pdr.pdi.local_f_teid == Some(tunnel),
-        Key::Ipv4(..) | Key::Ipv6(..) => pdr.pdi.local_f_teid.is_none(),
+        Key::Ipv4(..) | Key::Ipv6(..) | Key::Station(..) | Key::Member(..) => {
+            pdr.pdi.local_f_teid.is_none()
+        }
         Key::Route(_, route) => {
             let framed = pdr.pdi.framed.as_deref();
             pdr.pdi.local_f_teid.is_none() && framed.is_some_and(|set| set.0.contains(&route))

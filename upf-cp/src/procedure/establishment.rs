@@ -7,6 +7,7 @@ use pfcp::{
     SessionEstablishmentResponse,
 };
 use session::plan::Installed;
+use session::rule::Pdn;
 use session::{Seid, SessionIndex, WorkerId};
 
 use super::draft::{Answered, check, check_counts, compile, network_of, publish};
@@ -148,6 +149,9 @@ impl Node {
     ) -> Result<(), Refusal> {
         self.predefined.check_establishment(request)?;
         draft.details.network = network_of(self, request);
+        if request.pdn_type == Some(PdnType::ETHERNET) {
+            draft.rules.pdn = Pdn::Ethernet(Box::default());
+        }
         draft.make_room(request);
         self.note_slice(draft, request.s_nssai.as_ref());
         let timer = request.user_plane_inactivity_timer;
@@ -231,7 +235,7 @@ fn check_supported(request: &SessionEstablishmentRequest) -> Result<(), Refusal>
             => PfcpSeReqFlags,
     );
     match request.pdn_type {
-        None | Some(PdnType::IPV4 | PdnType::IPV6 | PdnType::IPV4V6) => Ok(()),
+        None | Some(PdnType::IPV4 | PdnType::IPV6 | PdnType::IPV4V6 | PdnType::ETHERNET) => Ok(()),
         Some(_) => Err(Refusal::ie::<PdnType>(Cause::SERVICE_NOT_SUPPORTED)),
     }
 }

@@ -18,5 +18,6 @@ mod release;
 mod report;
 mod sets;
 mod setup;
+mod stations;
 mod update;
 mod usage;

@@ -219,6 +219,7 @@ impl Node {
         }
         self.arm_usage(index);
         self.arm_activation(index);
+        self.arm_stations(index);
         self.advertise_if_new(index, could_be_reached);
         self.arm_inactivity(index);
     }

@@ -25,6 +25,12 @@ impl Node {
                 tos,
             } => self.downlink_data(session, (pdr, far), (qfi, tos)),
             Report::Usage { session, .. } => self.check_usage(session),
+            Report::Station {
+                session,
+                station,
+                tags,
+                outside,
+            } => self.station_heard(session, (station, tags), outside),
             Report::ErrorIndication { peer, teid, sender } => {
                 self.error_indication(peer, teid, sender);
             }

@@ -24,7 +24,7 @@ use crate::translate::Draft;
 use crate::usage::{Reading, UrrControl};
 
 /// How many usage reports a datagram has room for without fragments, whatever they contain.
-const REPORTS_PER_DATAGRAM: usize = 10;
+pub(super) const REPORTS_PER_DATAGRAM: usize = 10;
 /// How many a message has room for.
 const REPORTS_PER_MESSAGE: usize = 400;
 

@@ -146,8 +146,7 @@ impl Draft {
     }
 
     pub(super) fn has_pdr(&self, id: PdrId) -> bool {
-        self.rules.pdrs.iter().any(|pdr| pdr.id == id)
-            || self.declared_pdrs().any(|pdr| pdr.id == id)
+        self.all_pdrs().any(|pdr| pdr.id == id)
     }
 
     fn declared_pdrs(&self) -> impl Iterator<Item = &Pdr> {
@@ -157,6 +156,11 @@ impl Draft {
     }
 
     /// All PDRs, as they were declared and as they were unfolded.
+    pub(super) fn all_pdrs(&self) -> impl Iterator<Item = &Pdr> {
+        self.rules.pdrs.iter().chain(self.declared_pdrs())
+    }
+
+    /// The same, to be changed.
     pub(super) fn pdrs_mut(&mut self) -> impl Iterator<Item = &mut Pdr> {
         let rare = self.details.rare.as_deref_mut();
         let declared = rare.into_iter().flat_map(|rare| &mut rare.declared);

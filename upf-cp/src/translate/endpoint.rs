@@ -51,7 +51,6 @@ impl Translator<'_> {
                 => pfcp::RedundantTransmissionDetectionParameters,
             ie.mapped_n6_ip_address => pfcp::MappedN6IpAddress,
             ie.n6_routing_information => pfcp::N6RoutingInformation,
-            ie.ethernet_pdu_session_information => pfcp::EthernetPduSessionInformation,
             ie.local_ingress_tunnel => pfcp::LocalIngressTunnel,
             ie.ip_multicast_addressing_info => pfcp::IpMulticastAddressingInfo,
             ie.mbs_session_identifier => pfcp::MbsSessionIdentifier,
@@ -60,6 +59,7 @@ impl Translator<'_> {
         if self.has_endpoint(id) {
             return Err(owner.refuse::<TrafficEndpointId>());
         }
+        self.check_endpoint_of_frames(owner, ie)?;
         let name = ie
             .network_instance
             .as_ref()

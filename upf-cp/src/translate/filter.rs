@@ -19,6 +19,7 @@ impl Translator<'_> {
         pdr: pfcp::PdrId,
         pdi: &pfcp::Pdi,
     ) -> Result<(), Refusal> {
+        self.define_ethernet_filters(pdr, pdi)?;
         for ie in &pdi.sdf_filters {
             let Some(id) = ie.filter_id else { continue };
             if is_reference(ie) {
@@ -145,7 +146,7 @@ impl Details {
 }
 
 /// An id and nothing else: the filter is defined elsewhere.
-fn is_reference(ie: &pfcp::SdfFilter) -> bool {
+pub(super) fn is_reference(ie: &pfcp::SdfFilter) -> bool {
     ie.flow_description.is_none()
         && ie.tos_traffic_class.is_none()
         && ie.security_parameter_index.is_none()
@@ -155,7 +156,7 @@ fn is_reference(ie: &pfcp::SdfFilter) -> bool {
 
 /// SDF Filter (TS 29.244, 8.2.5). What is not understood whole is refused: a filter read in part
 /// would match more than its author meant.
-fn sdf_filter(rule: FailedRuleId, ie: &pfcp::SdfFilter) -> Result<SdfFilter, Refusal> {
+pub(super) fn sdf_filter(rule: FailedRuleId, ie: &pfcp::SdfFilter) -> Result<SdfFilter, Refusal> {
     let refuse = Refusal::rule_ie(rule, <pfcp::SdfFilter as Ie>::TYPE);
     if ie.media.is_some() {
         return Err(refuse);

@@ -5,6 +5,7 @@
 mod bar;
 mod declared;
 mod endpoint;
+mod ethernet;
 mod far;
 mod filter;
 mod lease;
@@ -15,6 +16,7 @@ mod qer;
 mod urr;
 
 use pfcp::FailedRuleId;
+use session::ethernet::EthernetFilter;
 use session::neighbour::Neighbours;
 use session::plan::Compiled;
 use session::rule::LocalFTeid;
@@ -112,6 +114,24 @@ impl Details {
         }
     }
 
+    /// Whether a deadline for stations that fall silent is to be set: if none that is set comes
+    /// sooner.
+    pub(crate) fn stations_wait_until(&mut self, at_ms: u64) -> bool {
+        let set = &mut self.rare().stations_ms;
+        let sooner = set.is_none_or(|set| at_ms < set);
+        if sooner {
+            *set = Some(at_ms);
+        }
+        sooner
+    }
+
+    /// The deadline of [`stations_wait_until`](Self::stations_wait_until) has come.
+    pub(crate) fn stations_waited(&mut self) {
+        if let Some(rare) = self.rare.as_deref_mut() {
+            rare.stations_ms = None;
+        }
+    }
+
     /// What the session has of address pools.
     pub(crate) fn leases(&self) -> &[Lease] {
         self.rare.as_deref().map_or(&[], |rare| &rare.leases)
@@ -130,6 +150,8 @@ pub(crate) struct Rare {
     /// Of what is held, and the CP function shall hear later.
     pub(crate) notices: Vec<Notice>,
     inactivity: Option<Inactivity>,
+    /// The deadline that is set for stations that fall silent.
+    stations_ms: Option<u64>,
     /// The slice, where it says which addresses the session has.
     slice: Option<Slice>,
 }
@@ -151,6 +173,7 @@ impl Rare {
             && self.leases.is_empty()
             && self.notices.is_empty()
             && self.inactivity.is_none()
+            && self.stations_ms.is_none()
             && self.slice.is_none()
     }
 }
@@ -193,6 +216,8 @@ pub(crate) struct Draft {
     pub(crate) end_markers: Vec<FarId>,
     /// SDF filters that this message has defined.
     pub(crate) defined: Vec<u32>,
+    /// Ethernet packet filters with an id that this message has defined.
+    pub(crate) ethernet_filters: Vec<EthernetFilter>,
     /// Predefined URRs that nothing refers to any more, for their last reports.
     pub(crate) ended_urrs: Vec<UrrControl>,
     /// URRs that will count no more.
@@ -282,8 +307,10 @@ impl Translator<'_> {
     /// predefined rules, the UE's addresses, F-TEIDs that nothing has any more.
     pub(crate) fn settle(&mut self) -> Result<(), Refusal> {
         self.settle_filters()?;
+        self.settle_ethernet_filters();
         self.unfold()?;
         self.settle_predefined()?;
+        self.settle_networks()?;
         self.settle_addresses()?;
         self.settle_tunnels();
         self.settle_bars();

@@ -1,8 +1,8 @@
 //! PDRs: what packets they match, and by which rules they go on.
 
 use pfcp::{Cause, FailedRuleId, Update};
-use session::rule::{OuterHeaderRemoval, Pdr, SourceInterface, UeAddress};
-use session::{FarId, PdrId, Precedence, QerId, UrrId};
+use session::rule::{LocalFTeid, OuterHeaderRemoval, Pdr, SourceInterface, UeAddress};
+use session::{FarId, InterfaceId, PdrId, Precedence, QerId, UrrId};
 use smallvec::SmallVec;
 
 use super::declared::{Declared, qfis};
@@ -157,6 +157,7 @@ impl Translator<'_> {
         let id = declared.pdr.id;
         let rule = failed(id);
         refuse_unsupported(rule, ie)?;
+        self.check_pdi_of_frames(id, ie)?;
         let source_interface = source_interface(rule, ie.source_interface)?;
         let name = ie
             .network_instance
@@ -165,11 +166,9 @@ impl Translator<'_> {
         let framed = self.framed_routes(owner, &ie.framed_routes, &ie.framed_ipv6_routes)?;
         let partial = there && !says_where(ie) && ie.traffic_endpoint_ids.is_empty();
         let matched = !ie.sdf_filters.is_empty() || ie.application_id.is_some();
-        let sdf_filters = if partial && !matched {
-            None
-        } else {
-            Some(self.sdf_filters(id, ie)?)
-        };
+        let sdf_filters = (!partial || matched).then(|| self.sdf_filters(id, ie));
+        let sdf_filters = sdf_filters.transpose()?;
+        let frames = self.ethernet_filters(id, ie)?;
         let from_core = matches!(
             source_interface,
             SourceInterface::Core | SourceInterface::SgiLan
@@ -201,11 +200,8 @@ impl Translator<'_> {
             None
         } else if there && pdi.vrf.is_some() && ie.network_instance.is_none() {
             pdi.vrf
-        } else if local_f_teid.is_some() {
-            None
         } else {
-            let vrf = self.network(name.as_deref());
-            Some(vrf.ok_or(Refusal::rule::<pfcp::NetworkInstance>(rule))?)
+            self.vrf_of_pdi(rule, local_f_teid, name.as_deref())?
         };
         let pdi = &mut declared.pdr.pdi;
         pdi.source_interface = source_interface;
@@ -217,12 +213,30 @@ impl Translator<'_> {
         if let Some(sdf_filters) = sdf_filters {
             pdi.sdf_filters = sdf_filters;
         }
+        if frames.is_some() || !partial {
+            pdi.frames = frames;
+        }
         if !partial {
             pdi.ue = ue;
             pdi.framed = framed;
         }
         declared.endpoints = endpoints;
         Ok(())
+    }
+
+    /// The network that packets come from which come in no tunnel.
+    fn vrf_of_pdi(
+        &self,
+        rule: FailedRuleId,
+        local_f_teid: Option<LocalFTeid>,
+        name: Option<&str>,
+    ) -> Result<Option<InterfaceId>, Refusal> {
+        if local_f_teid.is_some() {
+            return Ok(None);
+        }
+        let vrf = self.network(name);
+        vrf.map(Some)
+            .ok_or(Refusal::rule::<pfcp::NetworkInstance>(rule))
     }
 
     /// The UE address of a PDI.
@@ -313,8 +327,6 @@ fn refuse_unsupported(rule: FailedRuleId, ie: &pfcp::Pdi) -> Result<(), Refusal>
             => pfcp::RedundantTransmissionDetectionParameters,
         ie.mapped_n6_ip_address => pfcp::MappedN6IpAddress,
         ie.n6_routing_information => pfcp::N6RoutingInformation,
-        ie.ethernet_pdu_session_information => pfcp::EthernetPduSessionInformation,
-        ie.ethernet_packet_filters => pfcp::EthernetPacketFilter,
         ie.ip_multicast_addressing_infos => pfcp::IpMulticastAddressingInfo,
         ie.dns_filters => pfcp::DnsQueryFilter,
         ie.mbs_session_identifier => pfcp::MbsSessionIdentifier,

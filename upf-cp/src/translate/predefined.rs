@@ -197,6 +197,10 @@ impl Translator<'_> {
         if ies.is_empty() {
             return Ok(());
         }
+        // They are about packets.
+        if self.draft.rules.pdn.stations().is_some() {
+            return Err(declared.owner().refuse::<ActivatePredefinedRules>());
+        }
         let all = &self.predefined.rules;
         let is_meant = |rule: &Arc<Rule>| ies.iter().any(|ie| rule.is_called(&ie.0));
         let unknown = |ie: &&ActivatePredefinedRules| !all.iter().any(|rule| rule.is_called(&ie.0));

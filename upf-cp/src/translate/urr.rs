@@ -15,7 +15,7 @@ fn supported() -> ReportingTriggers {
     type T = ReportingTriggers;
     let thresholds = T::VOLTH | T::TIMTH | T::DROTH;
     let quotas = T::VOLQU | T::TIMQU | T::QUVTI | T::QUHTI;
-    thresholds | quotas | T::PERIO | T::START | T::LIUSA | T::ENVCL | T::UPINT
+    thresholds | quotas | T::PERIO | T::START | T::LIUSA | T::ENVCL | T::UPINT | T::MACAR
 }
 
 /// What a URR cannot ask for. There are no events to count; charging is not paused by other nodes
@@ -51,7 +51,6 @@ macro_rules! refuse_unsupported {
             $ie.subsequent_event_quota => pfcp::SubsequentEventQuota,
             $ie.time_quota_mechanism => pfcp::TimeQuotaMechanism,
             $ie.aggregated_urrs => pfcp::AggregatedUrrs,
-            $ie.ethernet_inactivity_timer => pfcp::EthernetInactivityTimer,
             $ie.exempted_application_ids => pfcp::ApplicationId,
             $ie.exempted_sdf_filters => pfcp::SdfFilter,
         )
@@ -193,6 +192,9 @@ fn rarely(rule: FailedRuleId, ie: &pfcp::CreateUrr) -> Result<RarelyWanted, Refu
         idle_s: ie
             .user_plane_inactivity_timer
             .and_then(|time| positive(time.0)),
+        stations_s: ie
+            .ethernet_inactivity_timer
+            .and_then(|time| positive(time.0)),
         dropped: ie.dropped_dl_traffic_threshold.as_ref().and_then(dropped),
         monitoring: in_order(monitoring),
         linked: linked(&ie.linked_urr_ids),
@@ -240,10 +242,12 @@ fn update_rare(
     map(&ie.quota_holding_time, |time| time.0).apply(&mut rare.holding_s);
     map(&ie.inactivity_detection_time, |time| time.0).apply(&mut rare.inactivity_s);
     map(&ie.user_plane_inactivity_timer, |time| time.0).apply(&mut rare.idle_s);
+    map(&ie.ethernet_inactivity_timer, |time| time.0).apply(&mut rare.stations_s);
     for seconds in [
         &mut rare.holding_s,
         &mut rare.inactivity_s,
         &mut rare.idle_s,
+        &mut rare.stations_s,
     ] {
         *seconds = seconds.and_then(positive);
     }

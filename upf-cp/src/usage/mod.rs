@@ -217,7 +217,7 @@ impl UrrControl {
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.is_over)
     }
 

@@ -30,7 +30,7 @@ impl UrrControl {
     ) {
         type T = UsageReportTrigger;
         // "Shall not contain any measurement information."
-        if trigger.without(T::START | T::DROTH).is_empty() {
+        if trigger.without(T::START | T::DROTH | T::MACAR).is_empty() {
             let report = self.numbered(trigger);
             reports.push(report);
         } else {

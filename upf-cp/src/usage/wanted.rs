@@ -29,6 +29,8 @@ pub(crate) struct RarelyWanted {
     pub(crate) inactivity_s: Option<u32>,
     /// User Plane Inactivity Timer.
     pub(crate) idle_s: Option<u32>,
+    /// Ethernet Inactivity Timer.
+    pub(crate) stations_s: Option<u32>,
     /// Dropped DL Traffic Threshold.
     pub(crate) dropped: Option<Dropped>,
     /// Monitoring Time and Additional Monitoring Times to come, soonest first.

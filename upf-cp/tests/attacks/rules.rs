@@ -82,8 +82,13 @@ fn cases() -> Vec<Case> {
             Refuse(&[69, 76], Some(113)),
         ),
         (
-            "C11 PDN type Ethernet",
+            "C11 PDN type Ethernet of what has a UE IP address",
             with(ie(113, &[5])),
+            Refuse(&[73], None),
+        ),
+        (
+            "C11 PDN type Non-IP",
+            with(ie(113, &[4])),
             Refuse(&[76], Some(113)),
         ),
         (

@@ -181,10 +181,17 @@ pub(crate) fn all() -> Vec<Probe> {
         let name = name.unwrap().name;
         walk(&tree, seid != 0, &vec![], name, &mut all);
         // What one request has cannot always stand in another one of its kind.
-        let there = |probe: &&mut Probe| {
-            let mut ies = tree.ies.iter();
-            probe.within == name && ies.any(|ie| ie.r#type == probe.ie.r#type)
-        };
+        let members: BTreeSet<(&str, u16)> = tree
+            .paths()
+            .iter()
+            .map(|path| {
+                let parents = &path[..path.len() - 1];
+                let group = (!parents.is_empty()).then(|| tree.at(parents).r#type);
+                let group = group.and_then(pfcp::catalogue::entry);
+                (group.map_or(name, |entry| entry.name), tree.at(path).r#type)
+            })
+            .collect();
+        let there = |probe: &&mut Probe| members.contains(&(&probe.within, probe.ie.r#type));
         for probe in all.iter_mut().filter(there) {
             probe.came = Came::Accepted;
         }

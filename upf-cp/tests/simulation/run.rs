@@ -1041,6 +1041,11 @@ fn look_up<'a>(snapshot: Snapshot<'a>, key: &Key) -> Option<Handle<'a>> {
             IpAddr::V4(address) => snapshot.ipv4(*vrf, address),
             IpAddr::V6(address) => snapshot.ipv6(*vrf, address),
         },
+        Key::Station(vrf, station) => snapshot.station(*vrf, *station),
+        Key::Member(vrf, session) => {
+            let mut members = snapshot.members(*vrf);
+            members.find(|member| member.session() == *session)
+        }
     }
 }
 

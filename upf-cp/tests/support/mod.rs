@@ -30,7 +30,7 @@ use pfcp::{
 };
 use session::neighbour::Neighbours;
 use session::report::Command;
-use session::topology::{Interface, Network, Role, Route, Topology};
+use session::topology::{EthernetNetwork, Interface, Network, Role, Route, Topology};
 use session::{InterfaceId, Reader, Rules, Seid, Sizes, Tables, WorkerId};
 use upf_cp::{Input, Node, NodeConfig, Now, Output, WorkerReport};
 
@@ -60,7 +60,7 @@ fn interface(id: u8, role: Role, name: &str, address: &str) -> Interface {
     }
 }
 
-/// N3 (which also routes to the SMF), N9, N6 for `internet` and N6 for `ims`.
+/// N3 (which also routes to the SMF), N9, N6 for `internet`, `ims` and the Ethernet network `lan`.
 pub fn topology() -> Topology {
     let mut n3 = interface(0, Role::N3, "n3", "10.10.3.7/24");
     n3.routes = vec![Route {
@@ -75,6 +75,7 @@ pub fn topology() -> Topology {
         clamp_mss: false,
         ue_to_ue: session::topology::UeToUe::N6,
         router: None,
+        ethernet: None,
     };
     Topology {
         gtpu_port: 2152,
@@ -83,8 +84,25 @@ pub fn topology() -> Topology {
             interface(1, Role::N9, "n9", "10.10.9.7/24"),
             interface(2, Role::N6, "n6", "10.10.6.7/24"),
             interface(3, Role::N6, "ims", "10.10.7.7/24"),
+            Interface {
+                addresses: vec![],
+                ..interface(4, Role::N6, "lan", "10.10.8.7/24")
+            },
         ],
-        networks: vec![network("internet", 2), network("ims", 3)],
+        networks: vec![
+            network("internet", 2),
+            network("ims", 3),
+            Network {
+                ue_pools: vec![],
+                ethernet: Some(EthernetNetwork {
+                    aging_s: 60,
+                    move_after_s: 5,
+                    stations_per_session: 3,
+                    ..EthernetNetwork::default()
+                }),
+                ..network("lan", 4)
+            },
+        ],
         policies: vec![session::topology::ForwardingPolicy {
             name: "cache".to_owned(),
             interface: InterfaceId(3),
@@ -646,6 +664,40 @@ pub fn open5gs(n: u8) -> SessionEstablishmentRequest {
         pdn_type: Some(pfcp::PdnType::IPV4),
         apn_dnn: Some(pfcp::ApnDnn(pfcp::Octets::labels("internet"))),
         ..Default::default()
+    }
+}
+
+/// An Ethernet session whose stations the SMF wants to hear of.
+pub fn ethernet(n: u8) -> SessionEstablishmentRequest {
+    let lan = |to| ForwardingParameters {
+        network_instance: Some(labels("lan")),
+        ..to
+    };
+    let all_frames = Pdi {
+        source_interface: SourceInterface::CORE,
+        network_instance: Some(labels("lan")),
+        ethernet_pdu_session_information: Some(pfcp::EthernetPduSessionInformation::ETHI),
+        ..Default::default()
+    };
+    let mut downlink = pdr(1, 255, 1, all_frames);
+    downlink.urr_ids = vec![1.into()];
+    let to_ue = to(
+        DestinationInterface::ACCESS,
+        Some((n.into(), "10.10.3.101")),
+    );
+    let to_lan = lan(to(DestinationInterface::CORE, None));
+    SessionEstablishmentRequest {
+        create_pdrs: [downlink, pdr(2, 255, 2, uplink_pdi())].into(),
+        create_fars: [
+            far(1, ApplyAction::FORW, Some(to_ue)),
+            far(2, ApplyAction::FORW, Some(to_lan)),
+        ]
+        .into(),
+        create_urrs: vec![urr(1, pfcp::ReportingTriggers::MACAR)],
+        create_bar: None,
+        pdn_type: Some(pfcp::PdnType::ETHERNET),
+        apn_dnn: Some(pfcp::ApnDnn(pfcp::Octets::labels("lan"))),
+        ..open5gs(n)
     }
 }
 

@@ -7,7 +7,8 @@ use pfcp::{
 
 use super::tree::Tree;
 use super::{
-    SMF, activate, association, choose, encode, far, ip, labels, open5gs, pdr, qer, uplink_pdi, urr,
+    SMF, activate, association, choose, encode, ethernet, far, ip, labels, open5gs, pdr, qer,
+    uplink_pdi, urr,
 };
 
 /// Sound requests with all kinds of rules in them, and the SEID that they are about.
@@ -64,6 +65,7 @@ pub fn requests(victim: u64) -> Vec<(Tree, u64)> {
         octets(0, &|| encode(None, 1, &update)),
         octets(0, &|| encode(None, 1, &release)),
         octets(0, &|| encode(Some(0), 1, &whole_establishment())),
+        octets(0, &|| encode(Some(0), 1, &ethernet_establishment())),
         octets(victim, &|| encode(Some(victim), 1, &whole_modification())),
         octets(victim, &|| encode(Some(victim), 1, &update_bar)),
     ]
@@ -154,6 +156,40 @@ pub fn whole_establishment() -> SessionEstablishmentRequest {
         .as_mut()
         .unwrap()
         .suggested_buffering_packets_count = Some(pfcp::SuggestedBufferingPacketsCount(9));
+    request
+}
+
+/// An establishment of an Ethernet session that has all that is carried out.
+pub fn ethernet_establishment() -> SessionEstablishmentRequest {
+    let mut request = ethernet(12);
+    let mac = |last| Some(pfcp::Mac([2, 0, 0, 0, 0, last]));
+    let tag = pfcp::VlanTag {
+        vid: pfcp::Bits16::new(5),
+        ..pfcp::VlanTag::default()
+    };
+    request.create_pdrs[0].pdi.ethernet_packet_filters = vec![pfcp::EthernetPacketFilter {
+        ethernet_filter_id: Some(pfcp::EthernetFilterId(3)),
+        ethernet_filter_properties: Some(pfcp::EthernetFilterProperties::BIDE),
+        mac_address: Some(pfcp::MacAddress {
+            source: mac(1),
+            upper_source: mac(2),
+            ..pfcp::MacAddress::default()
+        }),
+        ethertype: Some(pfcp::Ethertype(0x0800)),
+        c_tag: Some(pfcp::CTag(tag)),
+        s_tag: Some(pfcp::STag(tag)),
+        sdf_filters: SdfFilter::flow("permit out 17 from any 53 to any")
+            .into_iter()
+            .collect(),
+        ..Default::default()
+    }];
+    request.create_urrs[0].ethernet_inactivity_timer = Some(pfcp::EthernetInactivityTimer(60));
+    request.create_traffic_endpoints = vec![pfcp::CreateTrafficEndpoint {
+        traffic_endpoint_id: pfcp::TrafficEndpointId(1),
+        network_instance: Some(labels("lan")),
+        ethernet_pdu_session_information: Some(pfcp::EthernetPduSessionInformation::ETHI),
+        ..Default::default()
+    }];
     request
 }
 

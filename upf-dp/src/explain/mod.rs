@@ -184,6 +184,7 @@ impl Teller<'_> {
         let (port, length) = (self.names.port(sample.port), sample.received_length());
         let how = match sample.came {
             Came::In => "",
+            Came::Over => ", from another worker",
             Came::Released => ", released: it was held for its UE before",
             Came::Back => ", from another UE: as if from the data network",
         };
@@ -214,6 +215,8 @@ impl Teller<'_> {
         let sample = self.sample;
         let by = match sample.key {
             Key::None => return Vec::new(),
+            Key::Station => "station".to_owned(),
+            Key::Session(_) => "a copy for one session".to_owned(),
             Key::Tunnel(teid) => format!("TEID {teid}"),
             Key::Ipv4(_) | Key::Ipv6 => match user_destination(sample) {
                 Some(address) => format!("UE address {address}"),
@@ -294,8 +297,8 @@ impl Teller<'_> {
     /// A rule had been found, but the packet must not be.
     fn ended_before_police(&self) -> bool {
         use Reason::{
-            HopLimit, MartianDestination, MartianSource, SourceRoute, SourceSpoofed, ToOwnAddress,
-            UserMulticast, UserPacket,
+            HopLimit, MartianDestination, MartianSource, ReservedGroup, SourceRoute, SourceSpoofed,
+            StationElsewhere, ToOwnAddress, TooManyStations, UserMulticast, UserPacket,
         };
         let Outcome::Dropped(reason) = self.sample.outcome() else {
             return false;
@@ -305,9 +308,12 @@ impl Teller<'_> {
             HopLimit
                 | MartianDestination
                 | MartianSource
+                | ReservedGroup
                 | SourceRoute
                 | SourceSpoofed
+                | StationElsewhere
                 | ToOwnAddress
+                | TooManyStations
                 | UserMulticast
                 | UserPacket
         )
@@ -322,6 +328,7 @@ impl Teller<'_> {
                 )
             }
             Act::Route { vrf } => format!("forward to {}", self.names.interface(vrf)),
+            Act::Bridge { vrf } => format!("bridge to {}", self.names.interface(vrf)),
             Act::Drop => "drop".to_owned(),
             Act::GateClosed => "a gate is closed".to_owned(),
             Act::NoTunnel => "forward, but it names no tunnel yet".to_owned(),
@@ -414,6 +421,7 @@ impl Teller<'_> {
             Outcome::Held => "held for its UE".to_owned(),
             Outcome::HandedOver(worker) => format!("handed over to worker {worker}"),
             Outcome::TurnedBack => "goes on to another UE".to_owned(),
+            Outcome::Copied => "copied to all sessions of the network".to_owned(),
             Outcome::Answered(kind) => format!("answered by the UPF itself: {}", punt(kind)),
             Outcome::Consumed(kind) => format!("taken by the UPF itself: {}", punt(kind)),
             Outcome::Gathered => "kept until its packet's other fragments are there".to_owned(),

@@ -14,6 +14,10 @@ pub(super) fn trials(rules: &Rules, from: Ingress, sample: &Sample) -> Vec<Strin
     let Ok(inner) = Inner::parse(sample.user_packet()) else {
         return Vec::new();
     };
+    // What looks like a packet is a frame there.
+    if rules.pdn.stations().is_some() {
+        return Vec::new();
+    }
     let arrival = Arrival {
         inner,
         qfi: sample.qfi,

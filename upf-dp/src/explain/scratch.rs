@@ -237,6 +237,7 @@ fn sought(sample: &Sample) -> Option<Sought> {
         _ if sample.session.is_some() => None,
         Key::Tunnel(teid) => Some(tunnel(teid)),
         Key::Ipv4(_) | Key::Ipv6 => Some(Sought::Ue(interface, user_destination(sample)?)),
+        Key::Station | Key::Session(_) => None,
         Key::None => signalled_teid(sample).filter(|_| signalling).map(tunnel),
     }
 }

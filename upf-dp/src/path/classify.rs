@@ -3,6 +3,7 @@
 use session::inner::{EXTENSION_HEADERS_MAX, Inner};
 use session::plan::{Act, Arrival, Entrance};
 
+use super::frames::classify_frame;
 use super::meta::{Fate, Meta, Punt};
 use crate::links::{Links, OwnAddresses};
 use crate::packet::Packet;
@@ -18,7 +19,12 @@ pub(super) fn classify<P: Packet>(links: &Links, packets: &[P], metas: &mut [Met
         let Some(entrance) = meta.session else {
             continue;
         };
-        if let Err(reason) = classify_one(own, entrance, packet.data(), meta) {
+        let classified = if entrance.takes_frames() {
+            classify_frame(entrance, packet.data(), meta)
+        } else {
+            classify_one(own, entrance, packet.data(), meta)
+        };
+        if let Err(reason) = classified {
             meta.fate = refused(links, reason, packet.data(), meta);
         }
     }

@@ -6,6 +6,7 @@ use session::plan::{Act, Entrance};
 use session::report::Report;
 
 use super::count::count_dropped;
+use super::frames::frame;
 use super::settle::Releases;
 use super::{Came, Meta, Metas, Own, Path, Turn};
 use crate::held::{HeldPacket, Holder};
@@ -32,8 +33,13 @@ impl<P: Packet> Path<P> {
             return self.dropped(meta.port, Reason::Undecided);
         };
         let session = plan.session;
-        let user = session::inner::Inner::parse(meta.user(packet.data()));
-        let tos = user.map_or(0, |inner| inner.tos());
+        let tos = if plan.is_ethernet() {
+            let ip = frame(packet.data(), meta).and_then(|frame| frame.ip());
+            ip.map_or(0, |inner| inner.tos())
+        } else {
+            let user = session::inner::Inner::parse(meta.user(packet.data()));
+            user.map_or(0, |inner| inner.tos())
+        };
         if meta.releases && !releases.contains(&session) {
             // There are at most as many sessions as packets in a burst.
             let _ = releases.try_push(session);
@@ -108,6 +114,7 @@ impl<P: Packet> Path<P> {
                 };
                 let mut meta = Meta::received(held.port);
                 meta.came = Came::Released;
+                meta.to = session;
                 metas.push(meta);
                 batch.push(held.packet);
             }

@@ -6,6 +6,7 @@ use session::WorkerId;
 use session::rule::LocalFTeid;
 use session::tables::{Handle, Snapshot};
 
+use super::frames::frame;
 use super::meta::{Fate, Key, Meta, Punt};
 use crate::packet::{BURST, Packet};
 use crate::reason::Reason;
@@ -16,7 +17,7 @@ use crate::wire;
 pub(super) fn seek<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_>) {
     let interface = meta.interface;
     match meta.key {
-        Key::None => {}
+        Key::None | Key::Station | Key::Session(_) => {}
         Key::Tunnel(teid) => meta.place = view.place_of_tunnel(LocalFTeid { teid, interface }),
         Key::Ipv4(address) => {
             meta.place = view.place_of_ipv4(interface, Ipv4Addr::from_bits(address));
@@ -63,6 +64,12 @@ fn find<'a, P: Packet>(view: Snapshot<'a>, packet: &P, meta: &mut Meta<'_>) -> O
             let handle = view.ipv6(interface, destination(packet, meta));
             (handle, Fate::Drop(Reason::UnknownUe))
         }
+        Key::Station => {
+            let receiver = frame(packet.data(), meta).map(|frame| frame.receiver());
+            let handle = receiver.and_then(|receiver| view.station(interface, receiver));
+            (handle, Fate::Flood(interface))
+        }
+        Key::Session(session) => (view.core_of(session), Fate::Drop(Reason::UnknownUe)),
         Key::None => (None, Fate::Drop(Reason::Undecided)),
     };
     match handle {

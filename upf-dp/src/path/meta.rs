@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 use session::plan::{Entrance, Plan, Step};
 use session::tables::Place;
-use session::{InterfaceId, NextHopId, Qfi, Teid, WorkerId};
+use session::{InterfaceId, NextHopId, Qfi, SessionIndex, Teid, WorkerId};
 
 use crate::packet::BURST;
 use crate::reason::Reason;
@@ -26,6 +26,10 @@ pub enum Fate {
     HandOver(WorkerId),
     /// From one UE to another: it comes in again, as if from the data network on this port.
     TurnBack(u16),
+    /// A frame for the Ethernet network on this interface.
+    Bridge(InterfaceId),
+    /// A frame for all sessions of the Ethernet network on this interface.
+    Flood(InterfaceId),
     /// For the slow path.
     Punt(Punt),
     /// Dropped.
@@ -35,8 +39,10 @@ pub enum Fate {
 /// How a packet has come here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Came {
-    /// From a port, or from another worker.
+    /// From a port.
     In,
+    /// From another worker, which has it from a port.
+    Over,
     /// It waited for its UE and is on its way again.
     Released,
     /// From a UE, for another one: as if from the data network.
@@ -48,6 +54,7 @@ impl Came {
     pub const fn name(self) -> &'static str {
         match self {
             Self::In => "in",
+            Self::Over => "over",
             Self::Released => "released",
             Self::Back => "back",
         }
@@ -88,6 +95,18 @@ pub enum Key {
     Ipv4(u32),
     /// The UE's IPv6 address, which is the destination of the user packet.
     Ipv6,
+    /// The station that the frame goes to, in the Ethernet network on its interface.
+    Station,
+    /// The session that the frame is for.
+    Session(SessionIndex),
+}
+
+impl Key {
+    /// Whether it is a frame of an Ethernet network.
+    #[inline]
+    pub const fn is_frame(self) -> bool {
+        matches!(self, Self::Station | Self::Session(_))
+    }
 }
 
 /// What the stages know of a packet.
@@ -125,6 +144,8 @@ pub struct Meta<'a> {
     pub session: Option<Entrance<'a>>,
     /// What is done with it.
     pub step: Option<&'a Step>,
+    /// The one session that it is for, if it is a copy of a frame to many; else 0.
+    pub to: SessionIndex,
 }
 
 // All that is known of a packet is one cache line.
@@ -151,6 +172,16 @@ impl<'a> Meta<'a> {
             place: Place::NONE,
             session: None,
             step: None,
+            to: SessionIndex(0),
+        }
+    }
+
+    /// A packet that another worker had received.
+    #[inline]
+    pub const fn taken_over(port: u16) -> Self {
+        Self {
+            came: Came::Over,
+            ..Self::received(port)
         }
     }
 
@@ -167,6 +198,11 @@ impl<'a> Meta<'a> {
             (Fate::Pending, Some(step), Some(entrance)) => Some((step, entrance.plan())),
             _ => None,
         }
+    }
+
+    /// Whether the user packet is an Ethernet frame.
+    pub fn is_frame(&self) -> bool {
+        self.session.is_some_and(Entrance::takes_frames)
     }
 
     /// The user packet.

@@ -5,10 +5,12 @@
 //! leaves in that packet's [`Meta`]; the next one goes on with those whose fate is pending.
 //! The order is that of [`Path::run`].
 
+mod bridge;
 #[cfg(test)]
 pub(crate) mod catalogue;
 mod classify;
 mod count;
+mod frames;
 mod hold;
 mod look_up;
 mod meta;
@@ -43,6 +45,7 @@ use crate::reason::Reason;
 use crate::slow::{Reassembly, SlowConfig, SlowPath};
 use crate::waiting::Waiting;
 use crate::watch::{Watch, WatchEnd};
+use bridge::Bridging;
 
 pub use meta::{Came, Fate, Key, Meta, Metas, Punt};
 pub(crate) use mss::Mss;
@@ -78,6 +81,7 @@ pub struct Path<P> {
     pub(crate) slow: SlowPath,
     pub(crate) reassembly: Reassembly<P>,
     pub(crate) watch: Watch,
+    bridging: Bridging<P>,
     identification: u16,
     names_left: u16,
     hz: u64,
@@ -114,6 +118,7 @@ impl<P: Packet> Path<P> {
         neighbours: Arc<Neighbours>,
         cells: Arc<WorkerCells>,
     ) -> Self {
+        let bridging = Bridging::new(&links, config.hz);
         Self {
             worker: config.worker,
             links,
@@ -125,6 +130,7 @@ impl<P: Packet> Path<P> {
             slow: SlowPath::new(&config.slow, config.hz),
             reassembly: Reassembly::new(config.slow.reassembly, config.hz),
             watch: Watch::new(config.worker, None),
+            bridging,
             // Workers start apart, so that identifications of one flow's neighbours rarely meet.
             identification: u16::from(config.worker.0) << 8,
             names_left: NAMES_MAX / u16::from(config.workers.max(1)),
@@ -153,11 +159,18 @@ impl<P: Packet> Path<P> {
         parse::parse(&self.links, turn.view, packets, metas);
         look_up::look_up(turn.view, self.worker, packets, metas);
         classify::classify(&self.links, packets, metas);
+        let has_bridges = !self.links.bridges().is_empty();
+        if has_bridges {
+            self.listen(packets, metas, turn);
+        }
         if self.watch.is_on() {
             self.watch.open(packets, metas, turn.now);
         }
         order::line_up(&self.held, metas);
         police::police(metas, (turn.now, turn.view.moment()), turn.end);
+        if has_bridges {
+            frames::unite(packets, metas);
+        }
         if self.links.clamps_mss() {
             mss::clamp(&self.links, packets, metas);
         }

@@ -4,7 +4,7 @@
 //! reads the command to release. A packet that arrives in between lines up behind the held ones
 //! and sets them going.
 
-use session::plan::{Act, Plan, Step};
+use session::plan::{Plan, Step};
 
 use super::meta::{Came, Fate, Meta};
 use crate::held::Held;
@@ -28,8 +28,7 @@ pub(super) fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
 }
 
 fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
-    let goes = matches!(step.act, Act::Tunnel { .. } | Act::Route { .. });
     let may_hold = |far| held.may_hold(plan.session, far);
     // What a used up quota had held goes first, once there is more.
-    goes && (may_hold(step.far) || step.granted().is_some_and(may_hold))
+    step.act.forwards() && (may_hold(step.far) || step.granted().is_some_and(may_hold))
 }

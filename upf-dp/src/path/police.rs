@@ -50,10 +50,7 @@ fn stopped<'a>(
             Ok(()) => count(plan, instead, octets, at, end),
             Err(fate) => meta.fate = fate,
         }
-    } else if !matches!(
-        step.act,
-        Act::Tunnel { .. } | Act::Route { .. } | Act::Buffer { .. }
-    ) {
+    } else if !step.act.forwards() && !matches!(step.act, Act::Buffer { .. }) {
         // Those that may go on were counted, and what is held will be when its turn has come.
         count_before(step, octets);
     }
@@ -65,7 +62,7 @@ fn stopped<'a>(
 /// All policers have to agree before any is charged.
 #[inline]
 fn may_pass(step: &Step, octets: u16, now: Now) -> Result<(), Fate> {
-    if !matches!(step.act, Act::Tunnel { .. } | Act::Route { .. }) {
+    if !step.act.forwards() {
         return Err(without_way(step.act));
     }
     if step.has_more() {
@@ -88,7 +85,7 @@ const fn without_way(act: Act) -> Fate {
         Act::GateClosed => Reason::GateClosed,
         Act::NoTunnel => Reason::NoTunnel,
         Act::NoRoute => Reason::NoRoute,
-        Act::Tunnel { .. } | Act::Route { .. } => Reason::Undecided,
+        Act::Tunnel { .. } | Act::Route { .. } | Act::Bridge { .. } => Reason::Undecided,
     })
 }
 

@@ -315,7 +315,7 @@ fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
         keys.iter().any(|key| match key {
             session::Key::Ipv4(..) => !v6,
             session::Key::Ipv6(..) => v6,
-            session::Key::Route(..) | session::Key::Tunnel(_) => false,
+            _ => false,
         })
     };
     for (number, packet) in packets.iter().enumerate() {
@@ -387,7 +387,7 @@ fn check(pdrs: &[RandomPdr], packets: &[RandomPacket], gates: [bool; 2]) {
                     Verdict::NoRoute(_) => reason == Reason::NoRoute,
                     // The buffer of the session is full.
                     Verdict::Buffer(_) => reason == Reason::HoldSessionFull,
-                    Verdict::Tunnel(..) | Verdict::Route(..) => false,
+                    Verdict::Tunnel(..) | Verdict::Route(..) | Verdict::Bridge(..) => false,
                 };
                 assert!(same, "{want:?} but {reason}");
             }

@@ -88,6 +88,10 @@ impl Exits<'_> {
                 interface,
             } => self.tunnel(packet, meta, step, (next_hop, interface)),
             Act::Route { vrf } => self.onto_network(packet, meta, vrf),
+            Act::Bridge { vrf } => {
+                meta.fate = Fate::Bridge(vrf);
+                Ok(())
+            }
             _ => Err(Reason::Undecided),
         }
     }

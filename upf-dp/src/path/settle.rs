@@ -53,6 +53,9 @@ impl<P: Packet> Path<P> {
         if !self.turned_back.is_empty() {
             self.come_in_again(turn);
         }
+        if !self.bridging.for_all.is_empty() {
+            self.go_to_all(turn);
+        }
         self.count_held();
     }
 
@@ -73,6 +76,8 @@ impl<P: Packet> Path<P> {
                 Err(_packet) => self.dropped(meta.port, Reason::HandOverFull),
             },
             Fate::TurnBack(port) => self.turn_back(port, packet),
+            Fate::Bridge(vrf) => self.bridge(packet, meta, vrf, turn),
+            Fate::Flood(vrf) => self.flood(packet, meta, vrf, turn),
             Fate::Punt(Punt::Fragment) => self.fragment(packet, meta, turn),
             Fate::Punt(kind) => {
                 let mut packet = packet;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use session::meter::Now;
 
-use super::{BROKEN, Outcome, TOO_MANY, UNANSWERED, turn_round, vlan_of};
+use super::{BROKEN, Outcome, TOO_MANY, UNANSWERED, turn_round};
 use crate::packet::Packet;
 use crate::path::{Meta, Path};
 use crate::wire;
@@ -24,7 +24,7 @@ impl<P: Packet> Path<P> {
             return Some(TOO_MANY);
         }
         let at = usize::from(meta.network_at);
-        let vlan = vlan_of(packet.data(), meta);
+        let vlan = wire::vlan(packet.data());
         let arp: &[u8; LENGTH] = packet.data().get(at..)?.first_chunk()?;
         if wire::array(arp, 0) != Some([0, 1, 8, 0, 6, 4]) {
             return Some(BROKEN);

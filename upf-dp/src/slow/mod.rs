@@ -25,7 +25,8 @@ use crate::packet::Packet;
 use crate::path::{Fate, Meta, Path, Punt, Turn, is_host};
 use crate::reason::Reason;
 use crate::wire;
-use rate::{Limiter, PeerLimiter};
+pub(crate) use rate::Limiter;
+use rate::PeerLimiter;
 pub(crate) use reassembly::Reassembly;
 pub use reassembly::ReassemblyLimits;
 use resolver::Resolver;
@@ -212,14 +213,6 @@ impl<P: Packet> Path<P> {
     fn neighbour_allowed(&mut self, now: Now) -> bool {
         self.slow.neighbour.take(now)
     }
-}
-
-/// The VLAN that a frame is in.
-fn vlan_of(frame: &[u8], meta: &Meta<'_>) -> Option<u16> {
-    let tag = (meta.network_at == 18)
-        .then(|| wire::u16_at(frame, 14))
-        .flatten();
-    tag.map(|tag| tag & 0xfff).filter(|vlan| *vlan != 0)
 }
 
 /// Sends a frame back to where it came from.

@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 
 use session::meter::Now;
 
-use super::{BROKEN, Outcome, TOO_MANY, UNANSWERED, turn_round, vlan_of};
+use super::{BROKEN, Outcome, TOO_MANY, UNANSWERED, turn_round};
 use crate::packet::Packet;
 use crate::path::{Meta, Path, is_host};
 use crate::wire;
@@ -63,7 +63,7 @@ impl<P: Packet> Path<P> {
     fn echo_v6(&self, packet: &mut P, meta: &Meta<'_>, header: &[u8; 40]) -> Option<Outcome> {
         let (source, destination) = addresses(header)?;
         let at = usize::from(meta.network_at);
-        let vlan = vlan_of(packet.data(), meta);
+        let vlan = wire::vlan(packet.data());
         let segment = self.links.segment(meta.port, vlan)?;
         if segment.local(destination.into()).is_none() {
             return Some(UNANSWERED);
@@ -88,7 +88,7 @@ impl<P: Packet> Path<P> {
     fn solicitation(&self, packet: &mut P, meta: &Meta<'_>, header: &[u8; 40]) -> Option<Outcome> {
         let (source, _) = addresses(header)?;
         let at = usize::from(meta.network_at);
-        let vlan = vlan_of(packet.data(), meta);
+        let vlan = wire::vlan(packet.data());
         let message = packet.data().get(at + 40..)?;
         let target = Ipv6Addr::from_octets(wire::array(message, 8)?);
         if header[7] != 255 || target.is_multicast() {
@@ -134,7 +134,7 @@ impl<P: Packet> Path<P> {
     }
 
     fn advertisement(&self, packet: &P, meta: &Meta<'_>, header: &[u8; 40]) -> Option<Outcome> {
-        let vlan = vlan_of(packet.data(), meta);
+        let vlan = wire::vlan(packet.data());
         let message = packet.data().get(usize::from(meta.network_at) + 40..)?;
         let target = Ipv6Addr::from_octets(wire::array(message, 8)?);
         if header[7] != 255 {

@@ -6,7 +6,7 @@ use session::meter::Now;
 
 /// A token bucket that holds a second's worth.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     /// When the next token would be taken at exactly the rate.
     arrival: u64,
     /// Cycles a token.
@@ -16,7 +16,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    pub(super) fn new(per_second: u32, hz: u64) -> Self {
+    pub(crate) fn new(per_second: u32, hz: u64) -> Self {
         let cost = hz.checked_div(u64::from(per_second)).unwrap_or(u64::MAX);
         Self {
             arrival: 0,
@@ -26,7 +26,7 @@ impl Limiter {
     }
 
     /// Whether one more may be done now; if so, it is counted.
-    pub(super) fn take(&mut self, now: Now) -> bool {
+    pub(crate) fn take(&mut self, now: Now) -> bool {
         let arrival = self.arrival.max(now.0).saturating_add(self.cost);
         let conforms = self.cost != u64::MAX && arrival - now.0 <= self.hz;
         if conforms {

@@ -94,7 +94,7 @@ impl<P: Packet> Path<P> {
         let user = meta.user(packet.data());
         let routed = meta.routed;
         let [first, flags] = [*user.first()?, *user.get(6)?];
-        let v6 = first >> 4 == 6;
+        let v6 = !meta.is_frame() && first >> 4 == 6;
         // A router fragments IPv4 (RFC 1812, 4.2.2.7); from tunnel to tunnel this is none.
         let inner = routed && !v6 && flags & DO_NOT_FRAGMENT == 0;
         let into_tunnel = matches!(step.act, Act::Tunnel { .. });

@@ -394,7 +394,11 @@ impl Testbed {
                 } else {
                     cells.port(port).taken_over.add(1);
                 }
-                metas.push(Meta::received(port));
+                metas.push(if received {
+                    Meta::received(port)
+                } else {
+                    Meta::taken_over(port)
+                });
                 batch.push(packet);
             }
             let mut turn = Turn {

@@ -53,6 +53,7 @@ pub fn topology() -> Topology {
         clamp_mss: false,
         ue_to_ue: UeToUe::N6,
         router: None,
+        ethernet: None,
     };
     Topology {
         gtpu_port: 2152,

@@ -90,6 +90,8 @@ pub enum Outcome {
     HandedOver(WorkerId),
     /// It came in once more, as if from the data network.
     TurnedBack,
+    /// It went to all sessions of its Ethernet network in copies.
+    Copied,
     /// It was for the UPF itself, which has answered.
     Answered(Punt),
     /// It was for the UPF itself.
@@ -110,6 +112,7 @@ impl Outcome {
             Self::Held => "held",
             Self::HandedOver(_) => "handed_over",
             Self::TurnedBack => "turned_back",
+            Self::Copied => "copied",
             Self::Answered(_) => "answered",
             Self::Consumed(_) => "consumed",
             Self::Gathered => "gathered",
@@ -271,11 +274,12 @@ impl Sample {
             return Outcome::Dropped(reason);
         }
         match self.fate {
-            Fate::Send(_) => Outcome::Sent,
+            Fate::Send(_) | Fate::Bridge(_) => Outcome::Sent,
             Fate::Await(hop) => Outcome::Waits(hop),
             Fate::Hold => Outcome::Held,
             Fate::HandOver(worker) => Outcome::HandedOver(worker),
             Fate::TurnBack(_) => Outcome::TurnedBack,
+            Fate::Flood(_) => Outcome::Copied,
             Fate::Punt(Punt::Fragment) => Outcome::Gathered,
             Fate::Punt(punt) if self.frames.is_empty() => Outcome::Consumed(punt),
             Fate::Punt(punt) => Outcome::Answered(punt),

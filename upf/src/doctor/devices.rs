@@ -292,8 +292,9 @@ fn trust(config: &Config, port: &Port, device: &PciDevice, findings: &mut Vec<Fi
         .interfaces
         .iter()
         .any(|interface| interface.port == port.name && interface.vlan.is_some());
-    let needs = match (port.promiscuous, tagged) {
-        (true, _) => "promiscuous: true",
+    let needs = match (config.hears_all(port), tagged) {
+        (true, _) if port.promiscuous => "promiscuous: true",
+        (true, _) => "an Ethernet network",
         (false, true) => "an interface with a vlan",
         (false, false) => return,
     };

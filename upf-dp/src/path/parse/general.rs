@@ -1,9 +1,9 @@
 //! Any frame: with or without a VLAN tag, IPv4 options, IPv6 extension headers.
 
 use gtpu::{ParseError, PduType};
-use session::{Qfi, Teid};
+use session::{Qfi, SessionIndex, Teid};
 
-use crate::links::{Links, Local, Segment};
+use crate::links::{CompiledPort, Links, Local, Segment};
 use crate::path::meta::{Fate, Key, Meta, Punt};
 use crate::reason::Reason;
 use crate::wire;
@@ -31,13 +31,13 @@ pub(super) fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<
         let tag = wire::u32_at(frame, 14)
             .ok_or(drop(Reason::Truncated))?
             .to_be_bytes();
-        let vlan = u16::from_be_bytes([tag[0] & 0xf, tag[1]]);
-        // VLAN 0 is a priority tag on an untagged frame.
-        segment = links.segment(meta.port, (vlan != 0).then_some(vlan));
+        segment = links.segment(meta.port, wire::vlan(frame));
         ether_type = u16::from_be_bytes([tag[2], tag[3]]);
         meta.network_at = 18;
     }
-    let segment = segment.ok_or(drop(Reason::UnknownVlan))?;
+    let Some(segment) = segment else {
+        return ethernet(port, frame, meta);
+    };
     if to != port.mac() {
         return Err(not_to_us(frame, to, ether_type, meta));
     }
@@ -47,6 +47,23 @@ pub(super) fn frame(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Result<
         wire::ARP => Err(Fate::Punt(Punt::Arp)),
         _ => Err(drop(Reason::UnknownEtherType)),
     }
+}
+
+/// All frames are an Ethernet network's, whoever they are for: a user frame begins behind the tag of
+/// the network, with its addresses in front of that.
+#[inline(never)]
+fn ethernet(port: &CompiledPort, frame: &[u8], meta: &mut Meta<'_>) -> Result<(), Fate> {
+    let vlan = wire::vlan(frame);
+    let (interface, tagged) = port.bridge(vlan).ok_or(drop(Reason::UnknownVlan))?;
+    let length = u16::try_from(frame.len()).map_err(|_| drop(Reason::Scattered))?;
+    meta.interface = interface;
+    meta.user_at = if tagged { 4 } else { 0 };
+    meta.user_length = length - meta.user_at;
+    meta.key = match meta.to {
+        SessionIndex(0) => Key::Station,
+        session => Key::Session(session),
+    };
+    Ok(())
 }
 
 /// To a group of Ethernet addresses only neighbours ask; all else is not for us.

@@ -10,6 +10,7 @@
     reason = "tests: small numbers, long tables"
 )]
 
+mod ethernet;
 mod hold;
 mod neighbours;
 mod ue_to_ue;
