@@ -1,6 +1,6 @@
 //! The control side's half of the tables: what it reserves, publishes, withdraws and reclaims.
 
-mod owners;
+mod find;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -225,6 +225,19 @@ impl Publisher {
         self.tables.plans.count_entry(handle >> 8, false);
     }
 
+    /// Whether keys belong to any session but `old`, in whose place they are to come.
+    ///
+    /// # Errors
+    /// The first that does.
+    pub fn check(&self, old: SessionIndex, add: &[NewKey]) -> Result<(), PublishError> {
+        let foreign = |new: &&NewKey| match new.key {
+            Key::Route(vrf, net) => self.overlaps_another(Route::new(vrf, net), old),
+            key => self.owner(key).is_some_and(|owner| owner != old),
+        };
+        let first = add.iter().find(foreign);
+        first.map_or(Ok(()), |new| Err(PublishError::Taken(new.key)))
+    }
+
     /// Takes a session out of force with all its keys; its place is free after the returned epoch.
     pub fn withdraw(&mut self, session: SessionIndex, keys: &[Key]) -> Epoch {
         for key in keys {
@@ -320,6 +333,31 @@ impl Publisher {
         }
         while self.reclaim() {}
         self.tables.insert(key, handle)
+    }
+
+    /// Whether another session has a route within this one, or around it: "PDRs of different
+    /// sessions must not overlap" (TS 29.244, 5.2.1). A UE's own address is no route, and is found
+    /// before any.
+    fn overlaps_another(&self, route: Route, session: SessionIndex) -> bool {
+        let mask = u128::MAX.checked_shr(route.length.into()).unwrap_or(0);
+        let last = Route {
+            first: route.first | mask,
+            length: u8::MAX,
+            ..route
+        };
+        let first = Route { length: 0, ..route };
+        let mut within = self.routes.range(first..=last);
+        let around = || {
+            let lengths = self.tables.route_lengths.longest_first();
+            let shorter = lengths.filter(|length| *length < route.length);
+            let shorter = shorter.map(|length| Route {
+                first: route.first & !u128::MAX.checked_shr(length.into()).unwrap_or(0),
+                length,
+                ..route
+            });
+            shorter.filter_map(|shorter| self.routes.get(&shorter))
+        };
+        within.any(|(_, owner)| *owner != session) || around().any(|owner| *owner != session)
     }
 
     /// Removes a key. `keep_teid_of` is the session that goes on holding a chosen TEID.

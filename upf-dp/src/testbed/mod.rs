@@ -135,6 +135,68 @@ pub struct TestSession {
     pub installed: Installed,
 }
 
+impl TestWorker {
+    /// Packets arrive from a port or (not `received`) from another worker, in bursts.
+    pub fn receive(&mut self, now: Now, packets: Vec<(u16, TestPacket)>, received: bool) {
+        let TestWorker {
+            path,
+            out,
+            cells,
+            reader,
+            end,
+            ..
+        } = self;
+        let mut packets = packets.into_iter().peekable();
+        while packets.peek().is_some() {
+            let mut batch = ArrayVec::<TestPacket, BURST>::new();
+            let mut metas = Metas::new();
+            for (port, packet) in packets.by_ref().take(BURST) {
+                if received {
+                    cells.port(port).received_packets.add(1);
+                    cells
+                        .port(port)
+                        .received_octets
+                        .add(packet.data().len() as u64);
+                } else {
+                    cells.port(port).taken_over.add(1);
+                }
+                metas.push(if received {
+                    Meta::received(port)
+                } else {
+                    Meta::taken_over(port)
+                });
+                batch.push(packet);
+            }
+            let mut turn = Turn {
+                view: reader.snapshot(),
+                now,
+                out,
+                end,
+            };
+            path.run(&mut batch, &mut metas, &mut turn);
+        }
+    }
+
+    /// What happens between bursts.
+    pub fn tend(&mut self, now: Now) {
+        let Self {
+            path,
+            out,
+            reader,
+            end,
+            ..
+        } = self;
+        let mut turn = Turn {
+            view: reader.snapshot(),
+            now,
+            out,
+            end,
+        };
+        path.commands(&mut turn);
+        path.tend(&mut turn);
+    }
+}
+
 impl Testbed {
     /// A UPF with room for `sessions`, the gateway and the gNB being known neighbours.
     pub fn new(workers: u8, sessions: u32) -> Self {
@@ -371,44 +433,7 @@ impl Testbed {
 
     /// Packets arrive at a worker, from a port or (not `received`) from another worker.
     pub fn receive_at(&mut self, worker: usize, packets: Vec<(u16, TestPacket)>, received: bool) {
-        let now = self.now;
-        let TestWorker {
-            path,
-            out,
-            cells,
-            reader,
-            end,
-            ..
-        } = &mut self.workers[worker];
-        let mut packets = packets.into_iter().peekable();
-        while packets.peek().is_some() {
-            let mut batch = ArrayVec::<TestPacket, BURST>::new();
-            let mut metas = Metas::new();
-            for (port, packet) in packets.by_ref().take(BURST) {
-                if received {
-                    cells.port(port).received_packets.add(1);
-                    cells
-                        .port(port)
-                        .received_octets
-                        .add(packet.data().len() as u64);
-                } else {
-                    cells.port(port).taken_over.add(1);
-                }
-                metas.push(if received {
-                    Meta::received(port)
-                } else {
-                    Meta::taken_over(port)
-                });
-                batch.push(packet);
-            }
-            let mut turn = Turn {
-                view: reader.snapshot(),
-                now,
-                out,
-                end,
-            };
-            path.run(&mut batch, &mut metas, &mut turn);
-        }
+        self.workers[worker].receive(self.now, packets, received);
         self.check();
     }
 
@@ -423,23 +448,8 @@ impl Testbed {
 
     /// What happens between bursts.
     pub fn tend(&mut self) {
-        let now = self.now;
-        for TestWorker {
-            path,
-            out,
-            reader,
-            end,
-            ..
-        } in &mut self.workers
-        {
-            let mut turn = Turn {
-                view: reader.snapshot(),
-                now,
-                out,
-                end,
-            };
-            path.commands(&mut turn);
-            path.tend(&mut turn);
+        for worker in &mut self.workers {
+            worker.tend(self.now);
         }
         self.check();
     }
