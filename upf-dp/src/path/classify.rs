@@ -19,12 +19,7 @@ pub(super) fn classify<P: Packet>(links: &Links, packets: &[P], metas: &mut [Met
         let Some(entrance) = meta.session else {
             continue;
         };
-        let classified = if entrance.takes_frames() {
-            classify_frame(entrance, packet.data(), meta)
-        } else {
-            classify_one(own, entrance, packet.data(), meta)
-        };
-        if let Err(reason) = classified {
+        if let Err(reason) = classify_one(own, entrance, packet.data(), meta) {
             meta.fate = refused(links, reason, packet.data(), meta);
         }
     }
@@ -53,6 +48,9 @@ fn classify_one<'a>(
     frame: &[u8],
     meta: &mut Meta<'a>,
 ) -> Result<(), Reason> {
+    if entrance.takes_frames() {
+        return classify_frame(entrance, frame, meta);
+    }
     let inner = Inner::parse(meta.user(frame)).map_err(|_| Reason::UserPacket)?;
     // Octets behind the user packet's own length are none of it.
     meta.user_length = inner.length();

@@ -19,6 +19,7 @@ pub(super) fn frame<'p>(octets: &'p [u8], meta: &Meta<'_>) -> Option<Frame<'p>> 
 }
 
 /// For the third stage: which rule?
+#[cold]
 #[inline(never)]
 pub(super) fn classify_frame<'a>(
     entrance: Entrance<'a>,

@@ -64,19 +64,29 @@ fn find<'a, P: Packet>(view: Snapshot<'a>, packet: &P, meta: &mut Meta<'_>) -> O
             let handle = view.ipv6(interface, destination(packet, meta));
             (handle, Fate::Drop(Reason::UnknownUe))
         }
-        Key::Station => {
-            let receiver = frame(packet.data(), meta).map(|frame| frame.receiver());
-            let handle = receiver.and_then(|receiver| view.station(interface, receiver));
-            (handle, Fate::Flood(interface))
-        }
-        Key::Session(session) => (view.core_of(session), Fate::Drop(Reason::UnknownUe)),
-        Key::None => (None, Fate::Drop(Reason::Undecided)),
+        Key::Station | Key::Session(_) | Key::None => find_rare(view, packet.data(), meta),
     };
     match handle {
         Some(handle) => handle.prefetch(),
         None => meta.fate = otherwise,
     }
     handle
+}
+
+/// Who a frame of an Ethernet network is for; and what becomes of it if there is nobody.
+#[cold]
+#[inline(never)]
+fn find_rare<'a>(view: Snapshot<'a>, octets: &[u8], meta: &Meta<'_>) -> (Option<Handle<'a>>, Fate) {
+    let interface = meta.interface;
+    match meta.key {
+        Key::Station => {
+            let receiver = frame(octets, meta).map(|frame| frame.receiver());
+            let handle = receiver.and_then(|receiver| view.station(interface, receiver));
+            (handle, Fate::Flood(interface))
+        }
+        Key::Session(session) => (view.core_of(session), Fate::Drop(Reason::UnknownUe)),
+        _ => (None, Fate::Drop(Reason::Undecided)),
+    }
 }
 
 /// Finds the entrance of the session, and starts loading its rules.
