@@ -52,10 +52,11 @@ impl<T> NonEmpty<T> {
     /// Keeps the values for which this holds, unless it holds for none: then all of them stay.
     /// Gives whether there were any to keep.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) -> bool {
-        let any = self.0.iter().any(&mut keep);
-        if any {
-            self.0.retain(keep);
-        }
+        // Each is asked once: who answers otherwise the next time leaves no empty list, either.
+        let all = std::mem::take(&mut self.0);
+        let (kept, others): (Vec<T>, Vec<T>) = all.into_iter().partition(|value| keep(value));
+        let any = !kept.is_empty();
+        self.0 = if any { kept } else { others };
         any
     }
 

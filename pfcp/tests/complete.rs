@@ -93,6 +93,9 @@ fn no_list_of_at_least_one_is_empty() {
     assert!(!list.retain(|_| false));
     assert_eq!(list, [PdrId(1), PdrId(2)]);
     assert!(list.retain(|id| id.0 == 2));
+    // Who keeps what was not seen before does not keep it when asked again.
+    let mut seen = std::collections::HashSet::new();
+    assert!(list.retain(|id| seen.insert(*id)));
     assert_eq!(std::mem::take(&mut list), [PdrId(2)]);
     assert_eq!(list, [PdrId(0)]);
 }
