@@ -40,14 +40,20 @@ pub fn locate(message: &[u8], error: &DecodeError) -> Option<Place> {
     };
     let received = Received::parse(message)?;
     let body = message.len() - received.rest.len();
-    let claims = usize::try_from(received.claims).ok();
-    let Some(ies) = claims.and_then(|claims| received.rest.get(..claims)) else {
-        // More than there is, or less than the header itself.
-        let least = claims.unwrap_or(0);
+    let Ok(claims) = usize::try_from(received.claims) else {
+        // Less than the header itself.
+        return Some(Place {
+            at: 2,
+            octets: body.saturating_add_signed(isize::try_from(received.claims).ok()?),
+            expected: Some(body),
+        });
+    };
+    let Some(ies) = received.rest.get(..claims) else {
+        // More than there is.
         return Some(Place {
             at: 2,
             octets: message.len(),
-            expected: Some(body + least),
+            expected: Some(body + claims),
         });
     };
     let of_message = error.path.innermost().is_none() && error.fault == Fault::Length;

@@ -355,6 +355,15 @@ fn errors_say_where() {
             "2001000c0000bd0000600004e42eaecfff",
             "(at octet 2: 17 octets, expected 16)",
         ),
+        // Of less than its header, without and with a SEID.
+        (
+            "200100010000bd00",
+            "(at octet 2: 5 octets, expected at least 8)",
+        ),
+        (
+            "2134000300000000000000010000010000000000",
+            "(at octet 2: 7 octets, expected at least 16)",
+        ),
         // A Recovery Time Stamp of three octets, of no octets, with half a length, and none.
         (
             "2001000b0000bd0000600003e42eae",
