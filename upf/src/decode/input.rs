@@ -12,6 +12,10 @@ use etherparse::{
 };
 use simulator::capture;
 
+/// So many fragments may lie between two of one packet. A packet that misses some for longer is given
+/// up: each holds up to 65,535 octets, whatever little of it came, and its identification comes again.
+const FRAGMENTS_APART: usize = 1024;
+
 /// A datagram to decode, with a word on where it came from.
 #[derive(Debug)]
 pub(super) struct Datagram {
@@ -56,7 +60,8 @@ impl fmt::Display for Tally {
 
 /// Reads what there is to decode.
 pub(super) fn read(input: &str, port: u16) -> Result<Input> {
-    if input != "-" && !Path::new(input).is_file() {
+    // A pipe (`<(zcat FILE)`) is read like a file.
+    if input != "-" && !Path::new(input).exists() {
         let octets = octets(input)
             .with_context(|| format!("{input:?} is neither a file nor hexadecimal octets"))?;
         return Ok(Input {
@@ -101,7 +106,7 @@ fn of_capture(capture: &capture::Capture, port: u16) -> Result<Input> {
     for (number, packet) in (1..).zip(&capture.packets) {
         sorter.sort(number, packet);
     }
-    let left = sorter.left();
+    let left = sorter.given_up + sorter.waiting();
     let Sorter {
         mut input,
         mut tally,
@@ -140,7 +145,9 @@ struct Sorter {
     port: u16,
     input: Input,
     tally: Tally,
-    pool: IpDefragPool,
+    /// The packets of which fragments are missing, with the number of the last fragment of each.
+    pool: IpDefragPool<usize>,
+    given_up: usize,
     unknown_links: Vec<u16>,
 }
 
@@ -196,7 +203,14 @@ impl Sorter {
     /// A datagram is read with the last of its fragments.
     fn fragment(&mut self, number: usize, ends: (IpAddr, IpAddr), sliced: &SlicedPacket<'_>) {
         self.tally.fragments += 1;
-        match self.pool.process_sliced_packet(sliced, (), ()) {
+        if self.tally.fragments.is_multiple_of(FRAGMENTS_APART) {
+            self.give_up();
+        }
+        let number_of_fragment = self.tally.fragments;
+        match self
+            .pool
+            .process_sliced_packet(sliced, number_of_fragment, ())
+        {
             Ok(None) => {}
             Ok(Some(whole)) => match UdpSlice::from_slice(&whole.payload) {
                 Ok(udp) if whole.ip_number == IpNumber::UDP => self.udp(number, ends, &udp),
@@ -208,10 +222,18 @@ impl Sorter {
         }
     }
 
-    /// How many packets are there in part.
-    fn left(&mut self) -> usize {
+    /// Gives up the packets whose last fragment was too long ago.
+    fn give_up(&mut self) {
+        let before = self.waiting();
+        let now = self.tally.fragments;
+        self.pool.retain(|last| now - last < FRAGMENTS_APART);
+        self.given_up += before - self.waiting();
+    }
+
+    /// How many packets wait for fragments.
+    fn waiting(&mut self) -> usize {
         let count = std::cell::Cell::new(0);
-        self.pool.retain(|()| {
+        self.pool.retain(|_| {
             count.set(count.get() + 1);
             true
         });
@@ -294,4 +316,61 @@ pub(crate) fn octets(text: &str) -> Result<Vec<u8>> {
         .iter()
         .filter_map(|[high, low]| u8::try_from(high << 4 | low).ok())
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fragment of a UDP datagram between the ports of PFCP.
+    fn fragment(identification: u16, offset: u16, more: bool, payload: &[u8]) -> capture::Packet {
+        let length = 20 + u16::try_from(payload.len()).unwrap_or(0);
+        let [l1, l2] = length.to_be_bytes();
+        let [i1, i2] = identification.to_be_bytes();
+        let [o1, o2] = ((offset / 8) | if more { 0x2000 } else { 0 }).to_be_bytes();
+        let head = [
+            0x45, 0, l1, l2, i1, i2, o1, o2, 64, 17, 0, 0, 10, 10, 4, 2, 10, 10, 4, 7,
+        ];
+        let octets = [&head, payload].concat();
+        capture::Packet {
+            time: std::time::Duration::ZERO,
+            link_type: capture::RAW_IP,
+            interface: 0,
+            original_octets: u32::from(length),
+            octets,
+        }
+    }
+
+    /// A few octets at the end of a packet that never comes ask for all of its room.
+    #[test]
+    fn fragments_without_end_hold_only_so_much() {
+        let mut sorter = Sorter {
+            port: 8805,
+            ..Sorter::default()
+        };
+        let count = 10 * FRAGMENTS_APART;
+        for (number, identification) in (1..=count).zip(0..) {
+            sorter.sort(number, &fragment(identification, 65_504, true, &[0; 8]));
+            assert!(sorter.waiting() < 2 * FRAGMENTS_APART, "{number}");
+        }
+        assert_eq!(sorter.given_up + sorter.waiting(), count);
+    }
+
+    /// Not put together with the rest of one that had the same identification long ago.
+    #[test]
+    fn a_late_fragment_is_of_another_packet() {
+        let [first, second] = [[0x22, 0x65, 0x22, 0x65, 0, 16, 0, 0], [7; 8]];
+        for (between, read) in [(FRAGMENTS_APART - 2, 1), (2 * FRAGMENTS_APART, 0)] {
+            let mut sorter = Sorter {
+                port: 8805,
+                ..Sorter::default()
+            };
+            sorter.sort(1, &fragment(0, 0, true, &first));
+            for identification in (1..).take(between) {
+                sorter.sort(2, &fragment(identification, 8, false, &second));
+            }
+            sorter.sort(3, &fragment(0, 8, false, &second));
+            assert_eq!(sorter.input.datagrams.len(), read, "{between}");
+        }
+    }
 }
