@@ -55,7 +55,8 @@ pub struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
-    /// The octets from the next message on; none if there is no other.
+    /// The octets from the next message on; none if there is no other. After the last, those of the
+    /// messages that are too many: see [`BUNDLE_MAX`].
     pub const fn rest(&self) -> &'a [u8] {
         match self.rest {
             Some(rest) => rest,
@@ -68,11 +69,11 @@ impl Iterator for Bundle<'_> {
     type Item = Result<Decoded, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
         let mut rest = self.rest.take()?;
-        self.left -= 1;
         let result = Some(decode_one(&mut rest));
         // A FO flag with nothing behind the message is the peer's slip, not a message.
-        self.rest = (!rest.is_empty() && self.left > 0).then_some(rest);
+        self.rest = (!rest.is_empty()).then_some(rest);
         result
     }
 }

@@ -169,7 +169,13 @@ fn a_broken_second_message_harms_nobody() {
     // FO with nothing behind it is a slip.
     assert_eq!(messages(&first).count(), 1);
     // No more are read than a datagram may bundle.
-    assert_eq!(messages(&first.repeat(BUNDLE_MAX + 1)).count(), BUNDLE_MAX);
+    for (count, left) in [(BUNDLE_MAX, 0), (BUNDLE_MAX + 2, 2)] {
+        let octets = first.repeat(count);
+        let mut bundle = messages(&octets);
+        assert_eq!(bundle.by_ref().count(), BUNDLE_MAX);
+        assert_eq!(bundle.rest(), first.repeat(left));
+        assert!(bundle.next().is_none());
+    }
 }
 
 // ===== IEs of a list =====

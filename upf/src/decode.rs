@@ -2,6 +2,7 @@
 
 pub(crate) mod input;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -82,7 +83,17 @@ fn decode(input: &str, json: bool, port: u16) -> Result<ExitCode> {
             let rest = bundle.rest();
             let at = datagram.octets.len() - rest.len();
             match bundle.next() {
-                None => break,
+                None => {
+                    if !rest.is_empty() {
+                        refused += 1;
+                        say(format_args!(
+                            "{label}more than {} messages in one datagram: from octet {at} on \
+                             nothing is read",
+                            pfcp::BUNDLE_MAX
+                        ));
+                    }
+                    break;
+                }
                 Some(Ok(decoded)) => {
                     read += 1;
                     if json {
@@ -97,25 +108,32 @@ fn decode(input: &str, json: bool, port: u16) -> Result<ExitCode> {
                 }
                 Some(Err(error)) => {
                     refused += 1;
-                    eprintln!("{label}{error}{}", place(at, rest, &error));
+                    say(format_args!("{label}{error}{}", place(at, rest, &error)));
                 }
             }
         }
     }
     for fault in &input.faults {
-        eprintln!("{fault}");
+        say(fault);
     }
     if let Some(tally) = &input.tally {
-        eprintln!("{tally}");
+        say(tally);
     }
     if refused > 0 {
-        eprintln!("{read} messages were read; {refused} could not be");
+        say(format_args!(
+            "{read} messages were read; {refused} could not be"
+        ));
     }
     Ok(match (read, refused) {
         (_, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::FAILURE,
         _ => ExitCode::from(IN_PART),
     })
+}
+
+/// Says something on standard error; who has closed that has heard enough.
+fn say(words: impl Display) {
+    let _ = writeln!(io::stderr(), "{words}");
 }
 
 /// The octets of the first message of several; all, if its length is no length.

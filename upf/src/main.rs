@@ -14,6 +14,7 @@ mod pages;
 mod privileges;
 mod run;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -163,7 +164,8 @@ fn main() -> ExitCode {
 
 fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        eprintln!("{error:#}");
+        // Who has closed standard error does not hear it.
+        let _ = writeln!(io::stderr(), "{error:#}");
         ExitCode::FAILURE
     })
 }

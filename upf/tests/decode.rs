@@ -505,3 +505,37 @@ fn a_closed_pipe_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+/// Who listens to what is wrong may have heard enough, too.
+#[test]
+fn a_closed_standard_error_is_no_panic() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_upf"))
+        .args(["pfcp", "decode", "20010004"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_pipe_is_read_like_a_file() {
+    let output = upf(&["decode", "/dev/stdin"], HEARTBEAT.as_bytes());
+    assert!(output.status.success(), "{output:?}");
+    let output = upf(&["decode", "/"], b"");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("cannot read /"), "{said}");
+}
+
+/// More messages than one datagram may bundle are not passed over in silence.
+#[test]
+fn the_end_of_a_long_bundle_is_told() {
+    let message = "2536000c000000000000000100000100";
+    for (count, code, read) in [(64, 0, 64), (70, 3, 64)] {
+        let (out, said, status) = decoded(message.repeat(count).as_bytes());
+        assert_eq!(out.matches("Session Deletion Request").count(), read);
+        assert_eq!(status, code, "{said}");
+        let told = said.contains("more than 64 messages in one datagram: from octet 1024 on");
+        assert_eq!(told, count > read, "{said}");
+    }
+}
