@@ -144,7 +144,8 @@ impl<T: Ie> Slot<T> for Vec<T> {
     }
     #[inline]
     fn fill(&mut self, raw: Raw<'_>, extended: &mut Extended) -> Result<(), IeError> {
-        if self.is_empty() {
+        // Once: who sends many that cannot be read must not have us search for each.
+        if self.capacity() == 0 {
             *self = Self::with_capacity(1 + raw.more());
         }
         raw.decode(self.len(), extended, |octets| T::decode_onto(self, octets))

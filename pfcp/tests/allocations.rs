@@ -12,6 +12,7 @@
 
 use std::process::Command;
 
+use pfcp::wire::Ie as _;
 use pfcp::*;
 
 mod common;
@@ -33,6 +34,10 @@ const DELETION: (&str, u32) = ("report", 2);
 /// PFDs: the lists of applications, contexts and contents; and in the contents those of flow
 /// descriptions, URLs and domain names, each of many that stand in place.
 const PFDS: (&str, u32) = ("pfds", 3 + 3);
+
+/// Addresses that cannot be read and need not: the list that they were to be in, and that of what is
+/// unknown, which grows to 512 from 4.
+const UNREADABLE: (&str, u32) = ("unreadable", 1 + 8);
 
 fn pfds() -> PfdManagementRequest {
     let short = |text: &str| wire::Long::new(text).unwrap();
@@ -96,6 +101,17 @@ fn message(name: &str) -> Vec<u8> {
             encode(&Header::node(2), &pfds(), &mut octets).unwrap();
             octets
         }
+        "unreadable" => {
+            let mut octets = Vec::new();
+            encode(
+                &Header::node(2),
+                &AssociationSetupRequest::default(),
+                &mut octets,
+            )
+            .unwrap();
+            let addresses = join([(AlternativeSmfIpAddress::TYPE, &[]); 512]);
+            with_body(&octets[..8], &[&octets[8..], &addresses].concat())
+        }
         "report" => {
             let report = SessionReportRequest {
                 report_type: ReportType::DLDR,
@@ -153,7 +169,7 @@ fn each_list_is_one_block() {
     if !is_here("valgrind", "Allocations were NOT counted.") {
         return;
     }
-    for (name, expected) in [OPEN5GS, LARGE, DELETION, PFDS] {
+    for (name, expected) in [OPEN5GS, LARGE, DELETION, PFDS, UNREADABLE] {
         const MORE: u32 = 40;
         let more = blocks(name, 1 + MORE) - blocks(name, 1);
         // What else the process allocates may differ by a few blocks from run to run.
