@@ -3,8 +3,8 @@
 //! `cargo bench -p upf-dp --bench path [-- SESSIONS… OPTION=VALUE…]`.
 //! Packets are DPDK's own buffers, filled outside the measured time; every burst has other
 //! sessions and other PDRs, at random. Every 64th burst is checked packet by packet. Printed are
-//! the best, the middle and the 90th percentile of many rounds, beside a loop of fixed work that
-//! shows whether the machine was quiet.
+//! the best, the middle and the 90th percentile of many rounds, beside what a loop of fixed work took
+//! before and after them (the longer): it shows whether the machine was quiet.
 //!
 //! | option | what |
 //! |---|---|
@@ -170,8 +170,12 @@ fn address_v6(v4: u32) -> Ipv6Addr {
     Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(v4) << 64 | 7)
 }
 
-/// A loop of fixed work: multiplications that wait for each other.
+/// The best of some loops of fixed work: 10 000 multiplications that wait for each other.
 fn calibration() -> u64 {
+    (0..20).map(|_| fixed_work()).min().unwrap()
+}
+
+fn fixed_work() -> u64 {
     let start = dpdk::cycles();
     let mut value = std::hint::black_box(3_u64);
     for _ in 0..10_000 {
@@ -190,13 +194,7 @@ fn main() {
     } else {
         wanted
     };
-    let calm: u64 = (0..20).map(|_| calibration()).min().unwrap();
     let case = Case::from_arguments();
-    if case.json {
-        println!("{{\"calibration\":{calm}}}");
-    } else {
-        println!("calibration: {calm} cycles for 10 000 dependent multiplications");
-    }
     let eal = Eal::start(EalConfig {
         telemetry: false,
         ..EalConfig::default()
@@ -315,6 +313,7 @@ impl Bench {
     fn measure(&mut self, pool: &Pool, case: &Case, is_uplink: bool) {
         let port = u16::from(!is_uplink);
         let mut rounds = Vec::new();
+        let calm = calibration();
         for round in 0..case.rounds {
             let mut batch = Burst::<BURST>::new();
             assert!(pool.fill(&mut batch, BURST), "the pool is empty");
@@ -346,21 +345,22 @@ impl Bench {
                 }
             }
         }
+        let calm = calm.max(calibration());
         rounds.sort_unstable();
-        self.print(case, is_uplink, &rounds);
+        self.print(case, is_uplink, &rounds, calm);
     }
 
-    fn print(&self, case: &Case, is_uplink: bool, rounds: &[u64]) {
+    fn print(&self, case: &Case, is_uplink: bool, rounds: &[u64], calm: u64) {
         let at = |share: usize| rounds[(rounds.len() * share / 100).min(rounds.len() - 1)];
         let [best, middle, high] = [0, 50, 90].map(|share| at(share) as f64 / BURST as f64);
         let (sessions, way) = (self.sessions, if is_uplink { "uplink" } else { "downlink" });
         if case.json {
             println!(
-                "{{\"sessions\":{sessions},\"way\":\"{way}\",\"best\":{best:.1},\"middle\":{middle:.1},\"p90\":{high:.1}}}"
+                "{{\"sessions\":{sessions},\"way\":\"{way}\",\"best\":{best:.1},\"middle\":{middle:.1},\"p90\":{high:.1},\"calibration\":{calm}}}"
             );
         } else {
             println!(
-                "{sessions:>8} sessions, {way:<8}: {best:>6.1} cycles per packet at best, {middle:>6.1} in the middle, {high:>6.1} at the 90th percentile"
+                "{sessions:>8} sessions, {way:<8}: {best:>6.1} cycles per packet at best, {middle:>6.1} in the middle, {high:>6.1} at the 90th percentile; {calm} for the fixed loop"
             );
         }
     }

@@ -28,6 +28,8 @@ const STAMP: usize = 12;
 
 /// One rate, for a while.
 struct Trial {
+    /// When it began: what was to be sent before is another's.
+    start: u64,
     offered: u64,
     returned: u64,
     /// Whether the generator kept its pace and the worker its CPU.
@@ -106,8 +108,12 @@ pub(super) fn search(generator: &mut Generator, thread: &str, hz: u64) -> Found 
             Some(_) => high = rate,
         }
     }
-    while low > 0.0 && !holds(generator, thread, hz, low) {
-        low *= 0.97;
+    while low > 0.0 {
+        match holds(generator, thread, hz, low) {
+            None => return found,
+            Some(true) => break,
+            Some(false) => low *= 0.97,
+        }
     }
     if low > 0.0 {
         found.lossless = Some(low);
@@ -128,9 +134,14 @@ pub(super) fn search(generator: &mut Generator, thread: &str, hz: u64) -> Found 
     found
 }
 
-fn holds(generator: &mut Generator, thread: &str, hz: u64, rate: f64) -> bool {
-    (0..VERIFIED)
-        .all(|_| counted(generator, thread, hz, rate).is_none_or(|trial| trial.is_lossless()))
+/// Whether nothing is lost at a rate, however often; `None` if that cannot be told.
+fn holds(generator: &mut Generator, thread: &str, hz: u64, rate: f64) -> Option<bool> {
+    for _ in 0..VERIFIED {
+        if !counted(generator, thread, hz, rate)?.is_lossless() {
+            return Some(false);
+        }
+    }
+    Some(true)
 }
 
 /// A trial that counts, if there is one.
@@ -151,7 +162,9 @@ fn times() -> Histogram<u64> {
 
 fn trial(generator: &mut Generator, thread: &str, hz: u64, rate: f64) -> Trial {
     let waited = waited_ns(thread);
+    let start = dpdk::cycles();
     let mut trial = Trial {
+        start,
         offered: 0,
         returned: 0,
         valid: true,
@@ -163,7 +176,6 @@ fn trial(generator: &mut Generator, thread: &str, hz: u64, rate: f64) -> Trial {
         0
     };
     let gap = GAP_US * hz / 1_000_000;
-    let start = dpdk::cycles();
     let end = start + trial_length().as_nanos() as u64 * (hz / 1_000_000) / 1000;
     let (mut due, mut last) = (start, start);
     loop {
@@ -229,6 +241,9 @@ fn take_back(generator: &mut Generator, trial: &mut Trial) {
         let due = u64::from_be_bytes(due.try_into().unwrap());
         let number = u32::from_be_bytes(number.try_into().unwrap());
         generator.traffic.check(data, number);
+        if due < trial.start {
+            continue;
+        }
         trial.times.saturating_record(now.saturating_sub(due));
         trial.returned += 1;
     }
