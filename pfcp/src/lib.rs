@@ -13,8 +13,8 @@
 //! * [`group`] has the grouped IEs, [`ie`] the others and [`ie::AnyIe`]; all are re-exported here
 //!   (`pfcp::CreatePdr`, `pfcp::PdrId`). All have `Default`, so that building one is short.
 //! * Presence is the type: mandatory `T`, optional `Option<T>`, list `Vec<T>`, list of at least one
-//!   [`NonEmpty<T>`] (`[a, b].into()`), and in updates [`Update<T>`] (`Keep`, `Remove`, `Set`). What is unknown stays in the fields `unknown` and
-//!   `extended`.
+//!   [`NonEmpty<T>`] (`[a, b].into()`), and in updates [`Update<T>`] (`Keep`, `Remove`, `Set`). What
+//!   is unknown stays in the fields `unknown` and `extended`.
 //! * Numbers are newtypes (`PdrId(1)`; `Qfi::new(9)` where not every number is one), bits are sets
 //!   (`ApplyAction::FORW | ApplyAction::DUPL`, `contains`), names are [`Octets`] that do not allocate
 //!   while short. Of what the specification rules out there is no value: see "Legal values".

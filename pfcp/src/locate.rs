@@ -23,8 +23,8 @@ const HEAD: usize = 4;
 /// The longest value that is tried.
 const VALUE_MAX: usize = 65_535;
 
-/// Finds out where in a message, with what stands behind it in its datagram, an error is that [`decode`](crate::decode) gave of it; `None` if it
-/// is another message's.
+/// Finds out where in a message, with what stands behind it in its datagram, an error is that
+/// [`decode`](crate::decode) gave of it; `None` if it is another message's.
 pub fn locate(message: &[u8], error: &DecodeError) -> Option<Place> {
     let DecodeError::Message { error, .. } = error else {
         let expected = matches!(error, DecodeError::Discard(crate::Discard::Short)).then(|| {
@@ -103,7 +103,9 @@ fn in_value(
     Some(Place {
         at,
         octets: value.len(),
-        expected: (error.fault == Fault::Length).then(|| least(r#type, value)),
+        expected: (error.fault == Fault::Length)
+            .then(|| least(r#type, value))
+            .flatten(),
     })
 }
 
@@ -125,8 +127,8 @@ fn cut(ies: &[u8], at: usize) -> Place {
 }
 
 /// How long a value would have to be that begins like this: what is too short is made longer until
-/// it no longer is.
-fn least(r#type: u16, value: &[u8]) -> usize {
+/// it no longer is. `None` if no length is enough: what is too short stands within.
+fn least(r#type: u16, value: &[u8]) -> Option<usize> {
     let mut longer = value.to_vec();
     let is_short = |value: &[u8]| {
         AnyIe::decode(r#type, value).is_err_and(|error| error.fault == Fault::Length)
@@ -137,7 +139,10 @@ fn least(r#type: u16, value: &[u8]) -> usize {
         longer.resize((value.len() + step).min(VALUE_MAX), 0);
         step *= 2;
     }
+    if is_short(&longer) {
+        return None;
+    }
     let lengths: Vec<usize> = (value.len()..=longer.len()).collect();
     let short = lengths.partition_point(|length| longer.get(..*length).is_some_and(is_short));
-    lengths.get(short).copied().unwrap_or(VALUE_MAX)
+    lengths.get(short).copied()
 }

@@ -391,6 +391,11 @@ fn errors_say_where() {
             "2134001c0000000000000001000001000003000c006c000400000001002c0000",
             "Create FAR (3) > Apply Action (44): ends too early, or claims more octets than there are (at octet 28: 0 octets, expected at least 1)",
         ),
+        // PFD contents with a list that ends within an entry: no octets behind it would help.
+        (
+            "2003001c00000100003a00140018000176003b000b003d000720000003000961",
+            "PFD contents (61): ends too early, or claims more octets than there are (at octet 21)",
+        ),
         // A second message of a bundle, behind a good one.
         (
             "2534000c0000000000000001000001002134000d000000000000000100000200ff",

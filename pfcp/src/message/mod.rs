@@ -116,8 +116,8 @@ macro_rules! messages {
                 match message_type { $($no => messages!(@request $($response)?),)* _ => false }
             }
 
-            /// What `known` makes of a blank message of a type, to be read over, or `unknown` if there is no
-            /// such type.
+            /// What `known` makes of a blank message of a type, to be read over, or `unknown` if
+            /// there is no such type.
             #[inline]
             pub(crate) fn blank<T>(message_type: u8, known: impl Fn(Self) -> T, unknown: T) -> T {
                 match message_type {
