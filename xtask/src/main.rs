@@ -30,8 +30,8 @@ cargo xtask COMMAND
                        dependencies; write the bills of materials
   image [BINARY]       assemble the root file system of the container image, and run it
   bench [--quick|--full] [--only path,rings,n4,codec] [--out DIR]
-                       measure all that docs/performance.md speaks of; writes report.md, results.json
-                       and plots to target/bench
+                       measure the packet path, a worker, N4 and the codec; writes report.md,
+                       results.json and plots to target/bench (docs/benchmarking.md)
 ";
 
 fn main() -> Result<()> {

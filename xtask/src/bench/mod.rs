@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: all that docs/performance.md speaks of, measured in one run, as JSON and as
-//! a report with plots.
+//! `cargo xtask bench`: the packet path, a worker, N4 and the codec, measured in one run, as JSON and
+//! as a report with plots.
 #![allow(
     clippy::indexing_slicing,
     reason = "a key that a JSON value has not is null, not a panic"
