@@ -566,6 +566,20 @@ fn null_ports_give_and_take() {
 }
 
 #[test]
+fn silent_ports_bring_nothing_and_take_all() {
+    let pool = pool("silent", 63);
+    let mut port = Port::open(eal(), &PortSpec::Silent, &PortConfig::new(pool)).unwrap();
+    let (mut rx, mut tx) = port.start().unwrap().into_pairs().remove(0);
+    let mut burst = Burst::<32>::new();
+    for _ in 0..100 {
+        assert_eq!(rx.receive(&mut burst), 0);
+    }
+    assert!(pool.fill(&mut burst, 32));
+    assert_eq!(tx.send(&mut burst), 32);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
 fn ports_that_cannot_be_are_refused_and_leave_nothing() {
     let eal = eal();
     let pool = pool("refused", 63);

@@ -212,10 +212,7 @@ fn spec(device: &Device) -> Result<PortSpec> {
             side: dpdk::RingSide::A,
             size: RING_SIZE,
         },
-        Device::Null => PortSpec::Null {
-            size: 64,
-            copy: false,
-        },
+        Device::Null => PortSpec::Silent,
         other => bail!("{other} is a kind of device that this program does not know"),
     })
 }

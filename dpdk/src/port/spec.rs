@@ -129,6 +129,8 @@ pub enum PortSpec {
         /// Copy the octets, as a card would touch them.
         copy: bool,
     },
+    /// Receives nothing and drops what is sent.
+    Silent,
 }
 
 impl fmt::Display for PortSpec {
@@ -151,7 +153,7 @@ impl fmt::Display for PortSpec {
                 write!(f, "pcap:{},{}", name(rx), name(tx))
             }
             Self::Ring { name, side, .. } => write!(f, "ring:{name}/{}", side.letter()),
-            Self::Null { .. } => f.write_str("null:"),
+            Self::Null { .. } | Self::Silent => f.write_str("null:"),
         }
     }
 }
@@ -255,9 +257,8 @@ impl PortSpec {
                 )
             }
             Self::Pcap { rx, tx } => ("net_pcap", pcap(rx.as_deref(), tx.as_deref())?),
-            Self::Null { size, copy } => {
-                ("net_null", format!("size={size},copy={}", u8::from(*copy)))
-            }
+            Self::Null { size, copy } => ("net_null", endless(*size, *copy)),
+            Self::Silent => ("net_null", "no-rx=1".to_owned()),
         };
         Ok(Some(Virtual { driver, arguments }))
     }
@@ -283,6 +284,10 @@ fn af_packet(interface: &str, config: &PortConfig, queues: u16) -> String {
     format!(
         "iface={interface},qpairs={queues},qdisc_bypass=1,blocksz={block},framesz={slot},framecnt={slots}"
     )
+}
+
+fn endless(size: u16, copy: bool) -> String {
+    format!("size={size},copy={}", u8::from(copy))
 }
 
 fn pcap(rx: Option<&Path>, tx: Option<&Path>) -> Result<String, Error> {
