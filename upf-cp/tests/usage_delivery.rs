@@ -236,6 +236,29 @@ fn what_waits_to_be_reported_is_told_when_the_session_ends() {
     assert_eq!(world.delete(seid).flags, None);
 }
 
+/// What a session waits to tell is asked for before its turn: it has its turn again the next time.
+#[test]
+fn what_was_asked_for_meanwhile_does_not_keep_later_usage_back() {
+    let mut world = world(1, 8);
+    let (_, slow, slows) = measured(&mut world, 1, vec![by_threshold(100)]);
+    let (seid, index, ledger) = measured(&mut world, 2, vec![by_threshold(100)]);
+    let mut books = Books::default();
+    traffic(&mut world, (slow, &slows), 1, 100);
+    traffic(&mut world, (index, &ledger), 1, 100);
+    assert_eq!(world.requests.len(), 1);
+    let query = SessionModificationRequest {
+        flags: Some(PfcpSmReqFlags::QAURR),
+        ..Default::default()
+    };
+    let answer = world.modify(seid, &query);
+    assert_eq!(total(&answer.usage_reports[0]), 100);
+    assert_eq!(books.take(&mut world, usize::MAX), 1);
+    traffic(&mut world, (slow, &slows), 1, 100);
+    traffic(&mut world, (index, &ledger), 1, 100);
+    assert_eq!(books.take(&mut world, usize::MAX), 2);
+    assert_eq!(books.octets, 300);
+}
+
 /// The SMF answers nothing for long: what was told is told again under the same numbers, and what
 /// was used since then stays in its counters until it answers.
 #[test]

@@ -245,6 +245,10 @@ impl Node {
             let is_it = |session: &Session| session.seid == seid && session.peer == id;
             if session.is_some_and(|session| session.postponed && is_it(session)) {
                 self.check_usage(index);
+                // It has had its turn, even if all was told meanwhile.
+                if let Some(session) = self.sessions.get_mut(index) {
+                    session.postponed = false;
+                }
             }
         }
     }
