@@ -419,3 +419,43 @@ fn what_does_not_fit_into_the_answer_to_a_query_follows_it() {
     assert_eq!(numbers(&all), expected);
     assert!(longest(&world) <= DATAGRAM_MAX);
 }
+
+/// A session ends while the answer to its modification is still to come, and another one has its
+/// place by then: that one is not told of what the first has used.
+#[test]
+fn what_a_session_used_is_not_told_of_the_next_one_in_its_place() {
+    let mut world = world(100, 2);
+    let (seid, index, _) = measured(&mut world, 1, twofold(30));
+    world.pass(1_000);
+    for reader in &mut world.readers {
+        reader.snapshot();
+    }
+    let remove = (1..=30).map(|urr| pfcp::RemoveUrr {
+        urr_id: urr.into(),
+        ..Default::default()
+    });
+    let remove = SessionModificationRequest {
+        remove_urrs: remove.collect(),
+        ..Default::default()
+    };
+    let mut requests = vec![
+        encode(Some(seid), 501, &remove),
+        encode(Some(seid), 502, &pfcp::SessionDeletionRequest::default()),
+    ];
+    requests.extend((2..6).map(|n| encode(Some(0), 501 + n, &load::establishment(n))));
+    // All of them come before it is looked whether workers have gone on, which they have.
+    for octets in requests {
+        let _ = world.node.handle_datagram(world.now, smf(), &octets);
+        for reader in &mut world.readers {
+            reader.offline();
+        }
+    }
+    assert!(world.node.sessions().any(|(there, _)| there == index));
+    let outputs = world.node.settle(world.now);
+    let messages = outputs.iter().filter_map(|output| match output {
+        upf_cp::Output::Send { octets, .. } => Some(pfcp::decode(octets).unwrap().message),
+        upf_cp::Output::Worker { .. } => None,
+    });
+    let reports = messages.filter(|message| matches!(message, Message::SessionReportRequest(_)));
+    assert_eq!(reports.count(), 0);
+}

@@ -80,7 +80,7 @@ impl Node {
                     self.settling.push(epoch, Unsettled::Modification(change));
                 } else {
                     let after = after.max(self.settling.last_of(index));
-                    self.answer_modification((&asked, cp_seid), index, answer, after);
+                    self.answer_modification((&asked, cp_seid), seid, answer, after);
                 }
             }
             Err(refusal) => self.refuse_session(&asked, MODIFICATION, refusal),

@@ -305,11 +305,12 @@ impl Node {
     pub(super) fn answer_modification(
         &mut self,
         (asked, cp_seid): (&Asked, u64),
-        index: SessionIndex,
+        seid: Seid,
         mut answer: SessionModificationResponse,
         after: Option<Epoch>,
     ) {
-        let session = self.sessions.get(index);
+        // It may have ended meanwhile, and another one have its place.
+        let session = self.sessions.by_seid(seid);
         let place = session.map(|session| (about_usage(session), session.cp));
         let surplus = place.map_or_else(Vec::new, |(about, _)| {
             self.surplus(about.peer, &mut answer.usage_reports, true)
@@ -378,7 +379,7 @@ impl Node {
         }
         answer.usage_reports.append(&mut reports);
         let to = (&change.asked, change.cp_seid);
-        self.answer_modification(to, change.session, answer, None);
+        self.answer_modification(to, change.seid, answer, None);
     }
 
     /// What the counters stand at of the URRs that a request changes.
