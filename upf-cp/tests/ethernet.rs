@@ -185,6 +185,23 @@ fn shared(id: u32) -> EthernetPacketFilter {
     }
 }
 
+/// What takes few octets to name is not copied as often as it is named.
+#[test]
+fn a_filter_that_is_named_again_is_there_once() {
+    let mut world = world();
+    let mut wanted = ethernet(1);
+    let defined = EthernetPacketFilter {
+        ethernet_filter_id: Some(EthernetFilterId(7)),
+        ..filter()
+    };
+    wanted.create_pdrs[0].pdi.ethernet_packet_filters = vec![defined, shared(7), shared(7)];
+    wanted.create_pdrs[1].pdi.ethernet_packet_filters = vec![shared(7); 1_000];
+    let (seid, _) = world.establish(&wanted);
+    let rules = world.node.rules(Seid(seid)).unwrap();
+    let filters = |pdr: &session::rule::Pdr| pdr.pdi.ethernet_filters().len();
+    assert_eq!(rules.pdrs.iter().map(filters).collect::<Vec<_>>(), [1, 1]);
+}
+
 #[test]
 fn ethernet_packet_filters_are_taken_whole() {
     let mut world = world();

@@ -98,16 +98,21 @@ impl Translator<'_> {
         pdi: &pfcp::Pdi,
     ) -> Result<Option<Box<EthernetFilters>>, Refusal> {
         let rule = failed(id);
-        let filters = pdi.ethernet_packet_filters.iter().map(|ie| {
+        let mut filters: Vec<EthernetFilter> = Vec::new();
+        for ie in &pdi.ethernet_packet_filters {
             if !is_id_alone(ie) {
-                return ethernet_filter(rule, ie);
+                filters.push(ethernet_filter(rule, ie)?);
+                continue;
             }
-            let known = ie.ethernet_filter_id.and_then(|id| self.known(id.0));
-            known
-                .cloned()
-                .ok_or(Refusal::rule::<pfcp::EthernetFilterId>(rule))
-        });
-        let filters: Vec<_> = filters.collect::<Result<_, _>>()?;
+            let id = ie.ethernet_filter_id.map(|id| id.0);
+            // Named again, it matches nothing more. It is large: a message has room for many names.
+            if filters.iter().any(|there| there.id == id) {
+                continue;
+            }
+            let known = id.and_then(|id| self.known(id));
+            let unknown = Refusal::rule::<pfcp::EthernetFilterId>(rule);
+            filters.push(known.cloned().ok_or(unknown)?);
+        }
         Ok((!filters.is_empty()).then(|| Box::new(EthernetFilters(filters))))
     }
 
