@@ -255,7 +255,8 @@ impl<P: Packet> Path<P> {
             return Err(Reason::UeToUe);
         }
         put_on_wire(packet, meta, way)?;
-        if way.ue_to_ue != UeToUe::Local {
+        // What has come from the network goes back to it alone, however often a rule sends it there.
+        if way.ue_to_ue != UeToUe::Local || meta.key.is_frame() {
             return Ok(Fate::Send(way.port));
         }
         if to_other {

@@ -441,3 +441,20 @@ fn frames_have_a_largest_size() {
     assert_eq!(bed.receive(1, &[long(1556)]).len(), 1);
     assert_eq!(bed.receive(1, &[long(1557)]).len(), 2);
 }
+
+/// Rules that send the network's frames back to it: no copy brings on others.
+#[test]
+fn frames_to_all_bring_on_no_others() {
+    let mut bed = bed(1, Some(7), UeToUe::Local, EthernetNetwork::default());
+    for number in 0..2 {
+        bed.install(number, |rules| {
+            carries_frames(&[])(rules);
+            rules.pdrs[1].far = rules.pdrs[0].far;
+        });
+    }
+    let frame = ethernet(ALL, HOST_MAC, Some(7), ETHER_TYPE, &[0x5a; 46]);
+    let sent = bed.receive(1, std::slice::from_ref(&frame));
+    assert_eq!(sent, [(1, frame.clone()), (1, frame)]);
+    assert_eq!(bed.drops(), []);
+    bed.check();
+}
