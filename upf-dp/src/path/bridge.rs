@@ -218,7 +218,10 @@ impl<P: Packet> Path<P> {
         turn: &mut Turn<'_, '_, O>,
     ) {
         match self.switch(&mut packet, meta, vrf, turn) {
-            Ok(Fate::TurnBack(port)) => self.turn_back(port, packet),
+            Ok(fate @ Fate::TurnBack(port)) => {
+                self.watch.note_fate(fate);
+                self.turn_back(port, packet);
+            }
             Ok(_) => self.send(self.port_of(vrf), packet, turn),
             Err(reason) => {
                 if let Some(step) = meta.step {
@@ -401,7 +404,8 @@ impl<P: Packet> Path<P> {
             None
         };
         if copy.is_none() {
-            self.dropped(to.port, Reason::FloodRate);
+            // The copy: what it was made of goes on.
+            self.cells.port(to.port).drop(Reason::FloodRate, 1);
         }
         copy
     }

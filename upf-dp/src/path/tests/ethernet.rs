@@ -458,3 +458,33 @@ fn frames_to_all_bring_on_no_others() {
     assert_eq!(bed.drops(), []);
     bed.check();
 }
+
+/// What is said of a frame is what happened to it, not to its copies.
+#[test]
+fn watchers_see_where_frames_go() {
+    use crate::watch::{Filter, Outcome, Room};
+    let network = EthernetNetwork {
+        copies_per_second: 1,
+        ..EthernetNetwork::default()
+    };
+    let mut bed = bed(1, None, UeToUe::Local, network);
+    let [a, _b] = [(0, DEVICE), (1, DEVICE_B)]
+        .map(|(number, mac)| bed.install(number, carries_frames(&[(0, mac)])));
+    let filter = Filter::default();
+    let mut watching = bed.watcher.watch(&filter, Room::default()).unwrap();
+    bed.tend();
+    let mut outcomes = |bed: &mut Testbed, to| {
+        bed.receive(0, &[uplink(a.teid, &user(to, DEVICE))]);
+        let mut seen = Vec::new();
+        watching.read(9, |sample| seen.push(sample.outcome()));
+        seen
+    };
+    assert_eq!(
+        outcomes(&mut bed, DEVICE_B),
+        [Outcome::TurnedBack, Outcome::Sent]
+    );
+    for _ in 0..2 {
+        // There is no copy for the others, but the data network has it.
+        assert_eq!(outcomes(&mut bed, ALL), [Outcome::Sent]);
+    }
+}
