@@ -322,7 +322,10 @@ impl<P: Packet> Path<P> {
     #[cold]
     pub(super) fn go_to_all<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
         for (frame, audience) in std::mem::take(&mut self.bridging.for_all) {
-            if self.copy_to_all(frame.data(), audience, turn) {
+            // To look for those whom it is for takes long.
+            if !self.may_copy(audience.vrf, turn.now) {
+                self.dropped(audience.port, Reason::FloodRate);
+            } else if self.copy_to_all(frame.data(), audience, turn) {
                 self.cells.port(audience.port).consumed.add(1);
             } else {
                 self.dropped(audience.port, Reason::UnknownUe);
@@ -351,14 +354,18 @@ impl<P: Packet> Path<P> {
                 continue;
             }
             any = true;
-            if owner != self.worker {
-                workers.add(owner);
-            } else if let Some(copy) = self.copy(frame, to, turn) {
+            if owner == self.worker {
+                // The others would get none, either.
+                let Some(copy) = self.copy(frame, to, turn) else {
+                    break;
+                };
                 batch.push(copy);
                 metas.push(Meta {
                     to: session,
                     ..Meta::taken_over(to.port)
                 });
+            } else {
+                workers.add(owner);
             }
             if batch.is_full() {
                 self.run(&mut batch, &mut metas, turn);
@@ -379,6 +386,17 @@ impl<P: Packet> Path<P> {
         any
     }
 
+    /// How many copies of its frames a network may have.
+    fn copies(&mut self, vrf: InterfaceId) -> Option<&mut Limiter> {
+        let mut bridges = self.links.bridges().iter();
+        let place = bridges.position(|(own, _)| *own == vrf)?;
+        self.bridging.copies.get_mut(place)
+    }
+
+    fn may_copy(&mut self, vrf: InterfaceId, now: Now) -> bool {
+        self.copies(vrf).is_some_and(|copies| copies.has_one(now))
+    }
+
     /// A copy of a frame; `None`, counted as one that was dropped, when there may be no more.
     fn copy<O: Outlet<P>>(
         &mut self,
@@ -387,12 +405,7 @@ impl<P: Packet> Path<P> {
         turn: &mut Turn<'_, '_, O>,
     ) -> Option<P> {
         self.cells.port(to.port).made.add(1);
-        let place = self
-            .links
-            .bridges()
-            .iter()
-            .position(|(own, _)| *own == to.vrf);
-        let copies = place.and_then(|place| self.bridging.copies.get_mut(place));
+        let copies = self.copies(to.vrf);
         let copy = if copies.is_some_and(|copies| copies.take(turn.now)) {
             turn.out.buffer().and_then(|mut copy| {
                 copy.resize(frame.len()).then(|| {

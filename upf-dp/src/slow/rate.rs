@@ -27,12 +27,22 @@ impl Limiter {
 
     /// Whether one more may be done now; if so, it is counted.
     pub(crate) fn take(&mut self, now: Now) -> bool {
-        let arrival = self.arrival.max(now.0).saturating_add(self.cost);
-        let conforms = self.cost != u64::MAX && arrival - now.0 <= self.hz;
-        if conforms {
+        let arrival = self.next(now);
+        if let Some(arrival) = arrival {
             self.arrival = arrival;
         }
-        conforms
+        arrival.is_some()
+    }
+
+    /// Whether one more may be done now.
+    pub(crate) fn has_one(&self, now: Now) -> bool {
+        self.next(now).is_some()
+    }
+
+    /// What `arrival` will be when one more is done now, if it may be.
+    fn next(&self, now: Now) -> Option<u64> {
+        let arrival = self.arrival.max(now.0).saturating_add(self.cost);
+        (self.cost != u64::MAX && arrival - now.0 <= self.hz).then_some(arrival)
     }
 }
 
