@@ -137,6 +137,21 @@ pub struct Stations {
     pub full: bool,
 }
 
+impl Stations {
+    /// The same, heard when they were so far, and from now on apart from these.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let apart = |learned: &Arc<Learned>| {
+            let Learned { station, tags, .. } = **learned;
+            Arc::new(Learned::new(station, tags, learned.heard()))
+        };
+        Self {
+            learned: self.learned.iter().map(apart).collect(),
+            full: self.full,
+        }
+    }
+}
+
 /// An Ethernet frame without preamble and frame check sequence (TS 23.501, 5.6.10.2).
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {

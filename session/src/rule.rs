@@ -49,6 +49,15 @@ pub enum Pdn {
 }
 
 impl Pdn {
+    /// The same, whose stations are heard apart from these.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        match self {
+            Self::Ip => Self::Ip,
+            Self::Ethernet(stations) => Self::Ethernet(Box::new(stations.apart())),
+        }
+    }
+
     /// The stations of an Ethernet session.
     pub fn stations(&self) -> Option<&Stations> {
         match self {

@@ -39,7 +39,7 @@ pub struct PortLink {
 }
 
 /// Everything that packets ask about the topology.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Links {
     ports: Box<[CompiledPort]>,
     interfaces: Box<[InterfaceLink]>,
@@ -51,7 +51,7 @@ pub struct Links {
     bridges: Box<[(InterfaceId, Bridge)]>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CompiledPort {
     link: PortLink,
     /// Our Ethernet address as a number.
@@ -63,7 +63,7 @@ pub(crate) struct CompiledPort {
 }
 
 /// What lies in one VLAN of one port (or in none).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Segment {
     v4: Vec<(u32, Local)>,
     v6: Vec<(u128, Local)>,
@@ -83,7 +83,7 @@ pub(crate) struct Local {
 }
 
 /// One interface.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InterfaceLink {
     pub(crate) port: u16,
     /// The Ethernet header towards it, the destination left open.

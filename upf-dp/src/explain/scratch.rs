@@ -277,7 +277,8 @@ impl Scratch {
             slow: of.slow,
         };
         let (watching, tap) = Watching::alone(&Filter::default(), room);
-        let links = Arc::clone(&of.links);
+        // Workers must not hear what is heard here.
+        let links = Arc::new((*of.links).clone());
         let mut path = Path::new(&config, links, Arc::clone(neighbours), Arc::clone(&cells));
         // There is no other.
         let taken = path.watch.take_in(tap);
@@ -336,7 +337,8 @@ fn install(publisher: &mut Publisher, known: &Known) -> Option<()> {
         buffer_packets: HELD_MAX,
         ..Context::default()
     };
-    let rules = known.rules.clone();
+    let mut rules = known.rules.clone();
+    rules.pdn = rules.pdn.apart();
     let compiled = Installed::default()
         .compile(rules, &context, |_| false)
         .ok()?;

@@ -12,8 +12,8 @@ use super::InterfaceLink;
 /// How many stations of the data network are remembered. Two that share a place push each other out.
 const OUTSIDE: usize = 1 << 13;
 
-/// An Ethernet network.
-#[derive(Debug)]
+/// An Ethernet network. A clone knows what it knew, and hears for itself.
+#[derive(Clone, Debug)]
 pub(crate) struct Bridge {
     pub(crate) way: Way,
     pub(crate) copies_per_second: u32,
@@ -39,6 +39,15 @@ pub(crate) struct Way {
 struct Outside {
     station: AtomicU64,
     heard: AtomicU32,
+}
+
+impl Clone for Outside {
+    fn clone(&self) -> Self {
+        Self {
+            station: AtomicU64::new(self.station.load(Relaxed)),
+            heard: AtomicU32::new(self.heard.load(Relaxed)),
+        }
+    }
 }
 
 /// How many tenths of a second, as a [`Moment`] counts, have passed between two moments.

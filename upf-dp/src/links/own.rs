@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// Our own addresses, which no user packet may go to. Nearly every packet is told apart by one bit.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OwnAddresses {
     low_bits: u64,
     v4: Vec<u32>,

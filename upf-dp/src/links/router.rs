@@ -21,7 +21,7 @@ const FOR_EVER: [u8; 4] = [0xff; 4];
 const HOP_LIMIT: u8 = 64;
 
 /// What UEs of a network are told of their router.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Router {
     network: Network,
     message: Vec<u8>,

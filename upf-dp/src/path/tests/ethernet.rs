@@ -460,6 +460,31 @@ fn frames_to_all_bring_on_no_others() {
     bed.check();
 }
 
+/// Asking changes nothing: neither what workers have heard, nor when a station of a session was.
+#[test]
+fn what_is_explained_is_not_heard() {
+    let mut bed = usual_bed();
+    seconds(&mut bed, 100);
+    let session = bed.install(0, carries_frames(&[(0, DEVICE)]));
+    let up = uplink(session.teid, &user(ALL, DEVICE));
+    assert!(bed.one(0, &up).is_some());
+    let learned = |session: &TestSession| {
+        let stations = session.installed.rules.pdn.stations().unwrap();
+        stations.learned[0].heard()
+    };
+    let heard = learned(&session);
+    let known = crate::explain::Known {
+        rules: session.installed.rules.clone(),
+        exhausted: Vec::new(),
+    };
+    let frames = [(0, 0, up), (1, 0, user(ALL, HOST_MAC))];
+    let told = bed.explainer.explain(&frames, &[known]);
+    assert_eq!(told.explanations[0].outcome, crate::watch::Outcome::Sent);
+    assert_eq!(learned(&session), heard);
+    let host = uplink(session.teid, &user(ALL, HOST_MAC));
+    assert!(bed.one(0, &host).is_some(), "it was not heard outside");
+}
+
 /// What is said of a frame is what happened to it, not to its copies.
 #[test]
 fn watchers_see_where_frames_go() {
