@@ -161,8 +161,8 @@ impl Watch {
                 if tap.stop.load(Relaxed) || !tap.filter.admits(frame, meta) {
                     continue;
                 }
-                let is_full = self.open.len() >= OPEN_MAX;
-                match tap.take().filter(|_| !is_full) {
+                let has_room = self.open.len() < OPEN_MAX;
+                match has_room.then(|| tap.take()).flatten() {
                     Some(mut sample) => {
                         sample.begin(self.worker, now, frame, meta);
                         self.open.push(Open {

@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
+use crate::packet::BURST;
 use crate::reason::Reason;
 use crate::slow::fragment::Whole;
 use crate::testbed::*;
+use crate::watch::{Filter, Room, TAPS_MAX};
 use crate::{ReassemblyLimits, SlowConfig, wire};
 
 fn bed() -> Testbed {
@@ -76,6 +78,38 @@ fn fragments_are_put_together_in_any_order() {
             assert_eq!((counts.held, counts.ports[0].consumed), (0, done));
         }
         assert_eq!(bed.drops(), []);
+    }
+}
+
+/// A packet that is whole at the end of a burst which takes all samples there may be: it is missed,
+/// and the samples are there for the next burst.
+#[test]
+fn those_who_watch_keep_their_samples() {
+    let mut bed = bed();
+    let session = bed.install(0, |_| {});
+    let room = Room {
+        packets: BURST + 8,
+        octets: 128,
+    };
+    let begin = |_| bed.watcher.watch(&Filter::default(), room).unwrap();
+    let mut all: Vec<_> = (0..TAPS_MAX).map(begin).collect();
+    bed.tend();
+    let (datagram, user) = uplink_of(&session, false, 800);
+    for number in 0..20 {
+        let pieces = cut(&datagram, number, 500);
+        bed.receive(0, &pieces[..1]);
+        let mut burst = vec![uplink(session.teid, &user); BURST - 1];
+        burst.extend_from_slice(&pieces[1..]);
+        assert_eq!(bed.receive(0, &burst).len(), BURST);
+        for watching in &mut all {
+            assert_eq!(watching.read(usize::MAX, |_| {}), 1 + BURST, "{number}");
+            assert_eq!(watching.missed(), 1 + u64::from(number));
+        }
+    }
+    let burst = vec![uplink(session.teid, &user); room.packets];
+    bed.receive(0, &burst);
+    for watching in &mut all {
+        assert_eq!(watching.read(usize::MAX, |_| {}), room.packets);
     }
 }
 
