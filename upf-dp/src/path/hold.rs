@@ -6,7 +6,6 @@ use session::plan::{Act, Entrance};
 use session::report::Report;
 
 use super::count::count_dropped;
-use super::frames::frame;
 use super::settle::Releases;
 use super::{Came, Meta, Metas, Own, Path, Turn};
 use crate::held::{HeldPacket, Holder};
@@ -33,13 +32,7 @@ impl<P: Packet> Path<P> {
             return self.dropped(meta.port, Reason::Undecided);
         };
         let session = plan.session;
-        let tos = if plan.is_ethernet() {
-            let ip = frame(packet.data(), meta).and_then(|frame| frame.ip());
-            ip.map_or(0, |inner| inner.tos())
-        } else {
-            let user = session::inner::Inner::parse(meta.user(packet.data()));
-            user.map_or(0, |inner| inner.tos())
-        };
+        let tos = meta.ip(packet.data()).map_or(0, |inner| inner.tos());
         if meta.releases && !releases.contains(&session) {
             // There are at most as many sessions as packets in a burst.
             let _ = releases.try_push(session);

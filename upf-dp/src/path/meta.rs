@@ -1,10 +1,12 @@
 //! What the stages know of a packet.
 
 use arrayvec::ArrayVec;
+use session::inner::Inner;
 use session::plan::{Entrance, Plan, Step};
 use session::tables::Place;
 use session::{InterfaceId, NextHopId, Qfi, SessionIndex, Teid, WorkerId};
 
+use super::frames::frame;
 use crate::packet::BURST;
 use crate::reason::Reason;
 
@@ -203,6 +205,14 @@ impl<'a> Meta<'a> {
     /// Whether the user packet is an Ethernet frame.
     pub fn is_frame(&self) -> bool {
         self.session.is_some_and(Entrance::takes_frames)
+    }
+
+    /// The user's IP packet, which may lie in a frame.
+    pub(crate) fn ip<'p>(&self, octets: &'p [u8]) -> Option<Inner<'p>> {
+        if self.key.is_frame() || self.is_frame() {
+            return frame(octets, self)?.ip();
+        }
+        Inner::parse(self.user(octets)).ok()
     }
 
     /// The user packet.

@@ -46,11 +46,10 @@ impl Filter {
                 plan.is_some_and(|plan| self.seids.contains(&plan.seid))
             })
             && self.address.is_none_or(|net| {
-                let inner = Inner::parse(meta.user(frame));
                 let has = |inner: Inner<'_>| {
                     net.contains(&inner.source()) || net.contains(&inner.destination())
                 };
-                inner.is_ok_and(has)
+                meta.ip(frame).is_some_and(has)
             })
     }
 

@@ -514,3 +514,27 @@ fn watchers_see_where_frames_go() {
         assert_eq!(outcomes(&mut bed, ALL), [Outcome::Sent]);
     }
 }
+
+/// An address is looked for in the IP packet that a frame carries.
+#[test]
+fn frames_are_watched_by_the_addresses_in_them() {
+    use crate::watch::{Filter, Room};
+    let mut bed = usual_bed();
+    let session = bed.install(0, carries_frames(&[(0, DEVICE)]));
+    let filter = Filter {
+        address: Some("10.10.6.50/32".parse().unwrap()),
+        ..Filter::default()
+    };
+    let mut watching = bed.watcher.watch(&filter, Room::default()).unwrap();
+    bed.tend();
+    let packet = |host| user_v4([10, 10, 6, host].into(), HOST, 20);
+    let frames = [50, 51].map(|host| ethernet(ALL, DEVICE, None, wire::IPV4, &packet(host)));
+    for frame in &frames {
+        bed.receive(0, &[uplink(session.teid, frame)]);
+        bed.receive(1, &[[&ALL[..], &HOST_MAC, &frame[12..]].concat()]);
+    }
+    let mut seen = Vec::new();
+    watching.read(9, |sample| seen.push(sample.port));
+    // The copy of the one from the data network, too.
+    assert_eq!(seen, [0, 1, 1]);
+}
