@@ -56,7 +56,7 @@ pub use fuzz::fuzz_path;
 pub use held::{Bound, Held, HeldLimits, HeldPacket, Holder, WhenFull};
 pub use links::{Links, OwnAddresses, PortLink};
 pub use outlet::Outlet;
-pub use packet::{BURST, Batch, Packet, TestPacket};
+pub use packet::{BURST, Batch, Packet, PlainPacket};
 pub use path::{Came, Fate, Key, Meta, Metas, Path, PathConfig, Punt, Turn};
 pub use reason::Reason;
 pub use slow::{Fragmentation, Rates, ReassemblyLimits, SlowConfig};

@@ -124,9 +124,9 @@ impl<P> Batch<P> for ArrayVec<P, BURST> {
     }
 }
 
-/// A packet in plain memory.
+/// A packet in plain memory: of what is explained, and of tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TestPacket {
+pub struct PlainPacket {
     buffer: Vec<u8>,
     start: usize,
     /// What [`Packet::stripped_vlan`] says.
@@ -138,7 +138,7 @@ const HEADROOM: usize = 128;
 /// As long as one of DPDK's buffers.
 const LENGTH_MAX: usize = HEADROOM + 2048;
 
-impl TestPacket {
+impl PlainPacket {
     /// A packet with the usual headroom.
     pub fn new(frame: &[u8]) -> Self {
         let mut buffer = vec![0xa5; HEADROOM];
@@ -151,7 +151,7 @@ impl TestPacket {
     }
 }
 
-impl Packet for TestPacket {
+impl Packet for PlainPacket {
     fn data(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }

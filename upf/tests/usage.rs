@@ -31,7 +31,7 @@ use session::{Teid, WorkerId};
 use tokio::time::Instant;
 use upf_cp::{Input, Node, NodeConfig, Now, Output};
 use upf_dp::testbed::{self, TestWorker, Testbed};
-use upf_dp::{Packet as _, TestPacket};
+use upf_dp::{Packet as _, PlainPacket};
 
 const UES: usize = 24;
 const PACKETS_MIN: u64 = 1_000_000;
@@ -82,7 +82,7 @@ fn came_out(field: &Field, port: u16, frame: &[u8]) {
     field.forwarded[usize::from(n)][direction].fetch_add(octets.into(), Relaxed);
 }
 
-type Carried = (u16, TestPacket);
+type Carried = (u16, PlainPacket);
 
 /// A worker's thread: bursts from the network and from the other worker, until it is to stop.
 fn work(
@@ -112,10 +112,10 @@ fn work(
                 if random.random_bool(0.5) {
                     let user = testbed::user_v4(ue(n), testbed::HOST, payload);
                     let teid = Teid(field.teids[n].load(Relaxed));
-                    (0, TestPacket::new(&testbed::uplink(teid, &user)))
+                    (0, PlainPacket::new(&testbed::uplink(teid, &user)))
                 } else {
                     let user = testbed::user_v4(testbed::HOST, ue(n), payload);
-                    (1, TestPacket::new(&testbed::downlink(&user)))
+                    (1, PlainPacket::new(&testbed::downlink(&user)))
                 }
             })
             .collect();

@@ -19,7 +19,7 @@ use crate::counters::WorkerCells;
 use crate::held::{Bound, HeldLimits, WhenFull};
 use crate::links::Links;
 use crate::outlet::Outlet;
-use crate::packet::{BURST, TestPacket};
+use crate::packet::{BURST, PlainPacket};
 use crate::path::{Key, Meta, Metas, Path, PathConfig, Punt, Turn};
 use crate::slow::SlowConfig;
 use crate::watch::{Filter, Outcome, Room, Sample, Watching};
@@ -245,7 +245,7 @@ fn sought(sample: &Sample) -> Option<Sought> {
 /// A path over tables of its own.
 #[derive(Debug)]
 struct Scratch {
-    path: Path<TestPacket>,
+    path: Path<PlainPacket>,
     cells: Arc<WorkerCells>,
     reader: Reader,
     end: session::report::WorkerEnd,
@@ -298,9 +298,9 @@ impl Scratch {
 
     fn receive(&mut self, port: u16, now: Now, frame: &[u8]) {
         self.cells.port(port).received_packets.add(1);
-        let mut batch = ArrayVec::<TestPacket, BURST>::new();
+        let mut batch = ArrayVec::<PlainPacket, BURST>::new();
         let mut metas = Metas::new();
-        batch.push(TestPacket::new(frame));
+        batch.push(PlainPacket::new(frame));
         metas.push(Meta::received(port));
         let mut turn = Turn {
             view: self.reader.snapshot(),
@@ -357,18 +357,18 @@ fn install(publisher: &mut Publisher, known: &Known) -> Option<()> {
 #[derive(Debug)]
 struct Nowhere;
 
-impl Outlet<TestPacket> for Nowhere {
-    fn send(&mut self, _port: u16, _packet: TestPacket) {}
+impl Outlet<PlainPacket> for Nowhere {
+    fn send(&mut self, _port: u16, _packet: PlainPacket) {}
     fn hand_over(
         &mut self,
         _to: WorkerId,
         _port: u16,
-        packet: TestPacket,
-    ) -> Result<(), TestPacket> {
+        packet: PlainPacket,
+    ) -> Result<(), PlainPacket> {
         Err(packet)
     }
-    fn buffer(&mut self) -> Option<TestPacket> {
-        Some(TestPacket::new(&[]))
+    fn buffer(&mut self) -> Option<PlainPacket> {
+        Some(PlainPacket::new(&[]))
     }
     fn is_short(&self) -> bool {
         false

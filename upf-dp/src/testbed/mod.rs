@@ -38,7 +38,7 @@ use session::{
 use crate::counters::WorkerCells;
 use crate::explain::{Explainer, Names};
 use crate::links::{Links, PortLink};
-use crate::packet::{BURST, Packet, TestPacket};
+use crate::packet::{BURST, Packet, PlainPacket};
 use crate::path::{Meta, Metas, Path, PathConfig, Turn};
 use crate::reason::Reason;
 use crate::slow::SlowConfig;
@@ -88,7 +88,7 @@ pub const HOST_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xcafe, 0, 0, 0, 0, 7
 #[derive(Debug)]
 pub struct TestWorker {
     /// Its path.
-    pub path: Path<TestPacket>,
+    pub path: Path<PlainPacket>,
     /// Where its packets go.
     pub out: TestOutlet,
     /// The control side's end of its queues.
@@ -137,7 +137,7 @@ pub struct TestSession {
 
 impl TestWorker {
     /// Packets arrive from a port or (not `received`) from another worker, in bursts.
-    pub fn receive(&mut self, now: Now, packets: Vec<(u16, TestPacket)>, received: bool) {
+    pub fn receive(&mut self, now: Now, packets: Vec<(u16, PlainPacket)>, received: bool) {
         let TestWorker {
             path,
             out,
@@ -148,7 +148,7 @@ impl TestWorker {
         } = self;
         let mut packets = packets.into_iter().peekable();
         while packets.peek().is_some() {
-            let mut batch = ArrayVec::<TestPacket, BURST>::new();
+            let mut batch = ArrayVec::<PlainPacket, BURST>::new();
             let mut metas = Metas::new();
             for (port, packet) in packets.by_ref().take(BURST) {
                 if received {
@@ -418,7 +418,7 @@ impl Testbed {
     pub fn receive(&mut self, port: u16, frames: &[Vec<u8>]) -> Vec<(u16, Vec<u8>)> {
         let packets = frames
             .iter()
-            .map(|frame| (port, TestPacket::new(frame)))
+            .map(|frame| (port, PlainPacket::new(frame)))
             .collect();
         self.receive_at(0, packets, true);
         self.sent(0)
@@ -432,7 +432,7 @@ impl Testbed {
     }
 
     /// Packets arrive at a worker, from a port or (not `received`) from another worker.
-    pub fn receive_at(&mut self, worker: usize, packets: Vec<(u16, TestPacket)>, received: bool) {
+    pub fn receive_at(&mut self, worker: usize, packets: Vec<(u16, PlainPacket)>, received: bool) {
         self.workers[worker].receive(self.now, packets, received);
         self.check();
     }

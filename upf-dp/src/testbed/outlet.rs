@@ -6,15 +6,15 @@ use session::WorkerId;
 
 use crate::counters::WorkerCells;
 use crate::outlet::Outlet;
-use crate::packet::{Packet, TestPacket};
+use crate::packet::{Packet, PlainPacket};
 
 /// What took packets from a worker's path.
 #[derive(Debug)]
 pub struct TestOutlet {
     /// Frames sent, and by which port.
-    pub sent: Vec<(u16, TestPacket)>,
+    pub sent: Vec<(u16, PlainPacket)>,
     /// Packets handed over: to whom, received on which port.
-    pub handed_over: Vec<(WorkerId, u16, TestPacket)>,
+    pub handed_over: Vec<(WorkerId, u16, PlainPacket)>,
     /// How many packets the ring to other workers takes.
     pub ring_room: usize,
     /// Buffers are short.
@@ -22,22 +22,27 @@ pub struct TestOutlet {
     pub(super) cells: Arc<WorkerCells>,
 }
 
-impl Outlet<TestPacket> for TestOutlet {
-    fn send(&mut self, port: u16, packet: TestPacket) {
+impl Outlet<PlainPacket> for TestOutlet {
+    fn send(&mut self, port: u16, packet: PlainPacket) {
         let cells = self.cells.port(port);
         cells.sent_packets.add(1);
         cells.sent_octets.add(packet.data().len() as u64);
         self.sent.push((port, packet));
     }
-    fn hand_over(&mut self, to: WorkerId, port: u16, packet: TestPacket) -> Result<(), TestPacket> {
+    fn hand_over(
+        &mut self,
+        to: WorkerId,
+        port: u16,
+        packet: PlainPacket,
+    ) -> Result<(), PlainPacket> {
         if self.handed_over.len() >= self.ring_room {
             return Err(packet);
         }
         self.handed_over.push((to, port, packet));
         Ok(())
     }
-    fn buffer(&mut self) -> Option<TestPacket> {
-        Some(TestPacket::new(&[]))
+    fn buffer(&mut self) -> Option<PlainPacket> {
+        Some(PlainPacket::new(&[]))
     }
     fn is_short(&self) -> bool {
         self.is_short

@@ -410,7 +410,7 @@ fn workers_share_a_network() {
         ends.sort_unstable();
         ends
     };
-    let packet = |frame: &[u8]| crate::packet::TestPacket::new(frame);
+    let packet = |frame: &[u8]| crate::packet::PlainPacket::new(frame);
     bed.receive_at(1, vec![(1, packet(&user(ALL, HOST_MAC)))], true);
     assert_eq!(sent(&mut bed), [0, 1, 2, 3, 4, 5]);
     for session in &sessions {

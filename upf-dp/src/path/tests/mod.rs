@@ -258,7 +258,7 @@ fn n9_to_n3_in_a_vlan_keeps_the_user_packet_as_it_is() {
         None,
         &datagram_v4(PEER_UPF, N9_ADDRESS, &message),
     );
-    let mut packet = crate::TestPacket::new(&frame);
+    let mut packet = crate::PlainPacket::new(&frame);
     packet.stripped_vlan = Some(9);
     bed.receive_at(0, vec![(0, packet)], true);
     // The TEID belongs to N3: at N9 it is unknown.
