@@ -39,6 +39,17 @@ pub fn decode(datagram: &[u8]) -> Result<Decoded, DecodeError> {
     decode_one(&mut { datagram })
 }
 
+/// The octets of the first message of a datagram, by the length that it gives, and what follows
+/// them. All octets, if that is no length of theirs.
+pub fn split_first(datagram: &[u8]) -> (&[u8], &[u8]) {
+    const HEAD: usize = 4;
+    let length = match datagram {
+        [_, _, high, low, ..] => HEAD + usize::from(u16::from_be_bytes([*high, *low])),
+        _ => datagram.len(),
+    };
+    datagram.split_at(length.min(datagram.len()))
+}
+
 /// Reads all messages of a datagram (TS 29.244, 6.5): each is answered on its own.
 pub fn messages(datagram: &[u8]) -> Bundle<'_> {
     Bundle {

@@ -90,7 +90,7 @@ mod octets;
 mod slot;
 pub mod wire;
 
-pub use codec::{BUNDLE_MAX, Bundle, Decoded, decode, encode, messages};
+pub use codec::{BUNDLE_MAX, Bundle, Decoded, decode, encode, messages, split_first};
 pub use error::{DecodeError, Discard, EncodeError, Fault, IeError, Illegal, Path, TooLong};
 pub use group::*;
 pub use header::{Header, Priority, Sequence, VERSION};

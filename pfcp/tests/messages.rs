@@ -10,6 +10,7 @@
 
 use pfcp::*;
 
+#[macro_use]
 mod common;
 use common::{hex, join, sorted_list, split, unhex};
 
@@ -594,6 +595,110 @@ fn rejections() {
     };
     encode(&Header::session(9, 1), &rejection, &mut octets).unwrap();
     assert_eq!(decode(&octets).unwrap().message, rejection.into());
+}
+
+/// TS 29.244, table 7.3-1, 7.2.2 and the clauses of each message: type, name, whether the header has
+/// a SEID, who sends it, and the type of its answer.
+const FORMS: &[(u8, &str, bool, Direction, Option<u8>)] = {
+    use Direction::{ControlToUser as ToUp, Either, UserToControl as ToCp};
+    &[
+        (1, "Heartbeat Request", false, Either, Some(2)),
+        (2, "Heartbeat Response", false, Either, None),
+        (3, "PFD Management Request", false, ToUp, Some(4)),
+        (4, "PFD Management Response", false, ToCp, None),
+        (5, "Association Setup Request", false, Either, Some(6)),
+        (6, "Association Setup Response", false, Either, None),
+        (7, "Association Update Request", false, Either, Some(8)),
+        (8, "Association Update Response", false, Either, None),
+        (9, "Association Release Request", false, ToUp, Some(10)),
+        (10, "Association Release Response", false, ToCp, None),
+        (11, "Version Not Supported Response", false, Either, None),
+        (12, "Node Report Request", false, ToCp, Some(13)),
+        (13, "Node Report Response", false, ToUp, None),
+        (14, "Session Set Deletion Request", false, Either, Some(15)),
+        (15, "Session Set Deletion Response", false, Either, None),
+        (
+            16,
+            "Session Set Modification Request",
+            false,
+            ToUp,
+            Some(17),
+        ),
+        (17, "Session Set Modification Response", false, ToCp, None),
+        (50, "Session Establishment Request", true, ToUp, Some(51)),
+        (51, "Session Establishment Response", true, ToCp, None),
+        (52, "Session Modification Request", true, ToUp, Some(53)),
+        (53, "Session Modification Response", true, ToCp, None),
+        (54, "Session Deletion Request", true, ToUp, Some(55)),
+        (55, "Session Deletion Response", true, ToCp, None),
+        (56, "Session Report Request", true, ToCp, Some(57)),
+        (57, "Session Report Response", true, ToUp, None),
+    ]
+};
+
+/// Every message has the header of its form, whatever it is given for one; and says who sends it.
+fn has_its_form<T: Body>(name: &str, seen: &mut Vec<u8>) {
+    let (r#type, text, session, direction, answer) =
+        *FORMS.iter().find(|row| row.0 == T::TYPE).expect(name);
+    seen.push(r#type);
+    assert_eq!((T::NAME, T::SESSION), (text, session), "{name}");
+    let header = Header {
+        priority: Priority::new(9),
+        follow_on: true,
+        ..Header::session(0x0102_0304_0506_0708, 0x000a_0b0c)
+    };
+    let message: Message = T::default().into();
+    assert_eq!(message.direction(), direction, "{name}");
+    assert_eq!(message.is_request(), answer.is_some(), "{name}");
+    let bare = Header::node(0x000a_0b0c);
+    for (given, expected) in [
+        (header, ["20", "0a0b0c00", "27", "01020304050607080a0b0c90"]),
+        (bare, ["20", "0a0b0c00", "21", "00000000000000000a0b0c00"]),
+    ] {
+        let [flags, rest] = if session {
+            [expected[2], expected[3]]
+        } else {
+            [expected[0], expected[1]]
+        };
+        let mut octets = Vec::new();
+        encode(&given, &message, &mut octets).unwrap();
+        let head = [flags.to_owned(), format!("{type:02x}")].concat();
+        assert_eq!(hex(&octets[..2]), head, "{name}");
+        let body = 4 + rest.len() / 2;
+        assert_eq!(hex(&octets[4..body]), rest, "{name}");
+        // With the FO flag and nothing behind it: as if without.
+        assert_eq!(decode(&octets).unwrap().message, message, "{name}");
+        // Of the other form it is none.
+        octets[0] ^= 1;
+        octets.resize(octets.len().max(16), 0);
+        let other = Discard::SeidFlag(r#type);
+        assert_eq!(decode(&octets), Err(DecodeError::Discard(other)), "{name}");
+    }
+}
+
+fn has_its_answer<T: Request>() {
+    let row = FORMS.iter().find(|row| row.0 == T::TYPE).unwrap();
+    assert_eq!(Some(T::Response::TYPE), row.4, "{}", T::NAME);
+}
+
+#[test]
+fn every_message_has_its_form_and_direction() {
+    let mut seen = Vec::new();
+    every_message!(has_its_form, &mut seen);
+    let all: Vec<u8> = FORMS.iter().map(|row| row.0).collect();
+    assert_eq!((seen, all.len()), (all.clone(), 25));
+    has_its_answer::<HeartbeatRequest>();
+    has_its_answer::<PfdManagementRequest>();
+    has_its_answer::<AssociationSetupRequest>();
+    has_its_answer::<AssociationUpdateRequest>();
+    has_its_answer::<AssociationReleaseRequest>();
+    has_its_answer::<NodeReportRequest>();
+    has_its_answer::<SessionSetDeletionRequest>();
+    has_its_answer::<SessionSetModificationRequest>();
+    has_its_answer::<SessionEstablishmentRequest>();
+    has_its_answer::<SessionModificationRequest>();
+    has_its_answer::<SessionDeletionRequest>();
+    has_its_answer::<SessionReportRequest>();
 }
 
 /// Several messages in one datagram, each with a header of its own.

@@ -21,6 +21,8 @@ pub enum Dropped {
     PeerRate,
     /// More messages in a second than all strangers together may send.
     StrangerRate,
+    /// What is behind the last message that one datagram may bundle.
+    BundleTooLong,
 }
 
 /// A bound that a request ran into: answered with "no resources available".
@@ -40,7 +42,7 @@ pub enum Limit {
 const LIMITS: usize = 4;
 
 /// How many kinds of [`Dropped`] there are.
-const DROPPED: usize = 8;
+const DROPPED: usize = 9;
 
 /// How many message types are counted one by one.
 const TYPES: usize = 64;
@@ -82,8 +84,10 @@ pub struct Counters {
     pub reports_stale: u64,
     /// Stations behind UEs that found no room in the tables.
     pub stations_refused: u64,
-    /// Messages that are longer than PFCP can say.
+    /// Messages of ours that are longer than PFCP can say: not sent.
     pub too_long: u64,
+    /// Messages of ours that break a rule of PFCP: not sent.
+    pub illegal: u64,
     /// Paths to GTP-U peers that failed.
     pub paths_failed: u64,
     /// Paths to GTP-U peers that came back.
@@ -116,6 +120,7 @@ impl Default for Counters {
             reports_stale: 0,
             stations_refused: 0,
             too_long: 0,
+            illegal: 0,
             paths_failed: 0,
             paths_recovered: 0,
             paths_unsupervised: 0,
@@ -231,6 +236,7 @@ impl Dropped {
         Self::Unmatched,
         Self::PeerRate,
         Self::StrangerRate,
+        Self::BundleTooLong,
     ];
 
     const fn number(self) -> u8 {
@@ -243,6 +249,7 @@ impl Dropped {
             Self::Unmatched => 5,
             Self::PeerRate => 6,
             Self::StrangerRate => 7,
+            Self::BundleTooLong => 8,
         }
     }
 }
@@ -258,6 +265,7 @@ impl fmt::Display for Dropped {
             Self::Unmatched => "unmatched",
             Self::PeerRate => "peer_rate",
             Self::StrangerRate => "stranger_rate",
+            Self::BundleTooLong => "bundle_too_long",
         })
     }
 }

@@ -12,17 +12,22 @@ use crate::transaction::Purpose;
 
 impl Node {
     pub(crate) fn datagram(&mut self, from: SocketAddr, octets: &[u8]) {
-        let mut rest = octets;
-        for mut message in pfcp::messages(octets) {
+        let mut bundle = pfcp::messages(octets);
+        loop {
+            let whole = bundle.rest();
+            let Some(mut message) = bundle.next() else {
+                if !whole.is_empty() {
+                    self.drop_message(Dropped::BundleTooLong, from.ip());
+                }
+                return;
+            };
             if !self.admit(from.ip()) {
                 return;
             }
-            let whole = rest;
-            let (own, after) = split_first(rest);
-            rest = after;
             match message {
                 // A message is large: it stays where it was read.
                 Ok(ref mut decoded) => {
+                    let (own, _) = pfcp::split_first(whole);
                     let asked = Asked {
                         from,
                         header: decoded.header,
@@ -222,13 +227,4 @@ impl Node {
         }
         self.drop_message(Dropped::Malformed, asked.from.ip());
     }
-}
-
-/// The first message of a datagram, by the length that it gives, and what follows it.
-fn split_first(datagram: &[u8]) -> (&[u8], &[u8]) {
-    let length = match datagram {
-        [_, _, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
-        _ => datagram.len(),
-    };
-    datagram.split_at(length.min(datagram.len()))
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use pfcp::{Cause, Encode, Header, Sequence};
+use pfcp::{Cause, Encode, EncodeError, Header, Sequence};
 use session::report::Command;
 use session::{Epoch, WorkerId};
 
@@ -113,17 +113,33 @@ impl Node {
     ) -> Option<Arc<[u8]>> {
         let mut octets = std::mem::take(&mut self.scratch);
         octets.clear();
-        let written = pfcp::encode(header, message, &mut octets);
-        let encoded = written.is_ok().then(|| {
-            self.counters.count_sent(message.message_type());
-            if let Some(peer) = to {
-                self.add_load(peer, &mut octets);
+        let encoded = match pfcp::encode(header, message, &mut octets) {
+            Ok(()) => {
+                self.counters.count_sent(message.message_type());
+                if let Some(peer) = to {
+                    self.add_load(peer, &mut octets);
+                }
+                Some(Arc::from(octets.as_slice()))
             }
-            Arc::from(octets.as_slice())
-        });
-        self.counters.too_long += u64::from(encoded.is_none());
+            Err(error) => {
+                self.not_sent(message.message_type(), error);
+                None
+            }
+        };
         self.scratch = octets;
         encoded
+    }
+
+    /// A message of ours that is none: counted, and logged while that is no flood.
+    fn not_sent(&mut self, message_type: u8, error: EncodeError) {
+        match error {
+            EncodeError::TooLong(_) => self.counters.too_long += 1,
+            EncodeError::Incomplete(_) => self.counters.illegal += 1,
+        }
+        if self.may_log() {
+            let message = pfcp::Message::name_of(message_type);
+            tracing::error!(%message, %error, "a PFCP message could not be sent");
+        }
     }
 
     pub(crate) fn command(&mut self, worker: WorkerId, command: Command) {
@@ -161,5 +177,59 @@ impl Node {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pfcp::{AssociationReleaseRequest, AssociationSetupResponse, Unknown};
+    use session::topology::Topology;
+    use session::{Sizes, Tables};
+
+    use super::*;
+    use crate::{NodeConfig, Now};
+
+    /// What cannot be written is not sent, and its reason counted.
+    #[test]
+    fn what_is_no_message_is_counted_by_its_reason() {
+        let sizes = Sizes {
+            sessions: 1,
+            tunnels: 1,
+            workers: 1,
+            seed: 1,
+        };
+        let (publisher, _readers) = Tables::create(sizes);
+        let now = Now {
+            elapsed_ms: 1_000,
+            ntp_s: 1,
+        };
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let mut node = Node::new(
+            NodeConfig::new(address),
+            publisher,
+            Arc::new(Topology::default()),
+            Arc::default(),
+            [1; 32],
+            now,
+        );
+        let to = SocketAddr::new(address, 8805);
+        // Without the Recovery Time Stamp that an acceptance has.
+        let illegal = AssociationSetupResponse {
+            cause: Cause::REQUEST_ACCEPTED,
+            ..AssociationSetupResponse::default()
+        };
+        node.send_node(to, 1, &illegal);
+        assert_eq!((node.counters.illegal, node.counters.too_long), (1, 0));
+        let half = Unknown {
+            r#type: 0x7abc,
+            value: vec![0; 40_000].as_slice().into(),
+        };
+        let long = AssociationReleaseRequest {
+            unknown: vec![half.clone(), half],
+            ..AssociationReleaseRequest::default()
+        };
+        node.send_node(to, 1, &long);
+        assert_eq!((node.counters.illegal, node.counters.too_long), (1, 1));
+        assert!(node.outputs.is_empty());
     }
 }

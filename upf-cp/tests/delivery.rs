@@ -163,6 +163,23 @@ fn a_bundle_counts_as_so_many_messages() {
     assert_eq!(world.node.counters().dropped(upf_cp::Dropped::PeerRate), 1);
 }
 
+/// What is behind the last message that a datagram may bundle is counted, and once.
+#[test]
+fn a_bundle_without_end_is_cut_and_counted() {
+    for (more, dropped) in [(0, 0), (1, 1), (9, 1)] {
+        let mut config = NodeConfig::new(ip(UPF));
+        config.limits.messages_per_second_per_peer = 1_000;
+        let mut world = with_features(config, CpFunctionFeatures::BUNDL);
+        let delete = encode(Some(77), 200, &SessionDeletionRequest::default());
+        let requests = vec![delete; pfcp::BUNDLE_MAX + more];
+        send(&mut world, smf(), &bundle(&requests));
+        let counters = world.node.counters();
+        assert_eq!(counters.received(54), 64, "{more}");
+        let cut = counters.dropped(upf_cp::Dropped::BundleTooLong);
+        assert_eq!(cut, dropped, "{more}");
+    }
+}
+
 // ===== repeated requests =====
 
 #[test]

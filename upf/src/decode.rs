@@ -97,11 +97,8 @@ fn decode(input: &str, json: bool, port: u16) -> Result<ExitCode> {
                 Some(Ok(decoded)) => {
                     read += 1;
                     if json {
-                        writeln!(
-                            out,
-                            "{}",
-                            serde_json::to_string(&line(decoded, first(rest)))?
-                        )?;
+                        let (own, _) = pfcp::split_first(rest);
+                        writeln!(out, "{}", serde_json::to_string(&line(decoded, own))?)?;
                     } else {
                         write!(out, "{label}{decoded}")?;
                     }
@@ -134,16 +131,6 @@ fn decode(input: &str, json: bool, port: u16) -> Result<ExitCode> {
 /// Says something on standard error; who has closed that has heard enough.
 fn say(words: impl Display) {
     let _ = writeln!(io::stderr(), "{words}");
-}
-
-/// The octets of the first message of several; all, if its length is no length.
-fn first(octets: &[u8]) -> &[u8] {
-    const HEAD: usize = 4;
-    let length = octets.get(2..HEAD).and_then(|length| length.first_chunk());
-    length
-        .map(|length| HEAD + usize::from(u16::from_be_bytes(*length)))
-        .and_then(|length| octets.get(..length))
-        .unwrap_or(octets)
 }
 
 /// A message as JSON has it.

@@ -9,7 +9,7 @@ use upf_cp::{Counters, Dropped, Limit, PathStatus};
 use super::{Figure, NONE, Page, Scrape};
 
 /// What the node counts.
-const OF_THE_NODE: [Figure<Counters>; 16] = [
+const OF_THE_NODE: [Figure<Counters>; 17] = [
     (
         "upf_pfcp_duplicates",
         "Requests that came again and got the stored answer",
@@ -32,8 +32,13 @@ const OF_THE_NODE: [Figure<Counters>; 16] = [
     ),
     (
         "upf_pfcp_too_long",
-        "Messages longer than PFCP can say",
+        "Messages not sent, as they are longer than PFCP can say",
         |node| node.too_long,
+    ),
+    (
+        "upf_pfcp_illegal",
+        "Messages not sent, as they would break a rule of PFCP",
+        |node| node.illegal,
     ),
     (
         "upf_sessions_established",
