@@ -206,6 +206,13 @@ assert "UPF_API__TLS__KEY" in named and "UPF_API__PLAINTEXT" not in named, named
 secrets = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
 assert secrets == {"who", "cert"}, secrets
 
+templates = set()
+for level in ["info", "debug"]:
+    values = {"restartOnChange": False, "config": {"log": {"level": level}}}
+    kept = check(f"changed to {level} while it runs", values)
+    templates.add(json.dumps(one(kept, "StatefulSet")["spec"]["template"]))
+assert len(templates) == 1, "a change of the configuration restarts the pod"
+
 refused("half a processor", {"resources": {"cpu": 0.5, "memory": "1Gi"}}, "cpu")
 refused("a capability that is not needed", {"capabilities": ["SYS_ADMIN"]}, "capabilities")
 refused("a key that there is not", {"replicas": 3}, "replicas")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -11,6 +11,43 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::problem::Problem;
+use crate::tls::Tls;
+
+/// On what terms HTTP is served.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// HTTPS instead.
+    pub tls: Option<Tls>,
+    /// Who may do what; without any, everybody may look.
+    pub tokens: Option<Tokens>,
+    /// Metrics are told without a token.
+    pub open_metrics: bool,
+}
+
+/// The terms in force. Copies are the same gate: those of a server that runs change with it.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<RwLock<Terms>>);
+
+impl Gate {
+    /// A gate of those terms.
+    pub fn new(terms: Terms) -> Self {
+        Self(Arc::new(RwLock::new(terms)))
+    }
+
+    /// Puts others in force: tokens for the next request of every connection, TLS for the next
+    /// connection.
+    pub fn change(&self, terms: Terms) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = terms;
+    }
+
+    /// The terms in force.
+    pub(crate) fn terms(&self) -> Terms {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,10 +187,8 @@ pub(crate) enum Door {
     Tcp {
         /// From where.
         from: IpAddr,
-        /// The tokens that open it; without any, everybody may look.
-        tokens: Option<Tokens>,
-        /// Whether metrics are told without a token.
-        open_metrics: bool,
+        /// On what terms.
+        gate: Gate,
     },
 }
 
@@ -171,20 +206,14 @@ impl Door {
                 role: Role::Admin,
                 name: user.map_or_else(|| "local".to_owned(), |user| format!("uid {user}")),
             }),
-            Self::Tcp {
-                from, tokens: None, ..
-            } => {
-                check_host(headers)?;
-                Ok(Who {
-                    role: Role::Read,
-                    name: from.to_string(),
-                })
-            }
-            Self::Tcp {
-                from,
-                tokens: Some(tokens),
-                ..
-            } => {
+            Self::Tcp { from, gate } => {
+                let Some(tokens) = gate.terms().tokens else {
+                    check_host(headers)?;
+                    return Ok(Who {
+                        role: Role::Read,
+                        name: from.to_string(),
+                    });
+                };
                 let given = headers.get(header::AUTHORIZATION);
                 let given = given.and_then(|value| value.to_str().ok());
                 let given = given.and_then(|value| value.split_once(' '));
@@ -234,13 +263,10 @@ impl Door {
     fn is_open(&self, path: &str) -> bool {
         match path {
             "/" | "/openapi.json" | "/health/live" | "/health/ready" => true,
-            "/metrics" => matches!(
-                self,
-                Self::Tcp {
-                    open_metrics: true,
-                    ..
-                }
-            ),
+            "/metrics" => match self {
+                Self::Tcp { gate, .. } => gate.terms().open_metrics,
+                Self::Unix { .. } => false,
+            },
             _ => false,
         }
     }

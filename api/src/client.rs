@@ -143,6 +143,18 @@ impl Client {
         self.read(&self.send(method, path, Some(body)).await?)
     }
 
+    /// Has `path` do something. What it says when it refuses to (409) is an answer, too.
+    ///
+    /// # Errors
+    /// When nobody answers, or the UPF refuses for another reason.
+    pub async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let (status, octets) = self.in_time(Method::POST, path, None).await?;
+        if status.is_success() || status == StatusCode::CONFLICT {
+            return self.read(&octets);
+        }
+        Err(self.refused(status, &octets))
+    }
+
     /// Sends something to `path`, and hands the answer on piece by piece as it comes, until it ends
     /// or `take` wants no more.
     ///

@@ -29,11 +29,11 @@ mod server;
 mod tls;
 mod upf;
 
-pub use access::{Role, Tokens, TokensError};
+pub use access::{Gate, Role, Terms, Tokens, TokensError};
 pub use problem::Problem;
 pub use server::{Doors, Server, StartError};
-pub use tls::{TlsError, TlsFiles};
-pub use upf::{Answer, Gone, Slice, Upf, Wanted};
+pub use tls::{Tls, TlsError, TlsFiles};
+pub use upf::{Answer, Gone, Reloading, Slice, Upf, Wanted};
 
 /// Where the API is, unless the configuration says otherwise.
 pub const SOCKET: &str = "/run/upf/api.sock";

@@ -18,8 +18,10 @@ macro_rules! said {
 }
 
 mod packets;
+mod reload;
 
 pub use packets::*;
+pub use reload::*;
 
 said! {
     /// Which program this is.

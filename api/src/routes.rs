@@ -1,6 +1,7 @@
 //! The endpoints.
 
 mod packets;
+mod reload;
 mod sessions;
 
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub(crate) fn router(upf: Arc<dyn Upf>) -> Router {
         .routes(routes!(limits))
         .routes(routes!(buffer_pools))
         .routes(routes!(config))
+        .routes(routes!(reload::reload))
         .routes(routes!(log, set_log))
         .routes(routes!(packets::explain))
         .routes(routes!(packets::trace))

@@ -20,12 +20,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
-use crate::access::{Door, Tokens, guard};
+use crate::access::{Door, Gate, guard};
 use crate::patient::Patient;
 use crate::problem::Problem;
-use crate::tls::{TlsError, TlsFiles};
+use crate::tls::Tls;
 use crate::upf::Upf;
 
 /// Connections of each door at a time.
@@ -52,12 +51,8 @@ pub struct Doors {
     pub socket_mode: u32,
     /// An address for HTTP.
     pub listen: Option<SocketAddr>,
-    /// HTTPS instead.
-    pub tls: Option<TlsFiles>,
-    /// Who may do what over HTTP; without any, everybody may look.
-    pub tokens: Option<Tokens>,
-    /// Metrics are told over HTTP without a token.
-    pub open_metrics: bool,
+    /// On what terms HTTP is served.
+    pub gate: Gate,
 }
 
 /// Why the API is not served.
@@ -85,9 +80,6 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
-    /// Certificate or key are of no use.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
 }
 
 /// The API, served.
@@ -106,7 +98,6 @@ impl Server {
     /// When a door cannot be had; then none is open.
     pub fn start(doors: &Doors, upf: Arc<dyn Upf>) -> Result<Self, StartError> {
         let router = router(upf);
-        let tls = doors.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let tcp = doors.listen.map(listen).transpose()?;
         let unix = doors.socket.as_deref();
         let unix = unix.map(|path| bind(path, doors.socket_mode)).transpose()?;
@@ -123,10 +114,8 @@ impl Server {
         }
         if let Some(tcp) = tcp {
             server.address = tcp.local_addr().ok();
-            let who = (doors.tokens.clone(), doors.open_metrics);
-            server
-                .doors
-                .spawn(serve_tcp(tcp, (tls, who), router, stopped));
+            let gate = doors.gate.clone();
+            server.doors.spawn(serve_tcp(tcp, gate, router, stopped));
         }
         Ok(server)
     }
@@ -241,7 +230,7 @@ async fn serve_unix(listener: UnixListener, router: Router, stopped: watch::Rece
 
 async fn serve_tcp(
     listener: TcpListener,
-    (tls, (tokens, open_metrics)): (Option<TlsAcceptor>, (Option<Tokens>, bool)),
+    gate: Gate,
     router: Router,
     stopped: watch::Receiver<bool>,
 ) {
@@ -256,14 +245,13 @@ async fn serve_tcp(
         };
         let door = Door::Tcp {
             from: from.ip(),
-            tokens: tokens.clone(),
-            open_metrics,
+            gate: gate.clone(),
         };
-        let (router, stopped, tls) = (router.clone(), room.stopped.clone(), tls.clone());
+        let (router, stopped, tls) = (router.clone(), room.stopped.clone(), gate.terms().tls);
         room.tasks.spawn(async move {
             match tls {
                 None => connection(stream, door, router, stopped).await,
-                Some(tls) => {
+                Some(Tls(tls)) => {
                     let handshake = tokio::time::timeout(HEAD_PATIENCE, tls.accept(stream)).await;
                     // Who speaks no TLS here is not worth a line of the log.
                     if let Ok(Ok(stream)) = handshake {

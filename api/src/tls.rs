@@ -61,8 +61,22 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// What HTTPS is served with, read.
+#[derive(Clone)]
+pub struct Tls(pub(crate) TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
 impl TlsFiles {
-    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When they are not there, have something else in them, or do not fit together.
+    pub fn read(&self) -> Result<Tls, TlsError> {
         let certificates = certificates(&self.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&self.key);
         let key = key.map_err(|error| TlsError::Pem {
@@ -79,7 +93,7 @@ impl TlsFiles {
             .with_no_client_auth()
             .with_single_cert(certificates, key)
             .map_err(unfit)?;
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(Tls(TlsAcceptor::from(Arc::new(config))))
     }
 }
 

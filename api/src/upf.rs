@@ -6,7 +6,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::model::{
     BufferPool, Drop, Explanation, GtpuPeer, Health, Limit, LogLevels, Neighbour, Packet, Peer,
-    Port, Route, Session, SessionDetail, Setting, Traced, UePool, Version, Watch, Worker,
+    Port, Reload, Route, Session, SessionDetail, Setting, Traced, UePool, Version, Watch, Worker,
 };
 use crate::problem::Problem;
 
@@ -37,6 +37,15 @@ pub struct Wanted {
     pub peer: Option<String>,
     /// A TEID of ours that one of its PDRs has, or one of a peer's that one of its FARs has.
     pub teid: Option<u32>,
+}
+
+/// How the configuration is read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloading {
+    /// Say what would come of it, and change nothing.
+    pub dry_run: bool,
+    /// Put in force what can change while the UPF runs, although other changes need a restart.
+    pub partial: bool,
 }
 
 /// A look at some sessions.
@@ -82,6 +91,8 @@ pub trait Upf: Send + Sync + 'static {
     fn buffer_pools(&self) -> Answer<'_, Vec<BufferPool>>;
     /// Its configuration in effect.
     fn settings(&self) -> Vec<Setting>;
+    /// Reads its configuration again, and puts it in force: all of it, or nothing.
+    fn reload(&self, how: Reloading) -> Answer<'_, Reload>;
     /// What it writes to the log.
     fn log_levels(&self) -> LogLevels;
     /// Changes that.

@@ -20,10 +20,10 @@ use std::time::Duration;
 
 use api::client::{At, Client, ClientError};
 use api::model::{
-    Explanation, Health, Level, LogLevels, Packet, Packets, Peer, SessionDetail, Sessions,
-    TraceEnd, Traced, Version, Watch,
+    Explanation, Health, Level, LogLevels, Outcome, Packet, Packets, Peer, Reload, SessionDetail,
+    Sessions, TraceEnd, Traced, Version, Watch,
 };
-use api::{Doors, Server, StartError, TlsFiles, Tokens, Upf};
+use api::{Doors, Gate, Server, StartError, Terms, TlsError, TlsFiles, Tokens, Upf};
 use fake::Fake;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -76,6 +76,13 @@ fn by_http() -> Doors {
     Doors {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         ..Doors::default()
+    }
+}
+
+fn with_terms(terms: Terms) -> Doors {
+    Doors {
+        gate: Gate::new(terms),
+        ..by_http()
     }
 }
 
@@ -320,10 +327,11 @@ async fn a_upf_that_has_ended_is_not_ready() {
 async fn http_is_opened_by_tokens_and_each_role_has_its_bounds() {
     let folder = Folder::new("tokens");
     let text = "# who\nread eye 0123456789abcdef\n\nadmin hand fedcba9876543210\n";
-    let doors = Doors {
+    let terms = Terms {
         tokens: Some(Tokens::load(&folder.file("tokens", text, 0o600)).unwrap()),
-        ..by_http()
+        ..Terms::default()
     };
+    let doors = with_terms(terms.clone());
     let server = start(&doors);
     let at = At::Http(server.address().unwrap().to_string());
     let with = |token: Option<&str>| Client {
@@ -352,14 +360,25 @@ async fn http_is_opened_by_tokens_and_each_role_has_its_bounds() {
     hand.put::<LogLevels>("PUT", "/v1/log", &levels)
         .await
         .unwrap();
-    server.stop().await;
 
-    let doors = Doors {
-        open_metrics: true,
-        ..doors
+    // Other terms count from the next request on, of a connection that is there, too.
+    let mut kept = TcpStream::connect(server.address().unwrap()).await.unwrap();
+    let head = "HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n";
+    let mut status = async || {
+        let request = format!("GET /version {head}");
+        kept.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 4096];
+        let count = kept.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[9..count.min(12)]).into_owned()
     };
-    let server = start(&doors);
-    let nobody = client(At::Http(server.address().unwrap().to_string()));
+    assert_eq!(status().await, "200");
+    let text = "admin hand fedcba9876543210\n";
+    doors.gate.change(Terms {
+        tokens: Some(Tokens::load(&folder.file("tokens", text, 0o600)).unwrap()),
+        open_metrics: true,
+        ..terms
+    });
+    assert_eq!(status().await, "401");
     assert!(nobody.text("/metrics").await.unwrap().ends_with("# EOF\n"));
     assert_eq!(
         refused(nobody.get::<Value>("/version").await.unwrap_err()),
@@ -391,6 +410,32 @@ fn files_of_tokens_are_looked_at() {
 }
 
 #[tokio::test]
+async fn what_comes_of_a_configuration_is_told_and_a_refusal_is_a_conflict() {
+    let folder = Folder::new("reload");
+    let (doors, client) = by_socket(&folder);
+    let server = start(&doors);
+    for (query, outcome) in [
+        ("?dry_run=true", Outcome::Possible),
+        ("?partial=true", Outcome::Partial),
+        ("", Outcome::NeedsRestart),
+    ] {
+        let path = format!("/v1/reload{query}");
+        let reload: Reload = client.act(&path).await.unwrap();
+        assert_eq!(reload.outcome, outcome);
+        let plain = client.put::<Value>("POST", &path, &()).await;
+        if outcome.is_refused() {
+            let detail = plain.unwrap_err().to_string();
+            assert!(detail.contains("409"), "{detail}");
+        } else {
+            plain.unwrap();
+        }
+    }
+    let wrong = client.act::<Value>("/v1/reload?dryrun=1").await;
+    assert_eq!(refused(wrong.unwrap_err()), 400);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn without_tokens_everybody_of_the_host_looks_and_changes_nothing() {
     let server = start(&by_http());
     let address = server.address().unwrap();
@@ -415,13 +460,14 @@ async fn https_is_spoken_with_those_who_trust_the_certificate() {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let certificate = folder.file("api.pem", &made.cert.pem(), 0o644);
     let key = folder.file("api.key", &made.signing_key.serialize_pem(), 0o600);
-    let doors = Doors {
-        tls: Some(TlsFiles {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        }),
-        ..by_http()
+    let files = TlsFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
     };
+    let doors = with_terms(Terms {
+        tls: Some(files.read().unwrap()),
+        ..Terms::default()
+    });
     let server = start(&doors);
     let address = server.address().unwrap().to_string();
     let mut client = client(At::Https(address.clone()));
@@ -439,15 +485,11 @@ async fn https_is_spoken_with_those_who_trust_the_certificate() {
     server.stop().await;
     // The key of another certificate.
     let wrong = folder.file("wrong.key", &other.signing_key.serialize_pem(), 0o600);
-    let tls = Some(TlsFiles {
+    let files = TlsFiles {
         certificate,
         key: wrong,
-    });
-    let doors = Doors { tls, ..by_http() };
-    assert!(matches!(
-        Server::start(&doors, Arc::new(Fake::default())),
-        Err(StartError::Tls(_))
-    ));
+    };
+    assert!(matches!(files.read(), Err(TlsError::Rustls { .. })));
 }
 
 /// More clients than there are connections stand still: they wait for each other, and nobody else.

@@ -26,6 +26,7 @@ mod overrides;
 mod places;
 mod reader;
 pub mod reference;
+mod reload;
 pub mod schema;
 mod sections;
 mod similar;
@@ -42,6 +43,7 @@ pub use mistakes::{Found, Mistake, Problem};
 pub use origin::{Origin, Setting};
 pub use overrides::Overrides;
 pub use places::{FilePath, SocketPath};
+pub use reload::{Adopted, Change};
 pub use schema::Config;
 pub use types::{
     Fqdn, Host, InterfaceAddress, Mtu, Name, NetworkName, NodeId, PeerAddress, Prefix, VlanId,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::reload::Merge;
 use crate::tree::{self, Node, Value};
 use crate::{Found, Mistake, Origin, Problem, Setting, similar};
 
@@ -9,7 +10,7 @@ use crate::{Found, Mistake, Origin, Problem, Setting, similar};
 pub(crate) type Environment<'a> = &'a [(String, String)];
 
 /// Something that can be read from a node.
-pub(crate) trait Read: Sized {
+pub(crate) trait Read: Sized + Clone + PartialEq {
     /// Whether it is a value of its own, and not a section of keys.
     const LEAF: bool = true;
     /// What a mistake says was expected: "an IP address".
@@ -18,12 +19,16 @@ pub(crate) trait Read: Sized {
     fn read(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<Self>;
     /// Its JSON Schema.
     fn shape() -> serde_json::Value;
+    /// What is in force once `new` has taken the place of `old` as far as it can while the UPF runs.
+    fn merge(old: &Self, new: &Self, path: &str, merge: &mut Merge) -> Self {
+        merge.fixed(old, new, path)
+    }
     /// The keys below this one, for a section.
     fn keys(_prefix: &str, _keys: &mut Vec<crate::reference::Key>) {}
 }
 
 /// A value written as one word.
-pub(crate) trait Scalar: Sized {
+pub(crate) trait Scalar: Sized + Clone + PartialEq {
     /// What a mistake says was expected: "an IP address".
     const EXPECTED: &'static str;
     /// Its JSON Schema: any word, unless it is known better. YAML takes some words for numbers.
@@ -312,6 +317,16 @@ impl<T: Read> Read for Vec<T> {
         values.into_iter().collect()
     }
 
+    fn merge(old: &Self, new: &Self, path: &str, merge: &mut Merge) -> Self {
+        if T::LEAF || old.len() != new.len() {
+            return merge.fixed(old, new, path);
+        }
+        let elements = old.iter().zip(new).enumerate();
+        elements
+            .map(|(index, (old, new))| merge.whole(old, new, &join(path, &index.to_string())))
+            .collect()
+    }
+
     fn keys(prefix: &str, keys: &mut Vec<crate::reference::Key>) {
         T::keys(&join(prefix, "N"), keys);
     }
@@ -332,6 +347,13 @@ impl<T: Read> Read for Option<T> {
         match node.value {
             Value::Null => Some(None),
             _ => T::read(node, path, reader).map(Some),
+        }
+    }
+
+    fn merge(old: &Self, new: &Self, path: &str, merge: &mut Merge) -> Self {
+        match (old, new) {
+            (Some(old), Some(new)) => Some(T::merge(old, new, path, merge)),
+            _ => merge.fixed(old, new, path),
         }
     }
 

@@ -16,12 +16,21 @@ pub struct Key {
     pub default: Option<&'static str>,
     /// What it means.
     pub help: String,
+    /// It can change while the UPF runs; of a list, so can all that is in it.
+    pub is_live: bool,
 }
 
 /// All keys, sections before what they contain.
 pub fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
     Config::keys("", &mut keys);
+    let live: Vec<String> = { keys.iter() }
+        .filter(|key| key.is_live)
+        .map(|key| format!("{}.", key.path))
+        .collect();
+    for key in &mut keys {
+        key.is_live |= live.iter().any(|above| key.path.starts_with(above));
+    }
     keys
 }
 
@@ -47,11 +56,16 @@ pub fn markdown() -> String {
         if key.default.is_none() {
             out.push_str(" Required.");
         }
-        out.push_str("\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n");
+        out.push_str("\n\n| Key | Value | Default | Changes | Meaning |\n|---|---|---|---|---|\n");
         let below = format!("{}.", key.path);
         for key in keys.iter().filter(|key| key.path.starts_with(&below)) {
             if key.is_section(&keys) {
-                let _ = writeln!(out, "| `{}` | section | | {} |", key.path, cell(&key.help));
+                let _ = writeln!(
+                    out,
+                    "| `{}` | section | | | {} |",
+                    key.path,
+                    cell(&key.help)
+                );
                 continue;
             }
             let default = match key.default {
@@ -60,7 +74,11 @@ pub fn markdown() -> String {
                 Some(default) => format!("`{default}`"),
             };
             let (path, expected, help) = (&key.path, cell(&key.expected), cell(&key.help));
-            let _ = writeln!(out, "| `{path}` | {expected} | {default} | {help} |");
+            let changes = if key.is_live { "live" } else { "restart" };
+            let _ = writeln!(
+                out,
+                "| `{path}` | {expected} | {default} | {changes} | {help} |"
+            );
         }
     }
     out
@@ -89,5 +107,8 @@ file:
 `upf config schema > upf.schema.json` writes the JSON Schema. Editors complete and check by it when the
 file begins with `# yaml-language-server: $schema=upf.schema.json`.
 
-In the tables `N` is the index in a list, from 0. An empty value or `~` is the same as none.
+In the tables `N` is the index in a list, from 0. An empty value or `~` is the same as none. `live`
+keys take effect when the UPF that runs is told to read its configuration again ([how
+to](how-to/reload.md)); the others, and elements that come or go in lists that are not `live`, need a
+restart.
 ";

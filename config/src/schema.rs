@@ -1,7 +1,9 @@
 //! Every key of the configuration file, declared once.
 //!
 //! A line reads `key: Type = default`; the default is YAML text, `required` for none, and
-//! `in a..=b` bounds a number. The doc comment of a key is its help text, in the reference too.
+//! `in a..=b` bounds a number. `, live` marks a key that can change while the UPF runs, with all that
+//! is in it; `Instance::adopt` of the binary brings that about. The doc comment of a key is its help
+//! text, in the reference too.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -67,51 +69,51 @@ sections! {
         /// Address that is given to the SMF in F-SEIDs, where it differs from `pfcp.address` (NAT). Without one: `pfcp.address`.
         advertise: Option<IpAddr> = "~";
         /// SMFs with which the UPF itself starts the association. The others start it themselves.
-        smf: Vec<PeerAddress> = "[]";
+        smf: Vec<PeerAddress> = "[]", live;
         /// From where SMFs may associate. Empty: from everywhere, with a warning.
-        allow: Vec<Prefix> = "[]";
+        allow: Vec<Prefix> = "[]", live;
         /// Node IDs that may associate. Empty: any.
-        allow_nodes: Vec<NodeId> = "[]";
+        allow_nodes: Vec<NodeId> = "[]", live;
         /// Whether a Node ID that is associated may begin anew from another address: `never`, `when_silent` (once heartbeats to the old address are not answered), `always`. A Node ID that is the very address it comes from always may.
-        moves: Moves = "when_silent";
+        moves: Moves = "when_silent", live;
         /// The pauses between attempts to associate with an SMF of `pfcp.smf`.
         associate: Associate = "{}";
         /// Seconds that an SMF is given to release its association when asked to, while what its sessions used is reported; then the sessions end. 0: they end at once.
-        release_grace_s: u32 = "10" in 0..=3600;
+        release_grace_s: u32 = "10" in 0..=3600, live;
         /// Octets of the longest datagram in which session messages to an SMF that can read it (BUNDL) go together. 0: each goes by itself.
-        bundle_octets: u32 = "1400" in 0..=65_000;
+        bundle_octets: u32 = "1400" in 0..=65_000, live;
         /// Tell SMFs the DSCP of the first packet that is held for a UE (Paging Policy Indication). Open5GS refuses reports with one other than 0.
-        paging_policy: bool = "false";
+        paging_policy: bool = "false", live;
         /// How often an unanswered request is sent again (clause 6.4).
         retransmission: Retransmission = "{}";
         /// Heartbeats to associated SMFs (clause 6.2.2).
         heartbeat: Heartbeat = "{}";
         /// For how many seconds a response is kept, to be sent again when its request is repeated.
-        response_hold_s: u32 = "15" in 1..=3600;
+        response_hold_s: u32 = "15" in 1..=3600, live;
     }
 
     /// How often an unanswered request is sent again.
     pub struct Retransmission {
         /// T1: milliseconds to wait for an answer.
-        t1_ms: u32 = "3000" in 100..=60_000;
+        t1_ms: u32 = "3000" in 100..=60_000, live;
         /// N1: how often to send the request again before the peer is given up.
-        n1: u32 = "3" in 0..=20;
+        n1: u32 = "3" in 0..=20, live;
     }
 
     /// The pauses between attempts to associate with an SMF.
     pub struct Associate {
         /// Seconds to the second attempt. The pause doubles with each that fails.
-        again_s: u32 = "10" in 1..=3600;
+        again_s: u32 = "10" in 1..=3600, live;
         /// Seconds of the longest pause.
-        again_most_s: u32 = "60" in 1..=86_400;
+        again_most_s: u32 = "60" in 1..=86_400, live;
     }
 
     /// Heartbeats to associated SMFs.
     pub struct Heartbeat {
         /// Seconds between two heartbeat requests to a peer; 0 sends none.
-        interval_s: u32 = "10" in 0..=3600;
+        interval_s: u32 = "10" in 0..=3600, live;
         /// Seconds for which the sessions of an SMF that answers no heartbeat stay. 0: until it is back.
-        delete_silent_after_s: u32 = "0" in 0..=2_592_000;
+        delete_silent_after_s: u32 = "0" in 0..=2_592_000, live;
     }
 
     /// A DPDK port.
@@ -175,7 +177,7 @@ sections! {
         /// The UE addresses whose downlink belongs here. The UPF answers ARP and neighbour discovery for them on a port that asks.
         ue_pools: Vec<Prefix> = "[]";
         /// Whether SMFs may give UEs addresses that do not lie in `ue_pools`. Where they may not, such a rule is refused. Of several networks behind one interface, all have to say no.
-        ue_outside_pools: bool = "true";
+        ue_outside_pools: bool = "true", live;
         /// The addresses that UEs are given here, when SMFs leave it to the UPF (UEIP). Without any, addresses are the SMFs' to give.
         ue_allocation: Vec<Allocation> = "[]";
         /// Largest packet towards the data network in octets. Without one: the port's.
@@ -371,11 +373,11 @@ sections! {
     /// Supervision of GTP-U peers.
     pub struct Echo {
         /// Seconds between two Echo Requests to a peer; 0 sends none. TS 29.281 wants no less than 60.
-        interval_s: u32 = "60" in 0..=86_400;
+        interval_s: u32 = "60" in 0..=86_400, live;
         /// T3: milliseconds to wait for an Echo Response.
-        t3_ms: u32 = "3000" in 10..=60_000;
+        t3_ms: u32 = "3000" in 10..=60_000, live;
         /// N3: how often an Echo Request is sent in all, before the path counts as failed.
-        n3: u32 = "3" in 1..=20;
+        n3: u32 = "3" in 1..=20, live;
     }
 
     /// The processors that work on packets.
@@ -399,39 +401,39 @@ sections! {
         /// Associated SMFs.
         peers: u32 = "64" in 1..=4096;
         /// Packet detection rules of one session.
-        pdrs_per_session: u32 = "100" in 1..=65_535;
+        pdrs_per_session: u32 = "100" in 1..=65_535, live;
         /// Forwarding action rules of one session.
-        fars_per_session: u32 = "100" in 1..=65_535;
+        fars_per_session: u32 = "100" in 1..=65_535, live;
         /// Quality-of-service enforcement rules of one session.
-        qers_per_session: u32 = "100" in 1..=65_535;
+        qers_per_session: u32 = "100" in 1..=65_535, live;
         /// Usage reporting rules of one session.
-        urrs_per_session: u32 = "100" in 1..=65_535;
+        urrs_per_session: u32 = "100" in 1..=65_535, live;
         /// Traffic endpoints of one session.
-        traffic_endpoints_per_session: u32 = "16" in 0..=256;
+        traffic_endpoints_per_session: u32 = "16" in 0..=256, live;
         /// Framed routes of one packet detection rule or traffic endpoint.
-        framed_routes_per_pdr: u32 = "16" in 0..=255;
+        framed_routes_per_pdr: u32 = "16" in 0..=255, live;
         /// Buffering action rules of one session.
         bars_per_session: u32 = "16" in 1..=255;
         /// Applications that SMFs describe by PFDs.
-        applications: u32 = "1024" in 0..=1_000_000;
+        applications: u32 = "1024" in 0..=1_000_000, live;
         /// Flow descriptions of one application; a packet detection rule holds 255. Each is compared with packets, one after the other.
-        flows_per_application: u32 = "64" in 1..=255;
+        flows_per_application: u32 = "64" in 1..=255, live;
         /// PFCP messages of all peers per second that there is time for. Beyond, establishments and modifications are refused by their priority, with the cause "congestion", and SMFs that can read it are told (LOAD, OVRL).
-        messages_per_second: u32 = "500000" in 1..=100_000_000;
+        messages_per_second: u32 = "500000" in 1..=100_000_000, live;
         /// PFCP messages handled per second and peer, and for all strangers together. Those above it are dropped and counted.
-        messages_per_second_per_peer: u32 = "20000" in 1..=10_000_000;
+        messages_per_second_per_peer: u32 = "20000" in 1..=10_000_000, live;
         /// PFCP requests of the UPF that wait for an answer, per peer.
-        outstanding_requests_per_peer: u32 = "4096" in 1..=1_048_576;
+        outstanding_requests_per_peer: u32 = "4096" in 1..=1_048_576, live;
         /// Session reports that wait for their turn, per peer. Those above it are dropped and counted. What was used is never among them: it waits in its counters.
-        waiting_reports_per_peer: u32 = "65536" in 0..=16_777_216;
+        waiting_reports_per_peer: u32 = "65536" in 0..=16_777_216, live;
         /// Answers that are kept for repeated requests, per peer. The oldest give way.
-        held_answers_per_peer: u32 = "131072" in 0..=16_777_216;
+        held_answers_per_peer: u32 = "131072" in 0..=16_777_216, live;
         /// Octets of those answers, per peer.
-        held_answer_octets_per_peer: u32 = "16777216" in 0..=1_073_741_824;
+        held_answer_octets_per_peer: u32 = "16777216" in 0..=1_073_741_824, live;
         /// ICMP errors about user packets (too big, hop limit run out) that are sent per second and worker.
         icmp_errors_per_second: u32 = "1000" in 0..=1_000_000;
         /// GTP-U peers that are supervised by Echo Requests. More than these are served all the same.
-        gtpu_peers: u32 = "1024" in 0..=65_536;
+        gtpu_peers: u32 = "1024" in 0..=65_536, live;
     }
 
     /// Packets that are held for idle UEs.
@@ -457,9 +459,9 @@ sections! {
         /// Seconds after which a held packet is dropped.
         expiry_s: u32 = "60" in 1..=3600;
         /// Seconds for which an SMF may have packets held at most, where its answer to a report extends that (DL Buffering Duration).
-        extended_most_s: u32 = "3600" in 0..=1_116_000;
+        extended_most_s: u32 = "3600" in 0..=1_116_000, live;
         /// Packets of one session that it may have held then at most (DL Buffering Suggested Packet Count).
-        extended_packets_per_session: u32 = "256" in 1..=65_535;
+        extended_packets_per_session: u32 = "256" in 1..=65_535, live;
     }
 
     /// How operators look in.
@@ -469,13 +471,13 @@ sections! {
         /// Address and port for HTTP. Without one: the socket alone. Other than on a loopback address, `api.tokens` and `api.tls` have to be there.
         listen: Option<SocketAddr> = "~";
         /// HTTPS in place of HTTP.
-        tls: Option<Tls> = "~";
+        tls: Option<Tls> = "~", live;
         /// File of the tokens that open HTTP, one in a line: `read NAME TOKEN` or `admin NAME TOKEN`, of 16 characters at least. Others of the host must not be able to read it. Without: whoever reaches a loopback address may look, and change nothing.
-        tokens: Option<FilePath> = "~";
+        tokens: Option<FilePath> = "~", live;
         /// Tokens may go over a network without TLS, because nobody else is on it.
-        plaintext: bool = "false";
+        plaintext: bool = "false", live;
         /// Let `/metrics` be read over HTTP without a token.
-        open_metrics: bool = "false";
+        open_metrics: bool = "false", live;
     }
 
     /// HTTPS.
@@ -489,7 +491,7 @@ sections! {
     /// What is written about the UPF's doings.
     pub struct Log {
         /// The least important messages that are written: `error`, `warn`, `info`, `debug` or `trace`.
-        level: Level = "info";
+        level: Level = "info", live;
         /// `text` for people, `json` for machines.
         format: Format = "text";
     }

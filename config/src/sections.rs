@@ -44,13 +44,34 @@ macro_rules! keys_below {
     ($Type:ty, $path:expr, $keys:expr, $min:literal) => {};
 }
 
+macro_rules! is_live {
+    () => {
+        false
+    };
+    (live) => {
+        true
+    };
+}
+
+macro_rules! merge {
+    ($merge:ident, $old:expr, $new:expr, $path:expr $(, $min:literal)?; live) => {
+        $merge.live($old, $new, $path)
+    };
+    ($merge:ident, $old:expr, $new:expr, $path:expr;) => {
+        $crate::reader::Read::merge($old, $new, $path, $merge)
+    };
+    ($merge:ident, $old:expr, $new:expr, $path:expr, $min:literal;) => {
+        $merge.fixed($old, $new, $path)
+    };
+}
+
 macro_rules! sections {
     ($(
         $(#[doc = $about:literal])+
         pub struct $Name:ident {
             $(
                 $(#[doc = $help:literal])+
-                $key:ident: $Type:ty = $default:tt $(in $min:literal..=$max:literal)?;
+                $key:ident: $Type:ty = $default:tt $(in $min:literal..=$max:literal)? $(, $live:ident)?;
             )+
         }
     )+) => {$(
@@ -93,6 +114,15 @@ macro_rules! sections {
                 Some(Self { $( $key: $key?, )+ })
             }
 
+            fn merge(old: &Self, new: &Self, path: &str, merge: &mut $crate::reload::Merge) -> Self {
+                Self {$(
+                    $key: {
+                        let path = $crate::reader::join(path, stringify!($key));
+                        $crate::sections::merge!(merge, &old.$key, &new.$key, &path $(, $min)?; $($live)?)
+                    },
+                )+}
+            }
+
             fn keys(prefix: &str, keys: &mut Vec<$crate::reference::Key>) {
                 $(
                     let path = crate::reader::join(prefix, stringify!($key));
@@ -101,6 +131,7 @@ macro_rules! sections {
                         expected: $crate::sections::expected!($Type $(, $min, $max)?),
                         default: $crate::sections::default_of!($default),
                         help: concat!($($help),+).trim().to_owned(),
+                        is_live: $crate::sections::is_live!($($live)?),
                     });
                     $crate::sections::keys_below!($Type, &path, keys $(, $min)?);
                 )+
@@ -109,4 +140,4 @@ macro_rules! sections {
     )+};
 }
 
-pub(crate) use {default_of, expected, keys_below, read, sections, shape};
+pub(crate) use {default_of, expected, is_live, keys_below, merge, read, sections, shape};

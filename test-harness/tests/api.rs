@@ -181,3 +181,46 @@ fn what_is_told_is_what_was_sent() {
     network.finish();
     assert!(!socket.exists());
 }
+
+/// What can change while the UPF runs does so while packets flow: none is lost, and none of the
+/// sessions is touched.
+#[test]
+fn packets_flow_while_the_configuration_is_read_again() {
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::with(Setup {
+        api: true,
+        ..Setup::default()
+    });
+    let session = network.attach(Flavour::Open5gs);
+    network.ping(UE4, SERVER4, 2, &[]);
+    let file = network.folder.path().join("upf.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let limits = |pdrs: u32| format!("{text}limits: {{ pdrs_per_session: {pdrs} }}\n");
+    let answered = std::thread::scope(|scope| {
+        let pings = scope.spawn(|| network.ran.ping(UE4, SERVER4, 100, &["-i", "0.02"]));
+        let mut pdrs = 50;
+        while !pings.is_finished() {
+            std::fs::write(&file, limits(pdrs)).unwrap();
+            let told = json(&network, &["reload"]);
+            assert_eq!(told["outcome"], "applied", "{told}");
+            pdrs += 1;
+        }
+        assert!(pdrs > 55, "{pdrs}");
+        pings.join().unwrap()
+    });
+    assert_eq!(answered, 100, "{}", network.upf.log());
+    // What was changed counts: two PDRs are one too many.
+    std::fs::write(&file, limits(1)).unwrap();
+    assert_eq!(json(&network, &["reload"])["outcome"], "applied");
+    assert_eq!(json(&network, &["sessions"])["total"], 1);
+    let spec = simulator::SessionSpec {
+        ue_ipv4: Some("10.45.0.77".parse().unwrap()),
+        ..Default::default()
+    };
+    let refused = network.smf.establish(spec).unwrap_err().to_string();
+    assert!(refused.to_lowercase().contains("resources"), "{refused}");
+    network.smf.delete(session).unwrap();
+    network.finish();
+}

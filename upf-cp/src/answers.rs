@@ -13,6 +13,8 @@ use foldhash::quality::SeedableRandomState;
 use rustc_hash::FxHashMap;
 use session::Epoch;
 
+use crate::config::Limits;
+
 /// The FO flag of a header (TS 29.244, 7.2.2.1).
 pub(crate) const FLAG_FOLLOW_ON: u8 = 4;
 
@@ -21,6 +23,15 @@ pub(crate) const FLAG_FOLLOW_ON: u8 = 4;
 pub(crate) struct Room {
     pub(crate) answers: usize,
     pub(crate) octets: usize,
+}
+
+impl Room {
+    pub(crate) const fn of(limits: &Limits) -> Self {
+        Self {
+            answers: limits.held_answers_per_peer,
+            octets: limits.held_answer_octets_per_peer,
+        }
+    }
 }
 
 /// The answers that are kept, by peer.
@@ -67,6 +78,13 @@ impl Incoming {
             hold_ms,
             room,
         }
+    }
+
+    /// Keeps answers for another time, and others of them: those that are too many go with the next
+    /// housekeeping.
+    pub(crate) const fn adjust(&mut self, hold_ms: u64, room: Room) {
+        self.hold_ms = hold_ms;
+        self.room = room;
     }
 
     /// What tells requests apart: the port they come from, and all that they say. (A request that

@@ -3,6 +3,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config::NodeConfig;
 use crate::counters::Counters;
 use crate::event::Operator;
 use crate::status::{
@@ -25,6 +26,7 @@ pub(crate) enum Question {
     UePools(oneshot::Sender<Vec<UePoolStatus>>),
     Counters(oneshot::Sender<Box<Counters>>),
     Operator(Operator, oneshot::Sender<()>),
+    Reconfigure(Box<NodeConfig>, oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -121,6 +123,15 @@ impl Asker {
     /// When the node has ended.
     pub async fn operate(&self, operator: Operator) -> Result<(), Ended> {
         self.ask(|reply| Question::Operator(operator, reply)).await
+    }
+
+    /// Puts another configuration in force, as [`Node::reconfigure`](crate::Node::reconfigure) says.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn reconfigure(&self, config: NodeConfig) -> Result<(), Ended> {
+        self.ask(|reply| Question::Reconfigure(Box::new(config), reply))
+            .await
     }
 
     /// Ends all sessions and then the node; `Ok` once it has answered its peers.

@@ -176,6 +176,10 @@ impl Associations {
         self.peers.iter().map(|(id, peer)| (*id, peer))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Association> {
+        self.peers.values_mut()
+    }
+
     pub(crate) fn get(&self, id: PeerId) -> Option<&Association> {
         self.peers.get(&id)
     }

@@ -10,6 +10,7 @@
 //! receive.rs          admit, decode, find a repeated request, dispatch
 //! send.rs             encode, keep the answer, repeat the request       answers.rs transaction.rs
 //!                     load control, bundling                            load.rs bundle.rs
+//! reconfigure.rs      another configuration, while all goes on
 //!   v
 //! procedure/
 //!   heartbeat.rs      who is alive, who restarted, who is gone
@@ -55,6 +56,7 @@ mod node;
 mod paths;
 mod procedure;
 mod receive;
+mod reconfigure;
 mod refusal;
 mod send;
 mod sessions;

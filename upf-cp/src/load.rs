@@ -75,6 +75,11 @@ impl Load {
         }
     }
 
+    /// There is time for another number of messages.
+    pub(crate) fn adjust(&mut self, messages_per_second: u32, now_ms: u64) {
+        self.bucket = Bucket::new(messages_per_second, now_ms);
+    }
+
     pub(crate) fn count(&mut self, now_ms: u64) {
         self.received += 1;
         self.bucket.take(now_ms);

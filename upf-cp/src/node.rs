@@ -109,10 +109,7 @@ impl Node {
         let incoming = Incoming::new(
             random.next_u64(),
             config.response_hold_ms,
-            Room {
-                answers: limits.held_answers_per_peer,
-                octets: limits.held_answer_octets_per_peer,
-            },
+            Room::of(&limits),
         );
         let mut timers = Timers::default();
         timers.set(now.elapsed_ms + HOUSEKEEPING_MS, Timer::Housekeeping);

@@ -362,6 +362,11 @@ impl Shell {
                 self.input(Input::Operator(operator));
                 let _ = reply.send(());
             }
+            Question::Reconfigure(config, reply) => {
+                let outputs = self.node.reconfigure(self.clock.now(), *config);
+                self.carry_out(outputs);
+                let _ = reply.send(());
+            }
             Question::Shutdown(_) => {}
         }
     }

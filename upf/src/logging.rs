@@ -26,6 +26,15 @@ impl Levels {
             .clone()
     }
 
+    /// Puts a level of the configuration in force; what is set for parts of the program stays.
+    pub fn configure(&self, log: &Log) {
+        let level = level(log.level);
+        self.set(LogLevels {
+            level,
+            ..self.get()
+        });
+    }
+
     /// Puts others in force.
     pub fn set(&self, levels: LogLevels) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -53,6 +53,11 @@ enum Command {
     Ports(client::Ask),
     /// Show why a UPF that runs drops packets, and what to do.
     Drops(client::Ask),
+    /// Have a UPF that runs read its configuration again, and say what changes.
+    ///
+    /// All of it is put in force while packets flow, or, if there is a mistake in it or some of it
+    /// needs a restart, nothing. Exits with 1 then.
+    Reload(client::Reload),
     /// Say what would happen to a packet in a UPF that runs, and why; it is not sent.
     ///
     /// It goes through the stages of the packet path, with the rules of its session as these are now.
@@ -136,6 +141,7 @@ fn main() -> ExitCode {
         Command::Peers(ask) => return finish(client::peers(&ask)),
         Command::Ports(ask) => return finish(client::ports(&ask)),
         Command::Drops(ask) => return finish(client::drops(&ask)),
+        Command::Reload(arguments) => return finish(client::reload(&arguments)),
         Command::Explain(arguments) => return finish(client::explain(&arguments)),
         Command::Trace(arguments) => return finish(client::trace(&arguments)),
         Command::Capture(arguments) => return finish(client::capture(&arguments)),

@@ -1,6 +1,6 @@
 //! Where the configuration comes from: a file, the environment, flags.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use config::{Loaded, Mistake, Overrides};
@@ -18,6 +18,25 @@ pub struct Refused {
     pub mistakes: Vec<Mistake>,
     /// The same, ready to print.
     pub rendered: Vec<String>,
+}
+
+/// A configuration file, and the flags that are laid over it; the environment is that of the process.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file.
+    pub file: PathBuf,
+    /// Values of `--set`.
+    pub flags: Vec<String>,
+}
+
+impl Source {
+    /// Reads it, as [`load`] does.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self) -> Result<Loaded> {
+        load(&self.file, &self.flags)
+    }
 }
 
 /// Reads `file`, lays the environment and `flags` over it.

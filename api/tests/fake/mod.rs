@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use api::model::*;
-use api::{Answer, Gone, Problem, Slice, Upf, Wanted};
+use api::{Answer, Gone, Problem, Reloading, Slice, Upf, Wanted};
 use tokio::sync::mpsc::{Receiver, channel};
 
 /// How many sessions it has.
@@ -149,6 +149,20 @@ impl Upf for Fake {
 
     fn settings(&self) -> Vec<Setting> {
         Vec::new()
+    }
+
+    /// A dry run finds a change; else the change needs a restart.
+    fn reload(&self, how: Reloading) -> Answer<'_, Reload> {
+        self.say(Reload {
+            outcome: match (how.dry_run, how.partial) {
+                (true, _) => Outcome::Possible,
+                (false, true) => Outcome::Partial,
+                (false, false) => Outcome::NeedsRestart,
+            },
+            changes: Vec::new(),
+            mistakes: Vec::new(),
+            warnings: Vec::new(),
+        })
     }
 
     fn log_levels(&self) -> LogLevels {

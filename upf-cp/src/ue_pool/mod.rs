@@ -120,6 +120,11 @@ impl UePools {
         pools
     }
 
+    /// Bounds, from now on, the addresses that SMFs may give.
+    pub(crate) fn bound(&mut self, bounds: Vec<UeBounds>) {
+        self.bounds = bounds;
+    }
+
     /// Whether an SMF may give a UE that address or prefix.
     pub(crate) fn may_be_given(&self, vrf: Option<InterfaceId>, net: IpNet) -> bool {
         let is_taken = |(of, address): &(Option<InterfaceId>, IpAddr)| {

@@ -205,6 +205,12 @@ impl World {
         answers
     }
 
+    /// Another configuration.
+    pub fn reconfigure(&mut self, config: NodeConfig) {
+        let outputs = self.node.reconfigure(self.now, config);
+        self.take(outputs);
+    }
+
     /// The workers end their bursts, and what waited for that goes out.
     pub fn go_on(&mut self) -> Vec<Decoded> {
         for reader in &mut self.readers {

@@ -1,6 +1,7 @@
 //! Commands that ask a UPF that runs, by its API.
 
 mod packets;
+mod reload;
 mod show;
 mod table;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use packets::{Capture, Explain, Trace, capture, explain, trace};
+pub(crate) use reload::{Reload, reload};
 pub(crate) use show::{drops, peers, ports, session, sessions};
 
 /// No UPF answers.

@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use api::model::{
     BufferPool, Drop, Explanation, GtpuPeer, Health, Limit, LogLevels, Neighbour, Packet, Peer,
-    Port, Route, SessionDetail, Setting, Traced, UePool, Version, Watch, Worker,
+    Port, Reload, Route, SessionDetail, Setting, Traced, UePool, Version, Watch, Worker,
 };
-use api::{Answer, Gone, Problem, Slice, Upf, Wanted};
-use config::{Config, Loaded};
+use api::{Answer, Gone, Problem, Reloading, Slice, Upf, Wanted};
 use dpdk::{Eal, Pool, PortView};
 use session::Seid;
 use session::neighbour::Neighbours;
@@ -26,8 +25,7 @@ use upf_cp::{Asker, Ended};
 use upf_dp::explain::Explainer;
 use upf_dp::watch::Watcher;
 
-use crate::Instance;
-use crate::logging::Levels;
+use crate::{Instance, Reloader};
 
 /// How long the node may take to answer. It does so within milliseconds unless it has stopped.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,10 +43,8 @@ pub struct Sight {
     pools: Vec<&'static Pool>,
     topology: Arc<Topology>,
     neighbours: Arc<Neighbours>,
-    config: Config,
-    settings: Vec<Setting>,
     cpus: Vec<Option<u32>>,
-    levels: Levels,
+    reloader: Arc<Reloader>,
 }
 
 /// A port, and what does not change about it.
@@ -60,16 +56,11 @@ struct Seen {
 
 impl Sight {
     /// A look at a UPF that runs.
-    pub fn new(instance: &Instance, loaded: &Loaded, levels: Levels) -> Self {
-        let config = &loaded.config;
+    pub fn new(instance: &Instance, reloader: Arc<Reloader>) -> Self {
+        let config = &reloader.in_force().config;
         let data_path = instance.data_path();
         let ports = data_path.ports().iter().zip(&config.ports);
         let names = config.ports.iter().map(|port| port.name.to_string());
-        let settings = loaded.origins.iter().map(|setting| Setting {
-            key: setting.key.clone(),
-            value: setting.value.clone(),
-            origin: setting.origin.to_string(),
-        });
         Self {
             started: Instant::now(),
             eal: instance.eal(),
@@ -87,10 +78,8 @@ impl Sight {
             pools: instance.pools().to_vec(),
             topology: Arc::clone(instance.topology()),
             neighbours: Arc::clone(instance.neighbours()),
-            config: config.clone(),
-            settings: settings.collect(),
             cpus: instance.cpus().to_vec(),
-            levels,
+            reloader,
         }
     }
 
@@ -200,7 +189,11 @@ impl Upf for Sight {
                     .map(|worker| worker.held_packets)
                     .sum(),
             };
-            Ok(state::limits(&self.config, &counters, now))
+            Ok(state::limits(
+                &self.reloader.in_force().config,
+                &counters,
+                now,
+            ))
         })
     }
 
@@ -209,15 +202,28 @@ impl Upf for Sight {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        self.settings.clone()
+        let in_force = self.reloader.in_force();
+        let settings = in_force.origins.iter().map(|setting| Setting {
+            key: setting.key.clone(),
+            value: setting.value.clone(),
+            origin: setting.origin.to_string(),
+        });
+        settings.collect()
+    }
+
+    fn reload(&self, how: Reloading) -> Answer<'_, Reload> {
+        Box::pin(async move {
+            let reload = self.reloader.reload(how).await;
+            reload.map_err(|_| Gone::Ended)
+        })
     }
 
     fn log_levels(&self) -> LogLevels {
-        self.levels.get()
+        self.reloader.levels().get()
     }
 
     fn set_log_levels(&self, levels: LogLevels) {
-        self.levels.set(levels);
+        self.reloader.levels().set(levels);
     }
 
     fn explain(&self, packets: Vec<Packet>) -> Answer<'_, Result<Vec<Explanation>, Problem>> {
