@@ -56,7 +56,7 @@ reasons! {
     OuterHeader = "outer_header", "a broken sender or an attack", "capture at the port";
     /// The checksum of the IPv4 header is wrong, or that of UDP over IPv6 wrong or missing.
     OuterChecksum = "outer_checksum", "damage on the way, or a virtual port whose sender leaves checksums to hardware", "look at the error counters of the link; turn transmit checksum offload off at the other end of a veth";
-    /// A fragment that contradicts itself, or of a packet that is no tunnel's.
+    /// A fragment that contradicts itself, lies in another, or is of a packet that is no tunnel's.
     OuterFragment = "outer_fragment", "a broken sender or an attack", "capture at the port";
     /// More packets in fragments than are put together at once, or more of their octets.
     ReassemblyFull = "reassembly_full", "an MTU on N3 too small for the tunnel's headers, or an attack", "raise the MTU between gNB and UPF, lower the UE's, or raise gtpu.reassembly";

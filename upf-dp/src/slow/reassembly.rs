@@ -2,7 +2,8 @@
 //!
 //! The fragments themselves are kept, in the buffers that they came in, until the last one has
 //! come; then they become one packet that goes through the path from the start. Fragments that
-//! overlap end their packet (RFC 5722): nobody sends such in good faith.
+//! overlap end their packet (RFC 5722), as do fragments within fragments: nobody sends such in good
+//! faith. A fragment that is all of its packet has to do with no other (RFC 6946).
 
 use arrayvec::ArrayVec;
 use session::meter::Now;
@@ -85,6 +86,8 @@ pub(crate) struct Reassembly<P> {
     octets: usize,
     limits: ReassemblyLimits,
     timeout: u64,
+    /// What was put together is on its way through the path.
+    is_joining: bool,
 }
 
 /// What became of a fragment.
@@ -104,6 +107,7 @@ impl<P: Packet> Reassembly<P> {
             octets: 0,
             limits,
             timeout: hz / 1000 * limits.timeout_ms,
+            is_joining: false,
         }
     }
 
@@ -178,6 +182,11 @@ impl<P: Packet> Reassembly<P> {
 }
 
 impl Part {
+    /// Whether it is all of its packet.
+    const fn is_all(&self) -> bool {
+        self.offset == 0 && self.last
+    }
+
     const fn end(&self) -> usize {
         self.offset + self.length
     }
@@ -210,9 +219,13 @@ impl<P: Packet> Path<P> {
         meta: &Meta<'_>,
         turn: &mut Turn<'_, '_, O>,
     ) {
-        let Some((key, part)) = read(packet.data(), meta) else {
+        let read = read(packet.data(), meta).filter(|_| !self.reassembly.is_joining);
+        let Some((key, part)) = read else {
             return self.dropped(meta.port, Reason::OuterFragment);
         };
+        if part.is_all() {
+            return self.put_together([(packet, part)].into_iter().collect(), meta, turn);
+        }
         match self.reassembly.keep(key, part, packet, turn.now) {
             Kept::Waits => {}
             Kept::Whole(fragments) => self.put_together(fragments, meta, turn),
@@ -259,7 +272,10 @@ impl<P: Packet> Path<P> {
         let mut metas = Metas::new();
         batch.push(whole);
         metas.push(Meta::received(meta.port));
+        // A fragment in it would lead here again, and so on: as deep as a frame is long.
+        self.reassembly.is_joining = true;
         self.run(&mut batch, &mut metas, turn);
+        self.reassembly.is_joining = false;
     }
 
     /// Drops what has waited too long.

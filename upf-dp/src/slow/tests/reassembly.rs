@@ -189,6 +189,62 @@ fn what_is_incomplete_waits_not_for_long_and_not_in_number() {
     assert_eq!(bed.dropped(Reason::ReassemblyFull), 296 + 5);
 }
 
+/// A datagram over IPv6 with that many fragment headers in front of it, each of which says that it
+/// is all of its packet.
+fn atomic(datagram: &[u8], headers: usize) -> Vec<u8> {
+    let mut packet = datagram.to_vec();
+    let mut chain: Vec<u8> = (0..headers)
+        .flat_map(|number| [44, 0, 0, 0, 0, 0, 0, u8::try_from(number).unwrap()])
+        .collect();
+    chain[8 * (headers - 1)] = packet[6];
+    packet[6] = 44;
+    let length = u16::try_from(packet.len() - 40 + chain.len()).unwrap();
+    packet[4..6].copy_from_slice(&length.to_be_bytes());
+    packet.splice(40..40, chain);
+    frame(MAC_N3, MAC_GNB, None, &packet)
+}
+
+/// Each would be whole, and its packet a fragment again: as deep as a frame is long.
+#[test]
+fn fragments_in_a_fragment_are_not_looked_into() {
+    let mut bed = bed();
+    let session = bed.install(0, |_| {});
+    let (datagram, _) = uplink_of(&session, true, 20);
+    for headers in [2, 180] {
+        assert_eq!(bed.one(0, &atomic(&datagram, headers)), None);
+    }
+    // With another extension header between them.
+    let mut hidden = atomic(&datagram, 3);
+    hidden[14 + 40] = 60;
+    assert_eq!(bed.one(0, &hidden), None);
+    assert_eq!(bed.drops(), [(Reason::OuterFragment, 3)]);
+    assert_eq!(bed.workers[0].cells.read().held, 0);
+}
+
+/// RFC 6946, 4: whatever else has its identification.
+#[test]
+fn a_fragment_that_is_all_of_its_packet_has_to_do_with_no_other() {
+    let mut bed = bed();
+    let session = bed.install(0, |_| {});
+    let (datagram, user) = uplink_of(&session, true, 800);
+    let others = cut(&datagram, 0, 500);
+    assert_eq!(bed.one(0, &others[0]), None);
+    let (small, small_user) = uplink_of(&session, true, 20);
+    let sent = bed.receive(0, &[atomic(&small, 1)]);
+    assert!(is_user(&sent, &small_user));
+    let sent = bed.receive(0, &others[1..]);
+    assert!(is_user(&sent, &user));
+    assert_eq!(bed.drops(), []);
+    // Nor is there a bound on their number.
+    let full: Vec<_> = (0..16)
+        .flat_map(|number| cut(&datagram, number, 500).into_iter().take(1))
+        .collect();
+    bed.receive(0, &full);
+    assert!(bed.dropped(Reason::ReassemblyFull) > 0);
+    let sent = bed.receive(0, &[atomic(&small, 1)]);
+    assert!(is_user(&sent, &small_user));
+}
+
 #[test]
 fn what_is_larger_than_a_buffer_is_dropped_whole() {
     let mut bed = bed();
