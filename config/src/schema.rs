@@ -350,6 +350,8 @@ sections! {
         port: u16 = "2152" in 1..=65535;
         /// Error Indications sent per second and worker, for packets of unknown tunnels.
         error_indication_rate_pps: u32 = "100" in 0..=1_000_000;
+        /// Error Indications of peers that are acted on per second and worker, a quarter of them from one peer.
+        error_indication_received_rate_pps: u32 = "2000" in 0..=1_000_000;
         /// Echo Requests answered per second and worker, a tenth of them for one peer.
         echo_rate_pps: u32 = "1000" in 0..=1_000_000;
         /// What becomes of packets that are too big for a tunnel's MTU: `inner` cuts IPv4 packets that may be fragmented and tells the senders of all others by ICMP; `outer` cuts the tunnel's packets, which the peer has to put together; `never` tells all senders.

@@ -228,6 +228,7 @@ fn hold_config(config: &Config) -> HoldConfig {
 fn slow_config(config: &Config) -> SlowConfig {
     SlowConfig {
         rates: Rates {
+            error_indication_received_pps: config.gtpu.error_indication_received_rate_pps,
             error_indication_pps: config.gtpu.error_indication_rate_pps,
             echo_pps: config.gtpu.echo_rate_pps,
             icmp_error_pps: config.limits.icmp_errors_per_second,

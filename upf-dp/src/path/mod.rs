@@ -119,6 +119,7 @@ impl<P: Packet> Path<P> {
         cells: Arc<WorkerCells>,
     ) -> Self {
         let bridging = Bridging::new(&links, config.hz);
+        let slow = SlowPath::new(&config.slow, links.ports(), config.hz);
         Self {
             worker: config.worker,
             links,
@@ -127,7 +128,7 @@ impl<P: Packet> Path<P> {
             held: Held::new(config.held),
             waiting: Waiting::new(),
             turned_back: Vec::with_capacity(TURNED_BACK_MAX),
-            slow: SlowPath::new(&config.slow, config.hz),
+            slow,
             reassembly: Reassembly::new(config.slow.reassembly, config.hz),
             watch: Watch::new(config.worker, None),
             bridging,

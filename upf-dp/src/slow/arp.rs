@@ -20,9 +20,6 @@ const REPLY: u16 = 2;
 
 impl<P: Packet> Path<P> {
     pub(super) fn arp(&mut self, packet: &mut P, meta: &Meta<'_>, now: Now) -> Option<Outcome> {
-        if !self.neighbour_allowed(now) {
-            return Some(TOO_MANY);
-        }
         let at = usize::from(meta.network_at);
         let vlan = wire::vlan(packet.data());
         let arp: &[u8; LENGTH] = packet.data().get(at..)?.first_chunk()?;
@@ -43,6 +40,10 @@ impl<P: Packet> Path<P> {
         let is_probe = sender == [0; 4];
         if sender == target || !self.answers_for(meta, vlan, asked, is_probe) {
             return Some(UNANSWERED);
+        }
+        // What others are asked, and what we have asked, is read without a bound.
+        if !self.may_answer_neighbour(meta.port, now) {
+            return Some(TOO_MANY);
         }
         let mac = self.links.port(meta.port)?.mac;
         let frame = packet.data_mut();

@@ -53,34 +53,20 @@ impl<P: Packet> Path<P> {
         let Ok(header) = Header::parse(datagram) else {
             return BROKEN;
         };
-        // Floods of one kind, or of one peer's requests, do not drown the rest.
-        let may_pass = match header.message_type() {
-            // It has a bound of its own.
-            MessageType::ECHO_RESPONSE => true,
-            MessageType::ECHO_REQUEST => self.slow.echo_requests.take(way.source, turn.now),
-            _ => self.slow.signalling.take(turn.now),
-        };
-        if !may_pass {
-            return TOO_MANY;
-        }
+        // Each kind has a bound of its own, so that a flood of one, or of a peer, does not drown the
+        // rest. What costs no more than a G-PDU has none.
         match header.message_type() {
             MessageType::ECHO_REQUEST => {
+                if !self.slow.echo_requests.take(way.source, turn.now) {
+                    return TOO_MANY;
+                }
                 let number = header.sequence_number().unwrap_or(0);
                 let message = message(MessageType::ECHO_RESPONSE, number, None, &[RECOVERY, 0]);
                 self.reply(packet, meta, way, way.source_port, &message)
                     .unwrap_or(BROKEN)
             }
             MessageType::ERROR_INDICATION => {
-                match gtpu::ErrorIndication::subject(header.payload()) {
-                    Some((teid, peer)) => {
-                        let (teid, sender) = (Teid(teid), way.source);
-                        // When the queue is full, the next one of this tunnel tells it.
-                        turn.end
-                            .report(Report::ErrorIndication { peer, teid, sender });
-                        Outcome::Consumed
-                    }
-                    None => BROKEN,
-                }
+                self.error_indication(way.source, header.payload(), turn)
             }
             MessageType::END_MARKER => {
                 let teid = Teid(header.teid());
@@ -93,6 +79,26 @@ impl<P: Packet> Path<P> {
             MessageType::ECHO_RESPONSE => self.echo_response(way.source, &header, turn),
             _ => Outcome::drop(Reason::GtpuType),
         }
+    }
+
+    /// A peer does not know a tunnel: the control side finds out whose it was.
+    fn error_indication<O>(
+        &mut self,
+        sender: IpAddr,
+        payload: &[u8],
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Outcome {
+        let Some((teid, peer)) = gtpu::ErrorIndication::subject(payload) else {
+            return BROKEN;
+        };
+        if !self.slow.error_indications.take(sender, turn.now) {
+            return TOO_MANY;
+        }
+        let teid = Teid(teid);
+        // When the queue is full, the next one of this tunnel tells it.
+        turn.end
+            .report(Report::ErrorIndication { peer, teid, sender });
+        Outcome::Consumed
     }
 
     /// The control side knows whether it was asked for. A full queue loses it, as a network may.

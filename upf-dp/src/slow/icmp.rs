@@ -12,7 +12,7 @@ const ECHO_REQUEST: u8 = 8;
 
 impl<P: Packet> Path<P> {
     pub(super) fn icmp(&mut self, packet: &mut P, meta: &Meta<'_>, now: Now) -> Option<Outcome> {
-        if !self.slow.icmp.take(now) {
+        if !self.may_answer_ping(meta.port, now) {
             return Some(TOO_MANY);
         }
         let at = usize::from(meta.network_at);

@@ -47,12 +47,14 @@ pub struct SlowConfig {
 /// How much one worker answers in a second.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// ARP and neighbour solicitations.
+    /// ARP requests and neighbour solicitations for our addresses, on each port.
     pub neighbour_pps: u32,
-    /// ICMP and ICMPv6 echo.
+    /// ICMP and ICMPv6 echo, on each port.
     pub icmp_pps: u32,
-    /// GTP-U echo, a tenth of it for one peer, and as much of other signalling.
+    /// GTP-U echo, a tenth of it for one peer.
     pub echo_pps: u32,
+    /// Error Indications of peers that are passed on, a quarter of them from one peer.
+    pub error_indication_received_pps: u32,
     /// Error Indications and notifications of extension headers, to all peers.
     pub error_indication_pps: u32,
     /// The same, to one peer.
@@ -69,6 +71,7 @@ impl Default for Rates {
             neighbour_pps: 1000,
             icmp_pps: 1000,
             echo_pps: 1000,
+            error_indication_received_pps: 2000,
             error_indication_pps: 100,
             error_indication_per_peer_pps: 10,
             icmp_error_pps: 1000,
@@ -100,17 +103,25 @@ const TOO_MANY: Outcome = Outcome::drop(Reason::SlowPathRate);
 
 /// One peer's Echo Requests never use up more than this part of what is answered.
 const ECHO_SHARES: u32 = 10;
+/// Nor its Error Indications, of which one that was started anew sends many.
+const ERROR_INDICATION_SHARES: u32 = 4;
 
 /// How many Echo Responses are passed on in a second: of all peers, and of one.
 const ECHO_RESPONSES_PPS: u32 = 4000;
 const ECHO_RESPONSES_PER_PEER_PPS: u32 = 10;
 
+/// What is answered on one port: a flood on it is not heard on others.
+#[derive(Debug)]
+struct PortLimiters {
+    neighbour: Limiter,
+    icmp: Limiter,
+}
+
 /// The slow path's state.
 #[derive(Debug)]
 pub(crate) struct SlowPath {
-    neighbour: Limiter,
-    icmp: Limiter,
-    signalling: Limiter,
+    ports: Box<[PortLimiters]>,
+    error_indications: PeerLimiter,
     echo_requests: PeerLimiter,
     errors: PeerLimiter,
     echoes: PeerLimiter,
@@ -120,17 +131,17 @@ pub(crate) struct SlowPath {
 }
 
 impl SlowPath {
-    pub(crate) fn new(config: &SlowConfig, hz: u64) -> Self {
+    pub(crate) fn new(config: &SlowConfig, ports: usize, hz: u64) -> Self {
         let rates = &config.rates;
-        Self {
+        let shared = |rate: u32, shares| PeerLimiter::new(rate, rate.div_ceil(shares), hz);
+        let port = || PortLimiters {
             neighbour: Limiter::new(rates.neighbour_pps, hz),
             icmp: Limiter::new(rates.icmp_pps, hz),
-            signalling: Limiter::new(rates.echo_pps, hz),
-            echo_requests: PeerLimiter::new(
-                rates.echo_pps,
-                rates.echo_pps.div_ceil(ECHO_SHARES),
-                hz,
-            ),
+        };
+        Self {
+            ports: std::iter::repeat_with(port).take(ports).collect(),
+            error_indications: shared(rates.error_indication_received_pps, ERROR_INDICATION_SHARES),
+            echo_requests: shared(rates.echo_pps, ECHO_SHARES),
             errors: PeerLimiter::new(
                 rates.error_indication_pps,
                 rates.error_indication_per_peer_pps,
@@ -210,8 +221,14 @@ impl<P: Packet> Path<P> {
         segment.local(address).is_some() || !is_probe && is_ue()
     }
 
-    fn neighbour_allowed(&mut self, now: Now) -> bool {
-        self.slow.neighbour.take(now)
+    fn may_answer_neighbour(&mut self, port: u16, now: Now) -> bool {
+        let port = self.slow.ports.get_mut(usize::from(port));
+        port.is_some_and(|port| port.neighbour.take(now))
+    }
+
+    fn may_answer_ping(&mut self, port: u16, now: Now) -> bool {
+        let port = self.slow.ports.get_mut(usize::from(port));
+        port.is_some_and(|port| port.icmp.take(now))
     }
 }
 

@@ -39,13 +39,7 @@ impl<P: Packet> Path<P> {
         let length = usize::from(wire::u16_at(&header, 4)?);
         let message = packet.data().get(at + 40..at + 40 + length)?;
         let kind = *message.first()?;
-        let is_echo = kind == ECHO_REQUEST;
-        let limiter = if is_echo {
-            &mut self.slow.icmp
-        } else {
-            &mut self.slow.neighbour
-        };
-        if !limiter.take(now) {
+        if kind == ECHO_REQUEST && !self.may_answer_ping(meta.port, now) {
             return Some(TOO_MANY);
         }
         if wire::transport_checksum(header.get(8..)?, wire::ICMPV6, message) != 0 {
@@ -53,7 +47,7 @@ impl<P: Packet> Path<P> {
         }
         match kind {
             ECHO_REQUEST => self.echo_v6(packet, meta, &header),
-            SOLICITATION => self.solicitation(packet, meta, &header),
+            SOLICITATION => self.solicitation(packet, meta, &header, now),
             ADVERTISEMENT => self.advertisement(packet, meta, &header),
             // Errors about our own packets, router advertisements and the like.
             _ => Some(Outcome::Consumed),
@@ -85,7 +79,13 @@ impl<P: Packet> Path<P> {
         Some(Outcome::Answered)
     }
 
-    fn solicitation(&self, packet: &mut P, meta: &Meta<'_>, header: &[u8; 40]) -> Option<Outcome> {
+    fn solicitation(
+        &mut self,
+        packet: &mut P,
+        meta: &Meta<'_>,
+        header: &[u8; 40],
+        now: Now,
+    ) -> Option<Outcome> {
         let (source, _) = addresses(header)?;
         let at = usize::from(meta.network_at);
         let vlan = wire::vlan(packet.data());
@@ -102,6 +102,9 @@ impl<P: Packet> Path<P> {
         let is_probe = source.is_unspecified();
         if source == target || !self.answers_for(meta, vlan, target.into(), is_probe) {
             return Some(UNANSWERED);
+        }
+        if !self.may_answer_neighbour(meta.port, now) {
+            return Some(TOO_MANY);
         }
         // A host that asks whether an address is free has none of its own yet.
         let (to, flags) = if is_probe {

@@ -8,6 +8,7 @@
     reason = "tests: small numbers, long tables"
 )]
 
+mod rates;
 mod reassembly;
 mod router;
 mod undeliverable;
