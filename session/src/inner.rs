@@ -191,7 +191,26 @@ impl<'a> Inner<'a> {
     }
 
     /// Finds the transport header; bounded work.
+    #[inline]
     pub fn transport(&self) -> Transport {
+        let header = self.header;
+        let is_usual = header[0] == 0x45
+            && header[6] & 0x1f | header[7] == 0
+            && matches!(header[9], 6 | 17)
+            && self.length >= 24;
+        match self.octets.get(20..24) {
+            Some([a, b, c, d]) if is_usual => Transport {
+                protocol: header[9],
+                ports: Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))),
+                spi: None,
+            },
+            _ => self.transport_in_general(),
+        }
+    }
+
+    /// What [`transport`](Self::transport) means, without its shortcut.
+    #[inline(never)]
+    fn transport_in_general(&self) -> Transport {
         let (mut protocol, mut at) = if self.v6 {
             (self.header[6], 40)
         } else {

@@ -99,6 +99,8 @@ fn filter() -> impl Strategy<Value = SdfFilter> {
         Some("permit out ip from 0.0.0.0/0 to any"),
         Some("permit out 50 from any to assigned"),
         Some("permit out 17 from any 53,80 to any 1000-9999"),
+        Some("permit out 17 from any 0-63 to assigned"),
+        Some("permit out ip from any to 10.45.0.2"),
     ]);
     let tos = prop::option::of((any::<u8>(), prop::sample::select(vec![0_u8, 0xfc, 0x80])));
     let label = prop::option::weighted(0.1, 0..4_u32);
@@ -257,50 +259,51 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
         port.clone(),
         port,
         tos,
-        (0..6_u8, 0..8_u8, 0..4_u8),
+        (0..6_u8, 0..8_u8, 0..4_u8, any::<bool>()),
     )
-        .prop_map(|(v6, uplink, udp, a, b, tos, (other, kind, label))| {
-            let builder = if v6 {
-                let ue = match other {
-                    0 => SERVER_V6,
-                    1 => FRAMED_V6,
-                    // Another network of the same /56.
-                    2 => Ipv6Addr::from_bits(UE_V6.to_bits() ^ 1 << 64),
-                    _ => UE_V6,
-                };
-                let (source, destination) = if uplink {
-                    (ue, SERVER_V6)
+        .prop_map(
+            |(v6, uplink, udp, a, b, tos, (other, kind, label, elsewhere))| {
+                let builder = if v6 {
+                    let ue = match other {
+                        0 => SERVER_V6,
+                        1 => FRAMED_V6,
+                        // Another network of the same /56.
+                        2 => Ipv6Addr::from_bits(UE_V6.to_bits() ^ 1 << 64),
+                        _ => UE_V6,
+                    };
+                    // One of another network, whose middle bits are the same.
+                    let server = SERVER_V6.to_bits() ^ u128::from(elsewhere) << 100;
+                    let server = Ipv6Addr::from_bits(server);
+                    let (source, destination) = if uplink { (ue, server) } else { (server, ue) };
+                    etherparse::PacketBuilder::ipv6(source.octets(), destination.octets(), 64)
                 } else {
-                    (SERVER_V6, ue)
+                    let ue = match other {
+                        0 => UE_V4[1],
+                        1 => FRAMED,
+                        _ => UE_V4[0],
+                    };
+                    let (source, destination) = if uplink { (ue, SERVER) } else { (SERVER, ue) };
+                    etherparse::PacketBuilder::ipv4(source.octets(), destination.octets(), 64)
                 };
-                etherparse::PacketBuilder::ipv6(source.octets(), destination.octets(), 64)
-            } else {
-                let ue = match other {
-                    0 => UE_V4[1],
-                    1 => FRAMED,
-                    _ => UE_V4[0],
-                };
-                let (source, destination) = if uplink { (ue, SERVER) } else { (SERVER, ue) };
-                etherparse::PacketBuilder::ipv4(source.octets(), destination.octets(), 64)
-            };
-            let mut octets = Vec::new();
-            if udp {
-                builder.udp(a, b).write(&mut octets, b"payload").unwrap();
-            } else {
-                builder
-                    .tcp(a, b, 1, 1024)
-                    .write(&mut octets, b"payload")
-                    .unwrap();
-            }
-            if v6 {
-                octets[0] |= tos >> 4;
-                octets[1] |= tos << 4;
-                octets[3] = label;
-            } else {
-                octets[1] = tos;
-            }
-            changed(octets, v6, kind)
-        })
+                let mut octets = Vec::new();
+                if udp {
+                    builder.udp(a, b).write(&mut octets, b"payload").unwrap();
+                } else {
+                    builder
+                        .tcp(a, b, 1, 1024)
+                        .write(&mut octets, b"payload")
+                        .unwrap();
+                }
+                if v6 {
+                    octets[0] |= tos >> 4;
+                    octets[1] |= tos << 4;
+                    octets[3] = label;
+                } else {
+                    octets[1] = tos;
+                }
+                changed(octets, v6, kind)
+            },
+        )
 }
 
 /// Most are left as they are; others become ESP, AH, a later fragment, or have more headers.

@@ -11,7 +11,10 @@ use super::filter::{Filter, framed_sets, values_and_masks};
 use super::frames::{FrameFilter, Frames};
 use super::ids::check_ids;
 use super::layout::{Keys, Layout};
-use super::{CompileError, Door, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, UeMatch};
+use super::{
+    CompileError, Door, Entry, FirstMatches, Matcher, Plan, Sieve, Step, Steps, Ue, UeFamily,
+    UeMatch,
+};
 use crate::id::{QerId, SessionIndex, UrrId, WorkerId};
 use crate::ledger::Ledger;
 use crate::limit::{Limited, Limits};
@@ -214,8 +217,14 @@ impl Installed {
             .map_or((0, 0), |prefix| value_and_mask(prefix.into()));
         let mut entries: SmallVec<[Entry; 4]> = self.entries(&order).collect();
         let frames = Frames::new(rules, filters.frames);
+        let framed = framed.iter().map(|set| values_and_masks(set));
+        let framed: Box<[_]> = framed.collect();
+        let ue = Ue {
+            address: &rules.ue,
+            framed: &framed,
+        };
         let sieves = match frames {
-            None => Sieve::of(&mut entries, &matchers, &filters.sdf),
+            None => Sieve::of(&mut entries, &mut matchers, &filters.sdf, ue),
             Some(_) => Box::default(),
         };
         self.open_doors(&mut steps, (&entries, &matchers), context.owner);
@@ -231,7 +240,7 @@ impl Installed {
             ue_v6_mask,
             entries: std::array::from_fn(|_| entries.next().unwrap_or_default()),
             more_entries: entries.collect(),
-            framed: framed.iter().map(|set| values_and_masks(set)).collect(),
+            framed,
             matchers: matchers.into(),
             filters: filters.sdf.into(),
             sieves,
@@ -303,7 +312,7 @@ impl Installed {
         let first_filter = u16::try_from(range.start).map_err(|_| too_many)?;
         let set = pdr.pdi.framed.as_deref();
         let position = set.and_then(|set| framed.iter().position(|known| *known == set));
-        let ue = pdr.pdi.ue.filter(|ue| !ue.is_empty());
+        let family = pdr.pdi.ue.as_ref().and_then(UeFamily::of);
         Ok(Matcher {
             qfis: pdr
                 .pdi
@@ -313,12 +322,12 @@ impl Installed {
             any_qfi: pdr.pdi.qfis.is_empty(),
             first_filter,
             filters: u8::try_from(range.len()).map_err(|_| too_many)?,
-            ue: match ue {
+            is_sieved: false,
+            ue: match family {
                 None => None,
-                Some(ue) => Some(UeMatch {
+                Some(family) => Some(UeMatch {
                     is_source: pdr.pdi.source_interface == SourceInterface::Access,
-                    v4: ue.ipv4.is_some(),
-                    v6: ue.ipv6.is_some(),
+                    family,
                     framed: position
                         .map_or(Ok(0), |at| u8::try_from(at + 1).map_err(|_| too_many))?,
                 }),
@@ -382,9 +391,7 @@ impl Matcher {
         match self.ue {
             _ if !self.any_qfi || self.filters > 0 => FirstMatches::Asked,
             None => FirstMatches::Always,
-            Some(ue) if (ue.v4, ue.v6) != (all.ipv4.is_some(), all.ipv6.is_some()) => {
-                FirstMatches::Asked
-            }
+            Some(ue) if Some(ue.family) != UeFamily::of(all) => FirstMatches::Asked,
             Some(UeMatch {
                 is_source: true, ..
             }) => FirstMatches::FromUe,

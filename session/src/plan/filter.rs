@@ -61,6 +61,11 @@ impl Filter {
         }
     }
 
+    /// Whether it wants addresses, ports and a protocol, if anything.
+    pub(super) const fn wants_headers_alone(&self) -> bool {
+        self.tos.is_none() && self.spi.is_none() && self.flow_label.is_none()
+    }
+
     pub(super) fn matches(&self, inner: &Inner<'_>, transport: Transport) -> bool {
         self.protocol
             .is_none_or(|protocol| protocol == transport.protocol)

@@ -28,7 +28,7 @@ use filter::Filter;
 use frames::Frames;
 pub use frames::{FrameArrival, Heard};
 pub use layout::{Keys, Layout};
-use sieve::{LANES, Sieve, Traits};
+use sieve::{LANES, Sieve, Traits, Ue};
 use step::Door;
 pub use step::{Act, Step};
 
@@ -40,6 +40,7 @@ use ipnet::Ipv6Net;
 use crate::id::{FarId, InterfaceId, PdrId, Qfi, Seid, SessionIndex, index};
 use crate::inner::{Inner, Transport};
 use crate::publish::prefetch;
+use crate::rule::UeAddress;
 use crate::tables::EntryId;
 
 /// A session as its worker sees it: the first steps of its first entrances, which is all that IPv4
@@ -135,6 +136,8 @@ struct Matcher {
     qfis: u64,
     first_filter: u16,
     filters: u8,
+    /// What the sieve leaves of packets is all that its filters take.
+    is_sieved: bool,
     /// The PDI's UE IP Address, if it has one.
     ue: Option<UeMatch>,
     any_qfi: bool,
@@ -145,12 +148,39 @@ struct Matcher {
 struct UeMatch {
     /// It is the packet's source: the packet comes from Access.
     is_source: bool,
-    /// The IPv4 address.
-    v4: bool,
-    /// The IPv6 prefix.
-    v6: bool,
+    family: UeFamily,
     /// Besides, the set of networks behind the UE at that place of the plan, less one; 0 for none.
     framed: u8,
+}
+
+/// The IPv4 address, the IPv6 prefix, or either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UeFamily {
+    V4,
+    V6,
+    Both,
+}
+
+impl UeFamily {
+    /// Of the addresses that there are; `None` when there are none.
+    const fn of(address: &UeAddress) -> Option<Self> {
+        match (address.ipv4, address.ipv6) {
+            (Some(_), Some(_)) => Some(Self::Both),
+            (Some(_), None) => Some(Self::V4),
+            (None, Some(_)) => Some(Self::V6),
+            (None, None) => None,
+        }
+    }
+
+    #[inline]
+    const fn has_v4(self) -> bool {
+        matches!(self, Self::V4 | Self::Both)
+    }
+
+    #[inline]
+    const fn has_v6(self) -> bool {
+        matches!(self, Self::V6 | Self::Both)
+    }
 }
 
 /// A packet as the plan sees it.
@@ -206,40 +236,44 @@ impl Plan {
     #[inline]
     fn search(&self, entry: Entry, arrival: &Arrival<'_>) -> Option<usize> {
         let first = usize::from(entry.first);
-        let matchers = self
-            .matchers
-            .get(first..)?
-            .get(..usize::from(entry.count))?;
+        let matchers = self.matchers.get(first..first + usize::from(entry.count))?;
         let transport = arrival.inner.transport();
-        let asked = |matcher: &Matcher| self.matches(matcher, arrival, transport);
+        let wants = |matcher: &Matcher| {
+            matcher.takes(arrival.qfi) && matcher.ue.is_none_or(|ue| self.ue_matches(ue, arrival))
+        };
+        let filtered = |matcher: &Matcher| self.filters_match(matcher, arrival, transport);
         let Some(sieve) = usize::from(entry.sieve).checked_sub(1) else {
+            let asked =
+                |matcher: &Matcher| wants(matcher) && (matcher.filters == 0 || filtered(matcher));
             return matchers.iter().position(asked);
         };
         let traits = Traits::of(&arrival.inner, transport, entry.at_source);
-        let eights = matchers.chunks(LANES).zip(self.sieves.get(sieve..)?);
-        for ((matchers, sieve), done) in eights.zip((0..).step_by(LANES)) {
-            let mut left = sieve.candidates(traits);
-            while let Some(lane) = left.checked_ilog2().map(|_| left.trailing_zeros()) {
-                left &= left - 1;
-                let lane = index(lane);
-                if matchers.get(lane).is_some_and(asked) {
-                    return Some(done + lane);
+        let asked = |matcher: &Matcher| wants(matcher) && (matcher.is_sieved || filtered(matcher));
+        let sieves = self.sieves.get(sieve..)?;
+        let mut sieves = sieves.get(..matchers.len().div_ceil(LANES))?;
+        let mut done = 0;
+        while let Some((skipped, mut left)) = Sieve::first_that_leaves(sieves, traits) {
+            while left != 0 {
+                let place = done + skipped * LANES + index(left.trailing_zeros());
+                if matchers.get(place).is_some_and(asked) {
+                    return Some(place);
                 }
+                left &= left - 1;
             }
+            done += (skipped + 1) * LANES;
+            sieves = sieves.get(skipped + 1..)?;
         }
         None
     }
 
-    fn matches(&self, matcher: &Matcher, arrival: &Arrival<'_>, transport: Transport) -> bool {
-        matcher.takes(arrival.qfi)
-            && matcher.ue.is_none_or(|ue| self.ue_matches(ue, arrival))
-            && (matcher.filters == 0 || self.filters_match(matcher, arrival, transport))
-    }
-
     fn ue_matches(&self, ue: UeMatch, arrival: &Arrival<'_>) -> bool {
         let inner = &arrival.inner;
-        let family = if inner.is_v6() { ue.v6 } else { ue.v4 };
-        let own = family
+        let own = if inner.is_v6() {
+            ue.family.has_v6()
+        } else {
+            ue.family.has_v4()
+        };
+        let own = own
             && if ue.is_source {
                 self.comes_from_ue(inner)
             } else {
@@ -259,6 +293,7 @@ impl Plan {
         set.is_some_and(|set| lies_in(set, bits))
     }
 
+    #[inline(never)]
     fn filters_match(
         &self,
         matcher: &Matcher,

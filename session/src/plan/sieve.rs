@@ -2,12 +2,14 @@
 //!
 //! A PDR's SDF filters demand something of a few fields of the packet; what *all* of them demand,
 //! bit by bit, is a value under a mask. A packet that differs there matches none of them, and most
-//! PDRs are told apart by that; the others are asked properly. So a sieve never decides, it only
-//! leaves out.
+//! PDRs are told apart by that. Where a PDR's one filter wants no more than that, besides the UE at
+//! the other end, the sieve decides ([`Matcher::is_sieved`]); the other PDRs are asked properly.
 
-use super::filter::Filter;
-use super::{Entry, Matcher};
+use super::filter::{Filter, Side};
+use super::{Entry, Matcher, Networks, UeMatch};
 use crate::inner::{Inner, Transport};
+use crate::rule::UeAddress;
+use crate::sdf::{PortRange, bits, value_and_mask};
 
 /// How many PDRs are looked at together.
 pub(super) const LANES: usize = 8;
@@ -30,7 +32,7 @@ const PROTOCOL: u32 = 0xff << 16;
 
 /// What is demanded of [`Traits`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Demand {
+struct Demand {
     value: Traits,
     mask: Traits,
 }
@@ -72,6 +74,19 @@ const fn address_word(bits: u128, v6: bool) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
+/// Whether a network is of IPv4: it lies in the mapped range, whose prefix its mask covers.
+const fn is_v4(value: u128, mask: u128) -> bool {
+    value >> 32 == 0xffff && mask >> 32 == u128::MAX >> 32
+}
+
+/// What all ports of a range have in common, from the left.
+fn ports_in_common(range: PortRange) -> (u16, u16) {
+    let differs = range.first ^ range.last;
+    let mask = u16::MAX.checked_shl(u16::BITS - differs.leading_zeros());
+    let mask = mask.unwrap_or(0);
+    (range.first & mask, mask)
+}
+
 /// What does not demand anything.
 const NOTHING: Demand = Demand {
     value: Traits {
@@ -94,8 +109,7 @@ impl Demand {
     fn of_one(filter: &Filter, at_source: bool) -> Self {
         let side = filter.side(at_source);
         let addresses = side.addresses.iter().map(|(value, mask)| {
-            // A network of IPv4 lies in the mapped range, whose prefix its mask covers.
-            let v6 = !(value >> 32 == 0xffff && mask >> 32 == u128::MAX >> 32);
+            let v6 = !is_v4(*value, *mask);
             Self {
                 value: Traits {
                     address: address_word(*value, v6),
@@ -108,18 +122,15 @@ impl Demand {
             }
         });
         let ports = side.ports.iter().map(|range| {
-            // What the first and the last have in common, from the left.
-            let differs = range.first ^ range.last;
-            let mask = u16::MAX.checked_shl(u16::BITS - differs.leading_zeros());
-            let mask = u32::from(mask.unwrap_or(0));
+            let (value, mask) = ports_in_common(*range);
             Self {
                 value: Traits {
                     address: 0,
-                    rest: u32::from(range.first) & mask,
+                    rest: value.into(),
                 },
                 mask: Traits {
                     address: 0,
-                    rest: mask,
+                    rest: mask.into(),
                 },
             }
         });
@@ -154,19 +165,29 @@ impl Demand {
 }
 
 impl Sieve {
-    /// The sieves of all entrances that are worth them, which are told of theirs.
+    /// The sieves of all entrances that are worth them, which are told of theirs, and their matchers
+    /// of what the sieve decides.
     pub(super) fn of(
         entries: &mut [Entry],
-        matchers: &[Matcher],
+        matchers: &mut [Matcher],
         filters: &[Filter],
+        ue: Ue<'_>,
     ) -> Box<[Self]> {
         let mut sieves = Vec::new();
         for entry in entries.iter_mut().filter(|entry| entry.count > SIEVE_MIN) {
             let first = usize::from(entry.first);
-            let own = matchers.get(first..first + usize::from(entry.count));
+            let own = matchers.get_mut(first..first + usize::from(entry.count));
             // A session has at most 255 PDRs, and such an entrance four or more: it fits.
             entry.sieve = u8::try_from(sieves.len() + 1).unwrap_or(0);
             let own = own.unwrap_or_default();
+            for matcher in &mut *own {
+                let wanted = filters.get(matcher.filter_range()).unwrap_or_default();
+                matcher.is_sieved = match wanted {
+                    [] => true,
+                    [filter] => decides(filter, entry.at_source, matcher.ue, ue),
+                    _ => false,
+                };
+            }
             sieves.extend(Self::of_entrance(own, filters, entry.at_source));
         }
         sieves.into()
@@ -208,15 +229,76 @@ impl Sieve {
         }
     }
 
-    /// The PDRs that the packet may match: a bit each.
+    /// The first of some sieves that leaves any of its PDRs, and which: a bit each. A loop of its own,
+    /// which needs few registers.
+    #[inline(never)]
+    pub(super) fn first_that_leaves(sieves: &[Self], traits: Traits) -> Option<(usize, u32)> {
+        // What the compiler cannot see it does not turn into shifts, lane by lane.
+        let bits = std::hint::black_box(LANE_BITS);
+        let left = sieves.iter().map(|sieve| sieve.leaves(traits, &bits));
+        left.enumerate().find(|(_, left)| *left != 0)
+    }
+
+    /// The PDRs that the packet may match. All lanes are looked at in the same way, without a stop, so
+    /// that this becomes a few vector instructions.
     #[inline]
-    pub(super) fn candidates(&self, traits: Traits) -> u32 {
-        let addresses = self.addresses.iter().zip(&self.address_masks);
-        let rests = self.rests.iter().zip(&self.rest_masks);
-        let lanes = addresses.zip(rests).zip(0..);
-        lanes.fold(0, |found, (((address, mask), (rest, rest_mask)), lane)| {
-            let differs = ((traits.address & mask) ^ address) | ((traits.rest & rest_mask) ^ rest);
-            found | u32::from(differs == 0) << lane
-        })
+    #[allow(clippy::indexing_slicing, reason = "all arrays are as long")]
+    fn leaves(&self, traits: Traits, bits: &[u32; LANES]) -> u32 {
+        let lanes = std::array::from_fn::<_, LANES, _>(|lane| {
+            let address = (traits.address & self.address_masks[lane]) ^ self.addresses[lane];
+            let rest = (traits.rest & self.rest_masks[lane]) ^ self.rests[lane];
+            if address | rest == 0 { bits[lane] } else { 0 }
+        });
+        lanes.iter().fold(0, |all, bit| all | bit)
+    }
+}
+
+/// The bit of each lane.
+const LANE_BITS: [u32; LANES] = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/// What a session's UE is reached by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ue<'a> {
+    pub(super) address: &'a UeAddress,
+    /// The sets of networks behind it, as the plan has them.
+    pub(super) framed: &'a [Networks],
+}
+
+/// Whether a filter wants nothing that is not in its [`Demand`] at the end where the sieve looks, or
+/// follows from what the PDR wants of the UE's address.
+fn decides(filter: &Filter, at_source: bool, asked: Option<UeMatch>, ue: Ue<'_>) -> bool {
+    let side = filter.side(at_source);
+    let address = match &*side.addresses {
+        [] => true,
+        [(value, mask)] => is_v4(*value, *mask),
+        _ => false,
+    };
+    let port = match &*side.ports {
+        [] => true,
+        // Port 0 stands for packets without ports.
+        [range] => {
+            let (value, mask) = ports_in_common(*range);
+            range.first > 0 && (range.first, range.last) == (value, value | !mask)
+        }
+        _ => false,
+    };
+    let other = filter.side(!at_source);
+    let of_ue = |asked: UeMatch| asked.is_source != at_source && ue.is_within(asked, other);
+    let other = other.ports.is_empty() && (other.addresses.is_empty() || asked.is_some_and(of_ue));
+    address && port && other && filter.wants_headers_alone()
+}
+
+impl Ue<'_> {
+    /// Whether all addresses that a PDI asks for are among those of a side.
+    fn is_within(self, asked: UeMatch, side: &Side) -> bool {
+        let v4 = self.address.ipv4.filter(|_| asked.family.has_v4());
+        let v6 = self.address.ipv6.filter(|_| asked.family.has_v6());
+        let v4 = v4.map(|address| (bits(address.into()), u128::MAX));
+        let v6 = v6.map(|prefix| value_and_mask(prefix.into()));
+        let framed = usize::from(asked.framed).checked_sub(1);
+        let framed = framed.and_then(|set| self.framed.get(set));
+        let framed = framed.into_iter().flatten().copied();
+        let mut all = v4.into_iter().chain(v6).chain(framed);
+        all.all(|network| side.addresses.contains(&network))
     }
 }
