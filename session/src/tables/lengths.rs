@@ -15,6 +15,15 @@ impl Lengths {
         self.0.iter().all(|word| word.load(Relaxed) == 0)
     }
 
+    /// Whether there is a longer prefix.
+    #[inline]
+    pub(super) fn has_longer_than(&self, length: u8) -> bool {
+        let (word, bit) = (usize::from(length / 64), length % 64);
+        let mut words = self.0.iter().skip(word);
+        let above = |word: &AtomicU64| word.load(Acquire) >> bit >> 1 != 0;
+        words.next().is_some_and(above) || words.any(|word| word.load(Acquire) != 0)
+    }
+
     /// The lengths in use, longest first.
     #[inline]
     pub(super) fn longest_first(&self) -> impl Iterator<Item = u8> + '_ {

@@ -19,6 +19,7 @@ use crate::table::{InsertError, Table};
 use crate::teid::{CHOSEN_MAX, ChosenTeids};
 use crate::usage::Moment;
 
+mod keys;
 mod lengths;
 mod members;
 mod publisher;
@@ -27,6 +28,7 @@ pub use publisher::{KeyChange, NewKey, Publisher};
 
 pub use crate::publish::Epoch;
 
+use keys::{Route, USUAL_PREFIX, ipv4_key, ipv6_key, prefix_key, station_key, tunnel_key};
 use lengths::Lengths;
 use members::Members;
 
@@ -237,81 +239,17 @@ impl Tables {
         self.qsbr.passed()
     }
 
-    fn ipv6_key(vrf: InterfaceId, prefix: Ipv6Net) -> [u64; 3] {
-        let [high, low] = halves(prefix.network().to_bits());
-        [
-            high,
-            low,
-            u64::from(vrf.0) << 8 | u64::from(prefix.prefix_len()),
-        ]
-    }
-
     fn insert(&self, key: Key, handle: u32) -> Result<(), InsertError> {
         match key {
             Key::Tunnel(tunnel) => self.given.insert(&tunnel_key(tunnel), handle),
             Key::Ipv4(vrf, address) => self.ipv4.insert(&ipv4_key(vrf, address), handle),
-            Key::Ipv6(vrf, prefix) => self.ipv6.insert(&Self::ipv6_key(vrf, prefix), handle),
+            Key::Ipv6(vrf, prefix) => self.ipv6.insert(&ipv6_key(vrf, prefix), handle),
             Key::Route(vrf, route) => self.routes.insert(&Route::new(vrf, route).key(), handle),
             Key::Station(vrf, station) => self.stations.insert(&station_key(vrf, station), handle),
             // Whoever publishes it knows which place is free.
             Key::Member(..) => Err(InsertError::Full),
         }
     }
-}
-
-fn halves(bits: u128) -> [u64; 2] {
-    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
-    [half(bits >> 64), half(bits)]
-}
-
-fn tunnel_key(tunnel: LocalFTeid) -> [u64; 1] {
-    [u64::from(tunnel.interface.0) << 32 | u64::from(tunnel.teid.0)]
-}
-
-/// A network behind a UE, as it is looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Route {
-    vrf: InterfaceId,
-    is_v6: bool,
-    /// The first address; IPv4 in the IPv4-mapped range.
-    first: u128,
-    /// Of the prefix, in bits of 128.
-    length: u8,
-}
-
-impl Route {
-    fn new(vrf: InterfaceId, net: IpNet) -> Self {
-        let length = match net {
-            IpNet::V4(net) => 96 + net.prefix_len(),
-            IpNet::V6(net) => net.prefix_len(),
-        };
-        Self::around(vrf, net.addr(), length)
-    }
-
-    /// The route of that length (in bits of 128) that an address lies in.
-    fn around(vrf: InterfaceId, address: IpAddr, length: u8) -> Self {
-        let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-        Self {
-            vrf,
-            is_v6: address.is_ipv6(),
-            first: crate::sdf::bits(address) & mask,
-            length,
-        }
-    }
-
-    fn key(self) -> [u64; 3] {
-        let [high, low] = halves(self.first);
-        let kind = u64::from(self.is_v6) << 8 | u64::from(self.length);
-        [high, low, u64::from(self.vrf.0) << 16 | kind]
-    }
-}
-
-fn ipv4_key(vrf: InterfaceId, address: Ipv4Addr) -> [u64; 1] {
-    [u64::from(vrf.0) << 32 | u64::from(address.to_bits())]
-}
-
-fn station_key(vrf: InterfaceId, station: Station) -> [u64; 2] {
-    [station.bits(), vrf.0.into()]
 }
 
 /// A worker's access to the tables.
@@ -429,27 +367,44 @@ impl<'a> Snapshot<'a> {
         self.handle(found?)
     }
 
-    /// First pass: starts loading what [`ipv6`](Self::ipv6) will read (for a /64).
+    /// First pass: where [`ipv6_at`](Self::ipv6_at) will look for a prefix of the usual length. Starts
+    /// loading it.
     #[inline]
-    pub fn prefetch_ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) {
-        let [high, _] = halves(address.to_bits());
-        let key = [high, 0, u64::from(vrf.0) << 8 | 64];
-        self.tables.ipv6.prefetch(self.tables.ipv6.home(&key));
+    pub fn place_of_ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) -> Place {
+        let key = prefix_key(vrf, address.to_bits(), USUAL_PREFIX);
+        let home = self.tables.ipv6.home(&key);
+        self.tables.ipv6.prefetch(home);
+        Place(home)
     }
 
     /// Second pass: the session whose IPv6 prefix holds the address, the longest prefix first; or
     /// else that of the longest network behind a UE.
     #[inline]
-    pub fn ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle<'a>> {
-        for length in self.tables.ipv6_lengths.longest_first() {
-            let Ok(prefix) = Ipv6Net::new(address, length) else {
-                continue;
-            };
-            if let Some(handle) = self.tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)) {
+    pub fn ipv6_at(&self, place: Place, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle<'a>> {
+        if !self.tables.ipv6_lengths.has_longer_than(USUAL_PREFIX) {
+            let key = prefix_key(vrf, address.to_bits(), USUAL_PREFIX);
+            if let Some(handle) = self.tables.ipv6.get_at(place.0, &key) {
                 return self.handle(handle);
             }
         }
-        self.route(vrf, address.into())
+        self.longest_ipv6(vrf, address)
+    }
+
+    #[inline(never)]
+    fn longest_ipv6(self, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle<'a>> {
+        let lengths = self.tables.ipv6_lengths.longest_first();
+        let found = lengths
+            .map(|length| prefix_key(vrf, address.to_bits(), length))
+            .find_map(|key| self.tables.ipv6.get(&key));
+        match found {
+            Some(handle) => self.handle(handle),
+            None => self.route(vrf, address.into()),
+        }
+    }
+
+    /// Both passes for a single address.
+    pub fn ipv6(&self, vrf: InterfaceId, address: Ipv6Addr) -> Option<Handle<'a>> {
+        self.ipv6_at(self.place_of_ipv6(vrf, address), vrf, address)
     }
 
     /// The session that a station of an Ethernet network is behind.

@@ -9,11 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::keys::{Route, ipv4_key, ipv6_key, station_key, tunnel_key};
 use super::lengths::LengthCounts;
 use super::members::Places;
-use super::{
-    EntryId, Epoch, Handle, Key, PublishError, Route, Tables, ipv4_key, station_key, tunnel_key,
-};
+use super::{EntryId, Epoch, Handle, Key, PublishError, Tables};
 use crate::id::{SessionIndex, Teid, WorkerId};
 use crate::plan::{Keys, Plan};
 use crate::publish::{Filled, Vacancies, Vacant};
@@ -207,7 +206,7 @@ impl Publisher {
             }
             Key::Tunnel(tunnel) => tables.given.replace(&tunnel_key(tunnel), handle),
             Key::Ipv4(vrf, address) => tables.ipv4.replace(&ipv4_key(vrf, address), handle),
-            Key::Ipv6(vrf, prefix) => tables.ipv6.replace(&Tables::ipv6_key(vrf, prefix), handle),
+            Key::Ipv6(vrf, prefix) => tables.ipv6.replace(&ipv6_key(vrf, prefix), handle),
             Key::Route(vrf, net) => tables.routes.replace(&Route::new(vrf, net).key(), handle),
             Key::Station(vrf, station) => {
                 tables.stations.replace(&station_key(vrf, station), handle)
@@ -390,7 +389,7 @@ impl Publisher {
                 }
             }
             Key::Ipv6(vrf, prefix) => {
-                let freed = self.tables.ipv6.remove(&Tables::ipv6_key(vrf, prefix));
+                let freed = self.tables.ipv6.remove(&ipv6_key(vrf, prefix));
                 if let Some((freed, was)) = freed {
                     self.leads_no_more(was);
                     self.retire(Retired::Ipv6(freed));

@@ -22,7 +22,7 @@ pub(super) fn seek<P: Packet>(view: Snapshot<'_>, packet: &P, meta: &mut Meta<'_
         Key::Ipv4(address) => {
             meta.place = view.place_of_ipv4(interface, Ipv4Addr::from_bits(address));
         }
-        Key::Ipv6 => view.prefetch_ipv6(meta.interface, destination(packet, meta)),
+        Key::Ipv6 => meta.place = view.place_of_ipv6(interface, destination(packet, meta)),
     }
 }
 
@@ -61,7 +61,7 @@ fn find<'a, P: Packet>(view: Snapshot<'a>, packet: &P, meta: &mut Meta<'_>) -> O
             (handle, Fate::Drop(Reason::UnknownUe))
         }
         Key::Ipv6 => {
-            let handle = view.ipv6(interface, destination(packet, meta));
+            let handle = view.ipv6_at(meta.place, interface, destination(packet, meta));
             (handle, Fate::Drop(Reason::UnknownUe))
         }
         Key::Station | Key::Session(_) | Key::None => find_rare(view, packet.data(), meta),

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::Ipv6Net;
 
-use super::super::{Key, Route, Sought, Tables, ipv4_key, station_key, tunnel_key};
+use super::super::keys::{Route, ipv4_key, ipv6_key, station_key, tunnel_key};
+use super::super::{Key, Sought};
 use super::Publisher;
 use crate::id::SessionIndex;
 
@@ -30,8 +31,7 @@ impl Publisher {
             Sought::Ue(vrf, IpAddr::V6(address)) => {
                 let lengths = tables.ipv6_lengths.longest_first();
                 let mut prefixes = lengths.filter_map(|length| Ipv6Net::new(address, length).ok());
-                let own =
-                    prefixes.find_map(|prefix| tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)));
+                let own = prefixes.find_map(|prefix| tables.ipv6.get(&ipv6_key(vrf, prefix)));
                 own.or_else(|| route(vrf, address.into()))
             }
         };
@@ -47,7 +47,7 @@ impl Publisher {
                 chosen.or_else(|| tables.given.get(&tunnel_key(tunnel)))
             }
             Key::Ipv4(vrf, address) => tables.ipv4.get(&ipv4_key(vrf, address)),
-            Key::Ipv6(vrf, prefix) => tables.ipv6.get(&Tables::ipv6_key(vrf, prefix)),
+            Key::Ipv6(vrf, prefix) => tables.ipv6.get(&ipv6_key(vrf, prefix)),
             Key::Route(vrf, net) => tables.routes.get(&Route::new(vrf, net).key()),
             Key::Station(vrf, station) => tables.stations.get(&station_key(vrf, station)),
             Key::Member(_, session) => return Some(session),

@@ -69,8 +69,8 @@ mod tests {
     use super::*;
     use crate::path::Meta;
     use crate::testbed::{
-        self, GNB, HOST, MAC_GATEWAY, MAC_GNB, MAC_N3, MAC_N6, N3_ADDRESS, Testbed, datagram_v4,
-        downlink, gpdu, set_ipv4_checksum, user_v4,
+        self, GNB, GNB_V6, HOST, HOST_V6, MAC_GNB, MAC_N3, N3_ADDRESS, Testbed, datagram_v4,
+        downlink, gpdu, set_ipv4_checksum, user_v4, user_v6,
     };
 
     /// A frame of those that go the short way, before it is damaged.
@@ -89,10 +89,9 @@ mod tests {
             0 => (0, tunnel(None)),
             1 => (0, tunnel(Some(9))),
             2 => (1, downlink(&user)),
-            _ => (
-                1,
-                testbed::frame(MAC_N6, MAC_GATEWAY, None, &user_v4(HOST, GNB, 0)),
-            ),
+            3 => (1, downlink(&user_v4(HOST, GNB, 0))),
+            4 => (1, downlink(&user_v6(HOST_V6, GNB_V6, 20))),
+            _ => (1, downlink(&user_v6(HOST_V6, GNB_V6, 0))),
         }
     }
 
@@ -102,7 +101,7 @@ mod tests {
         /// The short way finds what the long way finds, whatever octets are wrong.
         #[test]
         fn the_short_way_leads_where_the_long_one_does(
-            kind in 0_u8..4,
+            kind in 0_u8..6,
             damage in prop::collection::vec((0_usize..70, any::<u8>()), 0..3),
             length in prop::option::of(0_usize..100),
             right_checksum in any::<bool>(),
@@ -133,7 +132,7 @@ mod tests {
     #[test]
     fn what_is_usual_goes_the_short_way() {
         let bed = Testbed::new(1, 8);
-        for kind in 0..4 {
+        for kind in 0..6 {
             let (port, octets) = whole(kind);
             let found = usual::usual(&bed.links, &octets, &mut Meta::received(port));
             assert_eq!(found, Some(()), "kind {kind}");

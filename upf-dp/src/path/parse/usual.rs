@@ -1,10 +1,11 @@
 //! The usual frame: no VLAN tag, an IPv4 header without options and, on N3 and N9, a G-PDU whose
-//! GTP-U header a [`glance`] tells everything of. All lies at a fixed place, and is read once.
+//! GTP-U header a [`glance`] tells everything of; or, on N6, an IPv6 header. All lies at a fixed
+//! place, and is read once.
 
 use gtpu::{PduType, glance};
 use session::{Qfi, Teid};
 
-use crate::links::Links;
+use crate::links::{CompiledPort, Links};
 use crate::path::meta::{Key, Meta};
 use crate::wire;
 
@@ -26,8 +27,11 @@ pub(super) fn usual(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Option<
     let ip: &[u8; 20] = header.last_chunk()?;
     // EtherType, version and header length in one.
     let kind = u32::from_be_bytes([header[12], header[13], header[14], header[15]]) >> 8;
-    if !port.is_addressed(*header.first_chunk()?) || kind != 0x08_0045 {
+    if !port.is_addressed(*header.first_chunk()?) {
         return None;
+    }
+    if kind != 0x08_0045 {
+        return from_network_v6(port, frame, kind, meta);
     }
     let length = u16::from_be_bytes([ip[2], ip[3]]);
     let is_whole = length >= 20 && usize::from(length) + usize::from(IP_AT) <= frame.len();
@@ -71,5 +75,33 @@ pub(super) fn usual(links: &Links, frame: &[u8], meta: &mut Meta<'_>) -> Option<
     meta.qfi = flow.and_then(|flow| Qfi::new(flow.qfi));
     meta.user_at = TUNNEL_AT + 8 + seen.optional;
     meta.user_length = seen.length - seen.optional;
+    Some(())
+}
+
+/// An IPv6 packet that is not for us: a user's, from N6.
+#[inline(never)]
+fn from_network_v6(
+    port: &CompiledPort,
+    frame: &[u8],
+    kind: u32,
+    meta: &mut Meta<'_>,
+) -> Option<()> {
+    let header: &[u8; 54] = frame.first_chunk()?;
+    let ip: &[u8; 40] = header.last_chunk()?;
+    let length = u16::from_be_bytes([ip[4], ip[5]]).checked_add(40)?;
+    let is_whole = usize::from(length) + usize::from(IP_AT) <= frame.len();
+    if kind >> 4 != 0x86_dd6 || !is_whole {
+        return None;
+    }
+    let segment = port.untagged()?;
+    let destination = u128::from_be_bytes(*ip.last_chunk()?);
+    if segment.local_v6(destination).is_some() {
+        return None;
+    }
+    meta.interface = segment.n6?;
+    meta.network_at = IP_AT;
+    meta.key = Key::Ipv6;
+    meta.user_at = IP_AT.into();
+    meta.user_length = length;
     Some(())
 }
