@@ -8,7 +8,7 @@ pub(super) struct Line {
     pub(super) name: String,
     /// Any colour that SVG knows.
     pub(super) colour: &'static str,
-    /// From left to right: both are to be above zero.
+    /// From left to right; what is below 1 on the axis below is drawn at 1.
     pub(super) points: Vec<(f64, f64)>,
 }
 

@@ -38,8 +38,8 @@ pub(super) fn measure(depth: Depth) -> Result<Value> {
         Depth::Full => (20_000, 4, &[1000, 1_000_000]),
     };
     let started = Instant::now();
-    let upf = Upf(start(&programs)?);
-    wait_for_answer(&upf, started)?;
+    let mut upf = Upf(start(&programs)?);
+    wait_for_answer(&mut upf, started)?;
     let start_ms = started.elapsed().as_secs_f64() * 1000.0;
     // What it has to do at first is done.
     std::thread::sleep(Duration::from_secs(1));
@@ -60,8 +60,8 @@ fn start(programs: &Path) -> Result<Child> {
         .context("could not start upf")
 }
 
-/// Asks with heartbeats (TS 29.244, 7.4.2) until one is answered.
-fn wait_for_answer(upf: &Upf, started: Instant) -> Result<()> {
+/// Asks with heartbeats (TS 29.244, 7.4.2) until one is answered, or the UPF has ended.
+fn wait_for_answer(upf: &mut Upf, started: Instant) -> Result<()> {
     let heartbeat = [0x20, 1, 0, 12, 0, 0, 1, 0, 0, 96, 0, 4, 0xe0, 0, 0, 1];
     let socket = UdpSocket::bind((SMF, 0)).context("an address of loopback")?;
     socket.set_read_timeout(Some(Duration::from_millis(1)))?;
@@ -70,6 +70,9 @@ fn wait_for_answer(upf: &Upf, started: Instant) -> Result<()> {
         let _ = socket.send_to(&heartbeat, UPF);
         if matches!(socket.recv(&mut [0; 64]), Ok(length) if length > 0) {
             return Ok(());
+        }
+        if let Some(status) = upf.0.try_wait().context("upf cannot be waited for")? {
+            bail!("upf ended before it answered: {status}");
         }
     }
     bail!("upf (process {}) did not answer within 20 s", upf.0.id())
@@ -121,4 +124,19 @@ fn load(programs: &Path, upf: &Upf, sessions: u32, rounds: u32, held: u32) -> Re
         );
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_upf_that_has_ended_is_not_waited_for() -> Result<()> {
+        let mut upf = Upf(Command::new("false").spawn()?);
+        let started = Instant::now();
+        let said = wait_for_answer(&mut upf, started).map_err(|error| error.to_string());
+        assert!(said.is_err_and(|text| text.contains("ended before it answered")));
+        assert!(started.elapsed() < Duration::from_secs(10));
+        Ok(())
+    }
 }
