@@ -1,7 +1,12 @@
 //! Packets that wait for the Ethernet address of their next hop: a few per hop, a few in all.
 
-use session::NextHopId;
 use session::meter::Now;
+use session::plan::Step;
+use session::rule::Direction;
+use session::tables::Snapshot;
+use session::{NextHopId, PdrId, Seid, SessionIndex};
+
+use crate::path::Meta;
 
 /// Packets that wait for one neighbour.
 pub(crate) const PER_HOP_MAX: usize = 4;
@@ -16,6 +21,43 @@ pub(crate) struct WaitingPacket<P> {
     /// The port it was received on.
     pub(crate) port: u16,
     pub(crate) since: Now,
+    /// For whom it was counted, if it was.
+    pub(crate) counted: Option<Counted>,
+}
+
+/// Where a packet was counted that has not left yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    session: SessionIndex,
+    seid: Seid,
+    pdr: PdrId,
+    direction: Direction,
+    octets: u16,
+}
+
+impl Counted {
+    /// Where a packet was counted that has been through all stages.
+    pub(crate) fn of(meta: &Meta<'_>) -> Option<Self> {
+        let (step, entrance) = meta.step.zip(meta.session)?;
+        let plan = entrance.plan();
+        Some(Self {
+            session: plan.session,
+            seid: plan.seid,
+            pdr: step.pdr,
+            direction: step.direction,
+            octets: meta.user_length,
+        })
+    }
+
+    /// Takes it back, unless its session has ended: then its last report is made.
+    pub(crate) fn void(self, view: Snapshot<'_>) {
+        let plan = view.session(self.session);
+        let plan = plan.filter(|plan| plan.seid == self.seid);
+        let is_its = |step: &&Step| step.pdr == self.pdr && step.direction == self.direction;
+        if let Some(step) = plan.and_then(|plan| plan.steps().find(is_its)) {
+            step.void(self.octets);
+        }
+    }
 }
 
 /// The packets of one worker that wait for neighbours, in the order in which they came.

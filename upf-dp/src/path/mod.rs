@@ -176,6 +176,10 @@ impl<P: Packet> Path<P> {
             mss::clamp(&self.links, packets, metas);
         }
         self.rewrite(packets, metas, Rewritten::Received);
+        if !self.waiting.is_empty() {
+            // Whoever is known by now was not when these came: nothing overtakes them.
+            self.tend_waiting(turn);
+        }
         self.settle(batch, metas, turn);
     }
 

@@ -2,9 +2,9 @@
 //! neighbours found, end markers sent.
 
 use arrayvec::ArrayVec;
-use session::meter::Now;
 use session::plan::Encapsulation;
 use session::report::Command;
+use session::tables::Snapshot;
 use session::{NextHopId, SessionIndex};
 
 use super::{Came, Fate, Meta, Metas, Own, Path, Punt, TURNED_BACK_MAX, Turn, put_outer};
@@ -12,7 +12,7 @@ use crate::outlet::Outlet;
 use crate::packet::{BURST, Batch, Packet};
 use crate::reason::Reason;
 use crate::slow::Outcome;
-use crate::waiting::WaitingPacket;
+use crate::waiting::{Counted, WaitingPacket};
 use crate::wire;
 
 /// How many commands are carried out between two bursts.
@@ -69,7 +69,7 @@ impl<P: Packet> Path<P> {
     ) {
         match meta.fate {
             Fate::Send(port) => self.send(port, packet, turn),
-            Fate::Await(hop) => self.wait(packet, meta.port, hop, turn),
+            Fate::Await(hop) => self.wait(packet, (meta.port, Counted::of(meta)), hop, turn),
             Fate::Hold => self.hold(packet, meta, turn, releases),
             Fate::HandOver(worker) => match turn.out.hand_over(worker, meta.port, packet) {
                 Ok(()) => self.cells.port(meta.port).handed_over.add(1),
@@ -84,6 +84,10 @@ impl<P: Packet> Path<P> {
                 match self.punt(&mut packet, meta, kind, turn) {
                     Outcome::Answered => self.send(meta.port, packet, turn),
                     Outcome::Consumed => self.cells.port(meta.port).consumed.add(1),
+                    // Whatever goes on from there was not counted.
+                    Outcome::Go(Fate::Await(hop)) => {
+                        self.wait(packet, (meta.port, None), hop, turn);
+                    }
                     Outcome::Go(Fate::Punt(_)) => self.dropped(meta.port, Reason::Undecided),
                     Outcome::Go(fate) => {
                         self.watch.note_fate(fate);
@@ -135,7 +139,7 @@ impl<P: Packet> Path<P> {
     pub(crate) fn wait<O: Outlet<P>>(
         &mut self,
         packet: P,
-        port: u16,
+        (port, counted): (u16, Option<Counted>),
         hop: NextHopId,
         turn: &mut Turn<'_, '_, O>,
     ) {
@@ -147,15 +151,25 @@ impl<P: Packet> Path<P> {
             hop,
             port,
             since: turn.now,
+            counted,
         };
         if self.waiting.push(waiting).is_err() {
-            self.dropped(port, Reason::NeighbourUnresolved);
+            self.unresolved(port, counted, turn.view);
         }
         self.ask(hop, turn);
     }
 
+    /// Drops a packet whose neighbour does not answer.
+    fn unresolved(&mut self, port: u16, counted: Option<Counted>, view: Snapshot<'_>) {
+        self.dropped(port, Reason::NeighbourUnresolved);
+        if let Some(counted) = counted {
+            counted.void(view);
+        }
+    }
+
     /// Sends what waits for neighbours that are known by now, and drops what has waited too long.
-    fn tend_waiting<O: Outlet<P>>(&mut self, now: Now, out: &mut O) {
+    #[inline(never)]
+    pub(super) fn tend_waiting<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
         let neighbours = &self.neighbours;
         while let Some(waiting) = self.waiting.take(|w| neighbours.ethernet(w.hop).is_some()) {
             let WaitingPacket {
@@ -170,15 +184,16 @@ impl<P: Packet> Path<P> {
             let mac = neighbours.ethernet(hop);
             let put = mac.and_then(|mac| wire::put(packet.data_mut(), 0, mac));
             match (put, link) {
-                (Some(()), Some(link)) => out.send(link.port, packet),
+                (Some(()), Some(link)) => turn.out.send(link.port, packet),
                 _ => self.cells.port(port).drop(Reason::NeighbourUnresolved, 1),
             }
         }
-        let oldest = now
+        let oldest = turn
+            .now
             .0
             .saturating_sub(self.hz.saturating_mul(NEIGHBOUR_WAIT_S));
         while let Some(waiting) = self.waiting.take(|waiting| waiting.since.0 < oldest) {
-            self.dropped(waiting.port, Reason::NeighbourUnresolved);
+            self.unresolved(waiting.port, waiting.counted, turn.view);
         }
     }
 
@@ -217,7 +232,7 @@ impl<P: Packet> Path<P> {
     pub fn tend<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
         self.watch.attend();
         if !self.waiting.is_empty() {
-            self.tend_waiting(turn.now, turn.out);
+            self.tend_waiting(turn);
         }
         if !self.held.is_empty() {
             self.tend_held(turn);

@@ -38,7 +38,7 @@ impl<P: Packet> Path<P> {
         if mac.is_some() {
             self.send(port, packet, turn);
         } else {
-            self.wait(packet, port, next_hop, turn);
+            self.wait(packet, (port, None), next_hop, turn);
         }
         Some(())
     }

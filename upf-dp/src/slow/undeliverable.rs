@@ -191,7 +191,7 @@ impl<P: Packet> Path<P> {
         self.cells.port(port).made.add(1);
         match fate {
             Fate::Send(to) => self.send(to, packet, turn),
-            Fate::Await(hop) => self.wait(packet, port, hop, turn),
+            Fate::Await(hop) => self.wait(packet, (port, None), hop, turn),
             _ => self.dropped(port, Reason::Undecided),
         }
     }

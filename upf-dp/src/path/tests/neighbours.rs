@@ -11,7 +11,7 @@
 
 use std::net::Ipv4Addr;
 
-use session::Teid;
+use session::{Teid, UrrId};
 
 use super::payload_length;
 use crate::reason::Reason;
@@ -43,6 +43,10 @@ fn packets_wait_for_a_neighbour_and_go_when_it_answers() {
     );
     assert_eq!(request[38..42], peer.octets());
     assert_eq!(bed.drops(), [(Reason::NeighbourUnresolved, 2)]);
+    // What cannot wait is taken back.
+    let volume = || session.installed.usage(UrrId(1)).unwrap().volume();
+    assert_eq!(volume().downlink_packets, 4);
+    assert_eq!(volume().downlink_octets, 4 * 28 + 1 + 2 + 3);
     let mac = [2, 0, 0, 0, 3, 9];
     let mut reply = vec![0, 1, 8, 0, 6, 4, 0, 2];
     reply.extend(mac);
@@ -53,16 +57,18 @@ fn packets_wait_for_a_neighbour_and_go_when_it_answers() {
         bed.one(0, &ethernet(MAC_N3, mac, None, wire::ARP, &reply)),
         None
     );
-    bed.tend();
+    // What comes now does not overtake them.
+    let next = downlink(&user_v4(HOST, session.ue, 6));
     let sent: Vec<_> = bed
-        .sent(0)
+        .receive(1, &[next])
         .into_iter()
         .filter(|(_, frame)| frame[..6] == mac)
         .collect();
     assert_eq!(
         sent.iter().map(payload_length).collect::<Vec<_>>(),
-        [0, 1, 2, 3]
+        [0, 1, 2, 3, 6]
     );
+    assert_eq!(volume().downlink_packets, 5);
     bed.check();
 }
 
@@ -91,6 +97,8 @@ fn packets_for_a_silent_neighbour_are_dropped_in_the_end() {
     // After 1 and 3 seconds.
     assert_eq!(questions, 2);
     assert_eq!(bed.dropped(Reason::NeighbourUnresolved), 1);
+    let volume = session.installed.usage(UrrId(1)).unwrap().volume();
+    assert_eq!((volume.uplink_packets, volume.uplink_octets), (0, 0));
 }
 
 #[test]
