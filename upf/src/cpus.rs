@@ -6,8 +6,7 @@ use tracing::warn;
 
 /// The CPUs of the workers, as [`workers`] has it; a warning for each that cannot be had.
 pub(crate) fn of_workers(config: &Config) -> Vec<Option<u32>> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let allowed = allowed(&status);
+    let allowed = usable();
     let workers = workers(config, &allowed);
     for lcore in workers.iter().flatten() {
         if !allowed.contains(lcore) {
@@ -46,6 +45,12 @@ pub(crate) fn workers(config: &Config, allowed: &[u32]) -> Vec<Option<u32>> {
             }
         }
     }
+}
+
+/// The CPUs that this process may use.
+pub fn usable() -> Vec<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    allowed(&status)
 }
 
 /// The CPUs in the line `Cpus_allowed_list: 0-1,4` of `/proc/self/status`.

@@ -18,6 +18,7 @@ mod sight;
 mod topology;
 
 pub use counts::Counts;
+pub use cpus::usable as usable_cpus;
 pub use instance::{Ended, Instance};
 pub use ports::RING_SIZE;
 pub use reload::Reloader;

@@ -10,9 +10,11 @@ mod client;
 mod decode;
 mod demo;
 mod examine;
+mod lab;
 mod pages;
 mod privileges;
 mod run;
+mod soak;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -71,6 +73,12 @@ enum Command {
     Capture(client::Capture),
     /// Show the UPF at work in this process: no NIC, no hugepages, no privileges.
     Demo(demo::Arguments),
+    /// Put the UPF under load in this process for as long as you like, while sessions, gNBs and SMFs
+    /// come and go and buffers run low; every packet, octet and buffer is accounted for.
+    ///
+    /// Exits with 1 if something was not as it has to be, and says how to repeat it. Without a NIC,
+    /// hugepages or privileges.
+    Soak(soak::Arguments),
     /// Work with PFCP messages.
     Pfcp {
         #[command(subcommand)]
@@ -146,6 +154,7 @@ fn main() -> ExitCode {
         Command::Trace(arguments) => return finish(client::trace(&arguments)),
         Command::Capture(arguments) => return finish(client::capture(&arguments)),
         Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Soak(arguments) => soak::soak(&arguments),
         Command::Pfcp { command } => return finish(decode::run(&command)),
         Command::Config {
             command: ConfigCommand::Example,

@@ -72,6 +72,67 @@ fn the_demonstration_shows_packets_and_accounts_for_all_of_them() {
     );
 }
 
+/// Four slices: with this seed a gNB falls silent, buffers run low, and a second SMF comes, restarts,
+/// dies and leaves.
+#[test]
+fn a_soak_accounts_for_everything_that_its_seed_brings() {
+    let output = upf(&[
+        "soak",
+        "--json",
+        "--seconds",
+        "20",
+        "--rate",
+        "50",
+        "--seed",
+        "257",
+    ]);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    let seen: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(seen["good"], true, "{out}");
+    assert_eq!(seen["seed"], 257);
+    let slices = seen["slices"].as_array().unwrap();
+    let incidents: Vec<&str> = slices
+        .iter()
+        .flat_map(|slice| slice["incidents"].as_array().unwrap())
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    for incident in [
+        "buffers left",
+        "silent",
+        "forgets",
+        "comes",
+        "restarts",
+        "dies",
+        "leaves",
+    ] {
+        assert!(
+            incidents.iter().any(|seen| seen.contains(incident)),
+            "{incident}: {incidents:?}"
+        );
+    }
+    let sum = |key: &str| {
+        slices
+            .iter()
+            .map(|slice| slice[key].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    for key in [
+        "packets",
+        "created",
+        "modified",
+        "deleted",
+        "usage_reports",
+        "pages",
+    ] {
+        assert!(sum(key) > 10, "{key}: {out}");
+    }
+    assert!(
+        seen["drops"]["hold_pool_low"].as_u64().unwrap() > 0,
+        "{out}"
+    );
+}
+
 #[test]
 fn the_example_is_good_and_check_says_what_is_in_force() {
     let example = upf(&["config", "example"]);

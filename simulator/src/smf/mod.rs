@@ -52,6 +52,8 @@ pub struct SmfConfig {
     pub n1: u8,
     /// The Recovery Time Stamp: a number that grows with every start.
     pub recovery_time_stamp: u32,
+    /// The number of its first session: those of SMFs that share gNBs must differ.
+    pub first_session: u32,
 }
 
 impl SmfConfig {
@@ -64,6 +66,7 @@ impl SmfConfig {
             t1: Duration::from_secs(3),
             n1: 3,
             recovery_time_stamp: 3_000_000_000,
+            first_session: 0,
         }
     }
 }
@@ -134,9 +137,9 @@ impl Smf {
         Ok(Self {
             socket,
             node_id: config.node_id.clone().unwrap_or_else(|| local.into()),
+            next_number: config.first_session,
             config,
             sequence: 0,
-            next_number: 0,
             features: UpFunctionFeatures::default(),
             sessions: Sessions::default(),
             timings: Timings::default(),
@@ -172,6 +175,11 @@ impl Smf {
     /// How long the procedures took.
     pub const fn timings(&self) -> &Timings {
         &self.timings
+    }
+
+    /// How long the procedures took since this was asked for last.
+    pub fn take_timings(&mut self) -> Timings {
+        std::mem::take(&mut self.timings)
     }
 
     /// How many session reports came.

@@ -4,8 +4,6 @@
 //! network push packets through DPDK ring ports; every packet that comes out is checked octet by
 //! octet. Without a NIC, hugepages or privileges.
 
-mod exhibits;
-mod lab;
 mod report;
 mod scenes;
 
@@ -18,7 +16,8 @@ use anyhow::{Context, Result, ensure};
 use config::Overrides;
 use upf::Instance;
 
-use exhibits::Exhibits;
+use crate::lab;
+use crate::lab::exhibits::Exhibits;
 use report::Report;
 use upf::logging;
 
@@ -43,7 +42,7 @@ pub(crate) struct Arguments {
 
 /// Shows the UPF at work; an error when a packet was lost or wrong, or nothing came through.
 pub(crate) fn demo(arguments: &Arguments) -> Result<()> {
-    let [upf, smf] = loopback_pair()?;
+    let [upf, smf] = lab::loopback()?;
     let text = configuration(upf, arguments.sessions);
     let loaded = config::load(&text, &Overrides::default())
         .map_err(|mistakes| anyhow::anyhow!("{mistakes:?}"))?;
@@ -84,9 +83,10 @@ fn show(
     upf: Ipv4Addr,
     smf: Ipv4Addr,
 ) -> Result<(Report, Exhibits)> {
-    let lab = lab::Handle::start(instance.eal(), instance.pool())?;
-    let played = scenes::play(arguments, instance, &lab, upf, smf);
-    let exhibits = lab.finish()?;
+    let exhibits = Exhibits::default();
+    let lab = lab::Handle::start(instance.eal(), instance.pool(), Some(exhibits.clone()))?;
+    let played = scenes::play(arguments, instance, &lab, [upf, smf], exhibits.clone());
+    lab.finish()?;
     Ok((played?, exhibits))
 }
 
@@ -110,20 +110,6 @@ fn keep(exhibits: &Exhibits, wanted: &PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Two loopback addresses that nobody else on this machine uses: PFCP needs port 8805 on both.
-fn loopback_pair() -> Result<[Ipv4Addr; 2]> {
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let candidates = (0..=255_u8).map(|step| {
-        let net = [127, high.wrapping_add(step).max(1), low];
-        [1, 2].map(|host| Ipv4Addr::new(net[0], net[1], net[2], host))
-    });
-    let free = |address: &Ipv4Addr| std::net::UdpSocket::bind((*address, simulator::PORT)).is_ok();
-    let mut pairs = candidates.filter(|pair| pair.iter().all(free));
-    pairs
-        .next()
-        .context("no two loopback addresses with a free UDP port 8805")
-}
-
 fn configuration(upf: Ipv4Addr, sessions: u32) -> String {
     let (n6_v4, n6_v6) = lab::UPF_N6;
     format!(
@@ -136,11 +122,12 @@ interfaces:
   - {{ name: n3, role: n3, port: ran, addresses: [{n3}/24] }}
   - {{ name: n6, role: n6, port: core, addresses: [{n6_v4}/24, '{n6_v6}/64'] }}
 networks:
-  - {{ name: internet, interface: n6, ue_pools: [10.45.0.0/16, '2001:db8:cafe::/48'] }}
+  - {{ name: internet, interface: n6, ue_pools: {pools} }}
 limits: {{ sessions: {limit} }}
 log: {{ level: warn }}
 ",
         n3 = lab::UPF_N3,
+        pools = lab::UE_POOLS,
         limit = sessions.max(1024),
     )
 }
@@ -159,18 +146,6 @@ fn progress(arguments: &Arguments, text: &str) {
         print!("\r\x1b[K{text}");
         // A terminal that is gone is no reason to stop.
         let _gone = std::io::stdout().flush();
-    }
-}
-
-/// The UE addresses of session `number`: every fourth UE has IPv6 alone, every second one both.
-fn ue_addresses(number: u32) -> (Option<Ipv4Addr>, Option<std::net::Ipv6Addr>) {
-    let v4 = Ipv4Addr::from_bits(Ipv4Addr::new(10, 45, 0, 0).to_bits() + number + 2);
-    let prefix: u128 = 0x2001_0db8_cafe_0000 << 64;
-    let v6 = std::net::Ipv6Addr::from_bits(prefix | u128::from(number + 2) << 64 | 1);
-    match number % 4 {
-        3 => (None, Some(v6)),
-        1 => (Some(v4), Some(v6)),
-        _ => (Some(v4), None),
     }
 }
 

@@ -1,19 +1,18 @@
 //! What the demonstration plays, scene by scene.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use simulator::{
-    Direction, Event, Flavour, Job, Session, SessionSpec, Smf, SmfConfig, Summary, Tunnel, Way,
-    gtp, net,
+    Direction, Event, Job, Session, SessionSpec, Smf, SmfConfig, Summary, Way, gtp, net,
 };
 use upf::Instance;
 
-use super::exhibits::{Exhibits, Link};
-use super::lab::{GNBS, Handle, UPF_N3, now};
 use super::report::{Report, Scene};
-use super::{Arguments, address, progress, say, ue_addresses};
+use super::{Arguments, address, progress, say};
+use crate::lab::exhibits::{Exhibits, Link};
+use crate::lab::{Handle, Lab, UPF_N3, flavour, now, tunnel, ue_addresses};
 
 /// Requests in flight while sessions are set up.
 const WINDOW: usize = 32;
@@ -23,14 +22,13 @@ pub(super) fn play(
     arguments: &Arguments,
     instance: &Instance,
     lab: &Handle,
-    upf: Ipv4Addr,
-    smf: Ipv4Addr,
+    [upf, smf]: [Ipv4Addr; 2],
+    exhibits: Exhibits,
 ) -> Result<Report> {
-    let exhibits = lab.run(|lab| lab.exhibits.clone())?;
     let see = trace(exhibits, upf, smf);
     let mut smf = Smf::bind(SmfConfig::new(address(smf), address(upf)))?;
     smf.set_trace(see);
-    let found = lab.run(super::lab::Lab::find_upf)?;
+    let found = lab.run(Lab::find_upf)?;
     ensure!(
         found,
         "the UPF answers neither ARP nor neighbour solicitations"
@@ -92,35 +90,13 @@ fn set_up(arguments: &Arguments, smf: &mut Smf) -> Result<()> {
     Ok(())
 }
 
-/// Whose rules a session gets. (An Open5GS SMF has tunnels of its own on N3, which one on loopback
-/// cannot have.)
-const fn flavour(number: u32) -> Flavour {
-    match number % 4 {
-        0 => Flavour::Free5gc,
-        2 => Flavour::SdCore,
-        _ => Flavour::Simple,
-    }
-}
-
-/// The gNB's end of a session's tunnel.
-fn tunnel(session: u32, gnb: usize) -> Tunnel {
-    let address = GNBS
-        .get(gnb)
-        .copied()
-        .map_or(IpAddr::from([0, 0, 0, 0]), IpAddr::from);
-    Tunnel {
-        address,
-        teid: 0x6e00_0000 + session,
-    }
-}
-
 /// Tells the lab what the SMF knows.
 fn share(lab: &Handle, smf: &Smf) -> Result<()> {
     let sessions = smf.sessions().clone();
     lab.run(move |lab| lab.sessions = sessions)
 }
 
-/// Traffic in both directions, in slices, so that the SMF answers heartbeats meanwhile.
+/// Traffic in both directions; the SMF answers heartbeats meanwhile.
 fn load(
     arguments: &Arguments,
     instance: &Instance,
@@ -134,16 +110,16 @@ fn load(
     let begun = now();
     let end = begun + Duration::from_secs(arguments.seconds);
     let payload = arguments.payload;
+    lab.run(move |lab| lab.start_load(payload))?;
     while now() < end {
         let until = (now() + Duration::from_millis(500)).min(end);
-        let tally = lab.run(move |lab| {
-            lab.load(payload, until);
+        smf.serve(until.saturating_duration_since(now()))?;
+        let tally = lab.run(|lab| {
             (
                 *lab.tally.counts(Direction::Uplink),
                 *lab.tally.counts(Direction::Downlink),
             )
         })?;
-        smf.serve(Duration::from_millis(1))?;
         let (up, down) = tally;
         progress(
             arguments,
@@ -159,7 +135,7 @@ fn load(
         );
     }
     let took = begun.elapsed();
-    lab.run(|lab| lab.settle(Duration::from_secs(2)))?;
+    lab.run(|lab| lab.stop_load(Duration::from_secs(2)))?;
     progress(arguments, "");
     Ok(took)
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Result;
 use simulator::capture::{Way, Writer};
 
-use super::lab::now;
+use super::now;
 
 /// Where a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Link {
+pub(crate) enum Link {
     N3,
     N6,
     N4,
@@ -20,7 +20,7 @@ pub(super) enum Link {
 
 impl Link {
     /// The name of the link, and of its ring port.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::N3 => "n3",
             Self::N6 => "n6",
@@ -43,7 +43,7 @@ struct Exhibit {
 
 /// A collection that several threads add to.
 #[derive(Clone, Debug)]
-pub(super) struct Exhibits {
+pub(crate) struct Exhibits {
     started: std::time::Instant,
     kept: Arc<Mutex<Kept>>,
 }
@@ -65,7 +65,7 @@ impl Default for Exhibits {
 
 impl Exhibits {
     /// Keeps the frame if its kind has not been shown often enough.
-    pub(super) fn show(&self, link: Link, into_upf: bool, frame: &[u8], what: &'static str) {
+    pub(crate) fn show(&self, link: Link, into_upf: bool, frame: &[u8], what: &'static str) {
         let v6 = frame.get(12..14) == Some(&[0x86, 0xdd]);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let count = kept.kinds.entry((link, into_upf, what, v6)).or_default();
@@ -83,7 +83,7 @@ impl Exhibits {
     }
 
     /// Writes all of them as pcapng.
-    pub(super) fn write(&self, out: impl Write, epoch: Duration) -> Result<()> {
+    pub(crate) fn write(&self, out: impl Write, epoch: Duration) -> Result<()> {
         let mut writer = Writer::new(out, &["n3", "n6", "n4"])?;
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for exhibit in &kept.exhibits {
