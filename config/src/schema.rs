@@ -386,6 +386,16 @@ sections! {
     pub struct Workers {
         /// Processors of the workers: `auto`, a list, or ranges such as `1-3,5`.
         lcores: Lcores = "auto";
+        /// What a worker does when nothing comes in. Longer sleeps spare the processor, shorter ones the first packet after a while.
+        idle: Idle = "{}";
+    }
+
+    /// What workers do when nothing comes in.
+    pub struct Idle {
+        /// Microseconds for which a worker goes on to poll after the last packet, without a break.
+        spin_us: u32 = "100" in 0..=10_000_000;
+        /// Microseconds of its longest sleep between two polls then: the first is of 10, each that follows twice as long. 0: it never sleeps, and uses its processor fully.
+        sleep_us: u32 = "200" in 0..=10_000;
     }
 
     /// The memory that packets lie in.

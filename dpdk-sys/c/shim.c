@@ -171,6 +171,17 @@ int shim_port_mac(uint16_t port, uint8_t mac[6])
 	return ret;
 }
 
+/* ===== rest ===== */
+int shim_can_pause(void)
+{
+	struct rte_cpu_intrinsics can;
+
+	rte_cpu_get_intrinsics_support(&can);
+	return can.power_pause;
+}
+
+void shim_pause(uint64_t until) { (void)rte_power_pause(until); }
+
 /* ===== quiescent-state reclamation ===== */
 void shim_qsbr_online(struct rte_rcu_qsbr *v, uint32_t reader)
 {

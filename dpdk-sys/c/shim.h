@@ -154,6 +154,11 @@ struct shim_counter {
 int shim_port_counters(uint16_t port, struct shim_counter *out, uint32_t room);
 int shim_port_mac(uint16_t port, uint8_t mac[6]);
 
+/* ===== rest ===== */
+/* Whether the CPU can pause until a time (TPAUSE). */
+int shim_can_pause(void);
+void shim_pause(uint64_t until);
+
 /* ===== quiescent-state reclamation ===== */
 void shim_qsbr_online(struct rte_rcu_qsbr *v, uint32_t reader);
 void shim_qsbr_offline(struct rte_rcu_qsbr *v, uint32_t reader);

@@ -4,6 +4,7 @@
 #define DPDK_SYS_WRAPPER_H
 
 #include <rte_eal.h>
+#include <rte_cpuflags.h>
 #include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -13,6 +14,7 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <rte_power_intrinsics.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 #include <rte_version.h>

@@ -46,6 +46,7 @@
 //! | [`ring`] | hand packets (and a note about each) from one lcore to another |
 //! | [`qsbr`] | who may still be reading |
 //! | [`cycles`], [`cycles_hz`] | the time stamp counter |
+//! | [`Rest`] | pauses and sleeps |
 #![allow(unsafe_code, reason = "the one safe boundary around DPDK")]
 
 mod burst;
@@ -58,6 +59,7 @@ mod memory;
 mod pool;
 mod port;
 pub mod qsbr;
+mod rest;
 pub mod ring;
 mod time;
 
@@ -73,6 +75,7 @@ pub use port::{
     Link, MacAddress, MemifRole, Port, PortConfig, PortInfo, PortSpec, PortStats, PortView, Queues,
     RingSide, Rss, Rx, RxOffloads, Tx, TxOffloads, ring_pair,
 };
+pub use rest::Rest;
 pub use time::{cycles, cycles_hz};
 
 /// The release of DPDK that runs, as it names itself.

@@ -15,11 +15,12 @@ use thiserror::Error;
 use crate::counters::{WorkerCells, WorkerCounts};
 use crate::explain::{Explainer, Names};
 use crate::held::{Bound, HeldLimits, WhenFull};
+use crate::idle::Idle;
 use crate::links::{Links, PortLink};
 use crate::path::PathConfig;
 use crate::slow::SlowConfig;
 use crate::watch::Watcher;
-use crate::worker::{self, Carried, Idle, Parts, Queues, Reserve, Stop};
+use crate::worker::{self, Carried, Parts, Queues, Reserve, Stop};
 
 /// What the packet path is made of.
 #[derive(Debug)]
@@ -250,7 +251,7 @@ impl DataPath {
             let flag = Arc::clone(&stop);
             let cpu = config.workers.get(number).copied().flatten();
             let name = format!("upf-worker-{number}");
-            match eal.spawn(&name, cpu, move |_lcore| worker::run(parts, &flag)) {
+            match eal.spawn(&name, cpu, move |lcore| worker::run(parts, &flag, lcore)) {
                 Ok(worker) => started.push(worker),
                 Err(error) => {
                     // The others have nobody to hand their packets to.

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::time::Duration;
 
 use dpdk::ring::{Consumer, Producer};
-use dpdk::{Burst, Mbuf, Pool, Rx, Tx};
+use dpdk::{Burst, Lcore, Mbuf, Pool, Rest, Rx, Tx};
 use session::meter::Now;
 use session::neighbour::Neighbours;
 use session::report::WorkerEnd;
 use session::{Reader, WorkerId};
 
 use crate::counters::WorkerCells;
+use crate::idle::{Idle, Lull, Next};
 use crate::links::Links;
 use crate::outlet::Outlet;
 use crate::packet::BURST;
@@ -22,6 +22,10 @@ use crate::watch::WatchEnd;
 
 /// How often a transmit queue that took some of a burst is offered the rest.
 const SEND_TRIES: usize = 8;
+
+/// How many pauses there are in a second, where the CPU can pause for so long: a packet that comes
+/// meanwhile waits for less than it takes to send it.
+const PAUSES_PER_S: u64 = 1_000_000;
 
 /// How long a worker that stops waits for the others to stop, in seconds.
 const STOP_WAIT_S: u64 = 1;
@@ -40,24 +44,6 @@ pub(crate) type Carried = (Mbuf, u16);
 
 /// A pool, and how many of its buffers are kept free of packets that wait.
 pub(crate) type Reserve = (&'static Pool, u32);
-
-/// What a worker does when there is nothing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Idle {
-    /// Polls without a packet before it begins to sleep; 0 is never.
-    pub polls: u32,
-    /// How long it sleeps between two polls.
-    pub sleep_us: u32,
-}
-
-impl Default for Idle {
-    fn default() -> Self {
-        Self {
-            polls: 5000,
-            sleep_us: 20,
-        }
-    }
-}
 
 /// All that a worker is made of, before it has a thread.
 #[derive(Debug)]
@@ -99,7 +85,7 @@ struct Worker {
 }
 
 /// Runs a worker until `stop`.
-pub(crate) fn run(parts: Parts, stop: &Stop) -> Queues {
+pub(crate) fn run(parts: Parts, stop: &Stop, lcore: &Lcore) -> Queues {
     let Parts {
         config,
         idle,
@@ -130,7 +116,9 @@ pub(crate) fn run(parts: Parts, stop: &Stop) -> Queues {
         end: queues.end,
         burst: Burst::new(),
     };
-    let (mut quiet, mut busy_since) = (0_u32, None);
+    let (rest, pause_cycles) = (Rest::new(lcore), config.hz / PAUSES_PER_S);
+    let mut lull = Lull::new(idle, config.hz, dpdk::cycles());
+    let mut busy_since = None;
     while !stop.wanted.load(Relaxed) {
         let now = dpdk::cycles();
         if let Some(since) = busy_since.take() {
@@ -139,16 +127,16 @@ pub(crate) fn run(parts: Parts, stop: &Stop) -> Queues {
         if worker.turn(Now(now)) > 0 {
             cells.bursts.add(1);
             busy_since = Some(now);
-            quiet = 0;
+            lull.end(now);
             continue;
         }
         cells.idle_polls.add(1);
-        quiet = quiet.saturating_add(1);
-        if idle.polls > 0 && quiet > idle.polls {
-            worker.reader.offline();
-            std::thread::sleep(Duration::from_micros(idle.sleep_us.into()));
-        } else {
-            std::hint::spin_loop();
+        match lull.next(now) {
+            Next::Pause => rest.pause(now.wrapping_add(pause_cycles)),
+            Next::Sleep(time) => {
+                worker.reader.offline();
+                rest.sleep(time);
+            }
         }
     }
     worker.out.flush();

@@ -90,10 +90,17 @@ struct Upf {
 }
 
 fn start(name: &str, workers: u8) -> Upf {
-    start_with(name, workers, pool().1, HoldConfig::of_packets(128))
+    let pool = pool().1;
+    start_with(name, workers, pool, HoldConfig::of_packets(128), NAPS)
 }
 
-fn start_with(name: &str, workers: u8, pool: &'static Pool, hold: HoldConfig) -> Upf {
+/// Sleeps that a test hardly notices.
+const NAPS: Idle = Idle {
+    spin_us: 20,
+    sleep_us: 50,
+};
+
+fn start_with(name: &str, workers: u8, pool: &'static Pool, hold: HoldConfig, idle: Idle) -> Upf {
     let eal = Eal::get().expect("the EAL is up");
     let config = PortConfig {
         mtu: Some(1600),
@@ -132,10 +139,7 @@ fn start_with(name: &str, workers: u8, pool: &'static Pool, hold: HoldConfig) ->
         more_pools: vec![],
         hold,
         slow: SlowConfig::default(),
-        idle: Idle {
-            polls: 100,
-            sleep_us: 50,
-        },
+        idle,
         ring_packets: 256,
     };
     let path = DataPath::start(eal, config, readers, ends).unwrap();
@@ -291,6 +295,53 @@ fn hopped(mut user: Vec<u8>) -> Vec<u8> {
     let (sum, carry) = checksum.overflowing_add(0x100);
     user[10..12].copy_from_slice(&(sum + u16::from(carry)).to_be_bytes());
     user
+}
+
+/// As many packets as a queue has room for come at once while both workers sleep, the second of which
+/// gets its own by way of the first.
+#[test]
+fn workers_that_sleep_wake_up_in_time_for_every_packet() {
+    let idle = Idle {
+        spin_us: 100,
+        sleep_us: 4_000,
+    };
+    let hold = HoldConfig::of_packets(128);
+    let mut upf = start_with("sleep", 2, pool().1, hold, idle);
+    let sessions: Vec<Session> = (0..4).map(|number| upf.install(number, |_| {})).collect();
+    upf.answer_arp();
+    let polls = |upf: &Upf| -> u64 {
+        let counts = upf.path.counters().read();
+        counts.iter().map(|worker| worker.idle_polls).sum()
+    };
+    for round in 0..20 {
+        let before = polls(&upf);
+        std::thread::sleep(Duration::from_millis(40));
+        // Sleeps of 10 µs, 20 µs and so on up to 4 ms; without sleep it would be thousands of polls.
+        let polls = polls(&upf) - before;
+        assert!(polls < 500, "round {round}: {polls} polls");
+        for packet in 0..200 {
+            let frame = upf.uplink(&sessions[packet % 4], packet);
+            upf.n3.send(&frame);
+        }
+        for packet in 0..200 {
+            let came = upf.n6.next(|frame| frame[12..14] == [8, 0]);
+            assert!(
+                came.is_some(),
+                "round {round}: {packet} of 200 packets came"
+            );
+        }
+    }
+    let counts = upf.stop();
+    let dropped: u64 = Reason::ALL
+        .iter()
+        .flat_map(|reason| counts.iter().map(|worker| worker.dropped(*reason)))
+        .sum();
+    assert_eq!(dropped, 0, "{counts:?}");
+    let handed_over: u64 = counts
+        .iter()
+        .map(|worker| worker.ports[0].handed_over)
+        .sum();
+    assert!(handed_over > 0, "both workers had packets");
 }
 
 #[test]
@@ -458,7 +509,7 @@ fn a_pool_of_128_buffers_runs_dry_and_recovers() {
         pool_reserve: 25,
         ..HoldConfig::default()
     };
-    let mut upf = start_with("few", 1, few, hold);
+    let mut upf = start_with("few", 1, few, hold, NAPS);
     let idle: Vec<_> = (1..9)
         .map(|number| {
             upf.install(number, |rules| {

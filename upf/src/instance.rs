@@ -85,7 +85,7 @@ impl Instance {
                 more_pools: pools.others(pool),
                 hold: hold_config(config),
                 slow: slow_config(config),
-                idle: Idle::default(),
+                idle: idle(config),
                 ring_packets: RING_PACKETS,
             },
             readers,
@@ -221,6 +221,14 @@ fn hold_config(config: &Config) -> HoldConfig {
         expiry_s: buffering.expiry_s,
         pool_share: percent(buffering.pool_share_percent),
         pool_reserve: percent(buffering.pool_reserve_percent),
+    }
+}
+
+/// What workers do when nothing comes in.
+const fn idle(config: &Config) -> Idle {
+    Idle {
+        spin_us: config.workers.idle.spin_us,
+        sleep_us: config.workers.idle.sleep_us,
     }
 }
 

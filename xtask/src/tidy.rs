@@ -60,6 +60,7 @@ const LINES_MAX: usize = 500;
 
 /// Files that are tables, and why they may be long is plain from looking at them.
 const TABLES: &[&str] = &[
+    "config/src/schema.rs",
     "pfcp/src/ie/",
     "pfcp/src/group/",
     "pfcp/src/message/",

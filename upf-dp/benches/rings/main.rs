@@ -471,7 +471,7 @@ fn measure(eal: Eal, pool: &'static Pool, sessions: u32, windows: usize) {
         hold: HoldConfig::of_packets(64),
         slow: SlowConfig::default(),
         idle: Idle {
-            polls: 0,
+            spin_us: 0,
             sleep_us: 0,
         },
         ring_packets: 64,
