@@ -266,10 +266,8 @@ pub const fn is_reserved(mac: Mac) -> bool {
 pub struct EthernetFilter {
     /// Its Ethernet Filter ID: filters of a session with one id are one filter.
     pub id: Option<u32>,
-    /// Source addresses.
-    pub source: Option<MacRange>,
-    /// Destination addresses.
-    pub destination: Option<MacRange>,
+    /// One of these has to match, if there are any.
+    pub macs: Vec<MacFilter>,
     /// The Ethertype behind all tags.
     pub ether_type: Option<u16>,
     /// There has to be such a C-TAG.
@@ -278,6 +276,25 @@ pub struct EthernetFilter {
     pub s_tag: Option<TagFilter>,
     /// There has to be an IP packet that one of these matches, if there are any.
     pub sdf_filters: Vec<SdfFilter>,
+}
+
+/// MAC address (TS 29.244, 8.2.93): all that is present is ANDed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MacFilter {
+    /// Source addresses.
+    pub source: Option<MacRange>,
+    /// Destination addresses.
+    pub destination: Option<MacRange>,
+}
+
+impl MacFilter {
+    /// The same for the other direction.
+    pub(crate) const fn turned(self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+        }
+    }
 }
 
 /// Addresses from the first to the last, both included.

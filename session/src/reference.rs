@@ -275,8 +275,11 @@ fn ethernet_matches(
         };
         inner.is_some_and(matches)
     };
-    range(filter.source, far_end)
-        && range(filter.destination, near_end)
+    let macs = || {
+        let mut all = filter.macs.iter();
+        all.any(|mac| range(mac.source, far_end) && range(mac.destination, near_end))
+    };
+    (filter.macs.is_empty() || macs())
         && filter
             .ether_type
             .is_none_or(|own| own == frame.ether_type())

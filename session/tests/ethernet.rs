@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use session::ethernet::{
-    C_TAG, EthernetFilter, EthernetFilters, Frame, Learned, Mac, MacRange, S_TAG, Station,
+    C_TAG, EthernetFilter, EthernetFilters, Frame, Learned, Mac, MacFilter, MacRange, S_TAG, Station,
     Stations, TagFilter, Tags,
 };
 use session::plan::{Act, Context, FrameArrival, Heard, Installed, Plan};
@@ -115,11 +115,13 @@ fn filter() -> impl Strategy<Value = EthernetFilter> {
     });
     let ether_type = prop::option::weighted(0.3, prop::sample::select(vec![0x0800_u16, 0x0806]));
     let sdf_filters = prop::collection::vec(sdf, 0..2);
-    (range(), range(), ether_type, tag(), tag(), sdf_filters).prop_map(
-        |(source, destination, ether_type, c_tag, s_tag, sdf_filters)| EthernetFilter {
+    let mac = (range(), range());
+    let mac = mac.prop_map(|(source, destination)| MacFilter { source, destination });
+    let macs = prop::collection::vec(mac, 0..4);
+    (macs, ether_type, tag(), tag(), sdf_filters).prop_map(
+        |(macs, ether_type, c_tag, s_tag, sdf_filters)| EthernetFilter {
             id: None,
-            source,
-            destination,
+            macs,
             ether_type,
             c_tag,
             s_tag,

@@ -21,7 +21,7 @@ use pfcp::{
     Pdi, ReportingTriggers, SdfFilter, SessionEstablishmentRequest, SessionModificationRequest,
     SourceInterface, UpdatePdr, UpdateUrr, VlanTag,
 };
-use session::ethernet::{MacRange, Station, TagFilter};
+use session::ethernet::{MacFilter, MacRange, Station, TagFilter};
 use session::{InterfaceId, Key, Seid, SessionIndex};
 use support::*;
 use upf_cp::{NodeConfig, WorkerReport};
@@ -155,12 +155,18 @@ fn an_ethernet_session_is_found_by_its_stations_and_by_frames_to_all() {
 fn filter() -> EthernetPacketFilter {
     let mac = |last| pfcp::Mac([2, 0, 0, 0, 0, last]);
     EthernetPacketFilter {
-        mac_address: Some(MacAddress {
-            source: Some(mac(1)),
-            destination: Some(mac(2)),
-            upper_source: Some(mac(9)),
-            upper_destination: None,
-        }),
+        mac_addresses: vec![
+            MacAddress {
+                source: Some(mac(1)),
+                destination: Some(mac(2)),
+                upper_source: Some(mac(9)),
+                upper_destination: None,
+            },
+            MacAddress {
+                source: Some(mac(12)),
+                ..MacAddress::default()
+            },
+        ],
         ethertype: Some(Ethertype(0x0800)),
         c_tag: Some(pfcp::CTag(VlanTag {
             pcp: pfcp::Bits::new(5),
@@ -227,10 +233,12 @@ fn ethernet_packet_filters_are_taken_whole() {
         let (first, last) = (mac(first), mac(last));
         Some(MacRange { first, last })
     };
-    assert_eq!(
-        (first.source, first.destination),
-        (range(1, 9), range(2, 2))
-    );
+    let macs = [(range(1, 9), range(2, 2)), (range(12, 12), None)];
+    let macs = macs.map(|(source, destination)| MacFilter {
+        source,
+        destination,
+    });
+    assert_eq!(first.macs, macs);
     assert_eq!(first.ether_type, Some(0x0800));
     let c_tag = TagFilter {
         pcp: Some(5),
@@ -299,11 +307,11 @@ fn what_contradicts_an_ethernet_session_is_refused_and_leaves_nothing() {
     let mac = |source: Option<u8>, upper: Option<u8>| {
         let mac = |last| pfcp::Mac([2, 0, 0, 0, 0, last]);
         EthernetPacketFilter {
-            mac_address: Some(MacAddress {
+            mac_addresses: vec![MacAddress {
                 source: source.map(mac),
                 upper_source: upper.map(mac),
                 ..MacAddress::default()
-            }),
+            }],
             ..Default::default()
         }
     };
@@ -421,6 +429,16 @@ fn what_contradicts_an_ethernet_session_is_refused_and_leaves_nothing() {
         (
             "addresses backwards",
             Box::new(filters(vec![mac(Some(5), Some(4))])),
+            failed,
+            133,
+            pdr_1,
+        ),
+        (
+            "more addresses than a filter may list",
+            Box::new(filters(vec![EthernetPacketFilter {
+                mac_addresses: vec![MacAddress::default(); 17],
+                ..Default::default()
+            }])),
             failed,
             133,
             pdr_1,

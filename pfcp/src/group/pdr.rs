@@ -100,7 +100,7 @@ group! {
     EthernetPacketFilter {
         C ethernet_filter_id: EthernetFilterId,
         C ethernet_filter_properties: EthernetFilterProperties,
-        R mac_address: MacAddress,
+        R mac_addresses: [MacAddress],
         R ethertype: Ethertype,
         R c_tag: CTag,
         R s_tag: STag,

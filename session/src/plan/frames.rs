@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::filter::Filter;
 use super::{Entrance, Entry, Matcher, Plan, Step};
-use crate::ethernet::{EthernetFilter, Frame, Learned, MacRange, Station};
+use crate::ethernet::{EthernetFilter, Frame, Learned, MacFilter, MacRange, Station};
 use crate::id::Qfi;
 use crate::rule::Rules;
 
@@ -21,8 +21,7 @@ pub(super) struct Frames {
 /// One Ethernet packet filter, source and destination already the right way round.
 #[derive(Clone, Debug)]
 pub(super) struct FrameFilter {
-    source: Option<MacRange>,
-    destination: Option<MacRange>,
+    macs: Box<[MacFilter]>,
     ether_type: Option<u16>,
     /// Values and masks.
     c_tag: Option<(u16, u16)>,
@@ -67,15 +66,12 @@ impl Frames {
 impl FrameFilter {
     /// Compiles a filter; `swap` for frames from Access, since filters are written for downlink.
     pub(super) fn new(filter: &EthernetFilter, rules: &Rules, swap: bool) -> Self {
-        let (source, destination) = if swap {
-            (filter.destination, filter.source)
-        } else {
-            (filter.source, filter.destination)
-        };
+        let macs = filter.macs.iter();
         let sdf = filter.sdf_filters.iter();
         Self {
-            source,
-            destination,
+            macs: macs
+                .map(|mac| if swap { mac.turned() } else { *mac })
+                .collect(),
             ether_type: filter.ether_type,
             c_tag: filter.c_tag.map(|tag| tag.value_and_mask()),
             s_tag: filter.s_tag.map(|tag| tag.value_and_mask()),
@@ -85,11 +81,13 @@ impl FrameFilter {
 
     fn matches(&self, frame: &Frame<'_>) -> bool {
         let lies_in = |range: Option<MacRange>, mac| range.is_none_or(|range| range.contains(mac));
+        let is_between = |mac: &MacFilter| {
+            lies_in(mac.source, frame.source()) && lies_in(mac.destination, frame.destination())
+        };
         let has = |wanted: Option<(u16, u16)>, tag: Option<u16>| {
             wanted.is_none_or(|(value, mask)| tag.is_some_and(|tag| tag & mask == value))
         };
-        lies_in(self.source, frame.source())
-            && lies_in(self.destination, frame.destination())
+        (self.macs.is_empty() || self.macs.iter().any(is_between))
             && self.ether_type.is_none_or(|own| own == frame.ether_type())
             && has(self.c_tag, frame.tags().c_tag)
             && has(self.s_tag, frame.tags().s_tag)

@@ -3,7 +3,7 @@
 use pfcp::wire::Ie;
 use pfcp::{Cause, FailedRuleId};
 use session::PdrId;
-use session::ethernet::{EthernetFilter, EthernetFilters, MacRange, TagFilter};
+use session::ethernet::{EthernetFilter, EthernetFilters, MacFilter, MacRange, TagFilter};
 use session::rule::{Pdr, Rules};
 
 use super::filter::{is_reference, sdf_filter};
@@ -176,10 +176,13 @@ impl Translator<'_> {
     }
 }
 
+/// How many MAC addresses a filter may list (TS 29.244, 7.5.2.2-3; TS 23.501, 5.6.10.2).
+const MACS_MAX: usize = 16;
+
 /// An id and nothing else: the filter is defined elsewhere.
 fn is_id_alone(ie: &pfcp::EthernetPacketFilter) -> bool {
     ie.ethernet_filter_id.is_some()
-        && ie.mac_address.is_none()
+        && ie.mac_addresses.is_empty()
         && ie.ethertype.is_none()
         && ie.c_tag.is_none()
         && ie.s_tag.is_none()
@@ -197,7 +200,9 @@ fn ethernet_filter(
         let missing = Refusal::rule::<pfcp::EthernetFilterId>(rule);
         return Err(missing.cause(Cause::CONDITIONAL_IE_MISSING));
     }
-    let mac = ie.mac_address.as_ref();
+    if ie.mac_addresses.len() > MACS_MAX {
+        return Err(Refusal::rule::<pfcp::MacAddress>(rule));
+    }
     let range = |first: Option<pfcp::Mac>, last: Option<pfcp::Mac>| {
         let range = match (first, last) {
             (None, None) => return Ok(None),
@@ -213,8 +218,12 @@ fn ethernet_filter(
         }
         Ok(Some(range))
     };
-    let source = mac.map(|mac| range(mac.source, mac.upper_source));
-    let destination = mac.map(|mac| range(mac.destination, mac.upper_destination));
+    let macs = ie.mac_addresses.iter().map(|mac| {
+        Ok(MacFilter {
+            source: range(mac.source, mac.upper_source)?,
+            destination: range(mac.destination, mac.upper_destination)?,
+        })
+    });
     let ether_type = ie.ethertype.map(|ethertype| ethertype.0);
     let refuse_sdf = Refusal::rule_ie(rule, <pfcp::SdfFilter as Ie>::TYPE);
     let may_be_ip = ether_type.is_none_or(|ether_type| IP.contains(&ether_type));
@@ -230,8 +239,7 @@ fn ethernet_filter(
     });
     Ok(EthernetFilter {
         id: ie.ethernet_filter_id.map(|id| id.0),
-        source: source.transpose()?.flatten(),
-        destination: destination.transpose()?.flatten(),
+        macs: macs.collect::<Result<_, _>>()?,
         ether_type,
         c_tag: ie.c_tag.as_ref().map(|tag| tag_filter(tag.0)),
         s_tag: ie.s_tag.as_ref().map(|tag| tag_filter(tag.0)),

@@ -170,11 +170,11 @@ pub fn ethernet_establishment() -> SessionEstablishmentRequest {
     request.create_pdrs[0].pdi.ethernet_packet_filters = vec![pfcp::EthernetPacketFilter {
         ethernet_filter_id: Some(pfcp::EthernetFilterId(3)),
         ethernet_filter_properties: Some(pfcp::EthernetFilterProperties::BIDE),
-        mac_address: Some(pfcp::MacAddress {
+        mac_addresses: vec![pfcp::MacAddress {
             source: mac(1),
             upper_source: mac(2),
             ..pfcp::MacAddress::default()
-        }),
+        }],
         ethertype: Some(pfcp::Ethertype(0x0800)),
         c_tag: Some(pfcp::CTag(tag)),
         s_tag: Some(pfcp::STag(tag)),

@@ -1,6 +1,6 @@
 //! Ethernet sessions: frames both ways, stations that are heard, moved and lost, frames to all.
 
-use session::ethernet::{EthernetFilter, EthernetFilters, Learned, Mac, MacRange, Stations, Tags};
+use session::ethernet::{EthernetFilter, EthernetFilters, Learned, Mac, MacFilter, MacRange, Stations, Tags};
 use session::report::Report;
 use session::rule::Pdn;
 use session::topology::{EthernetNetwork, UeToUe};
@@ -315,10 +315,13 @@ fn filters_decide_about_frames() {
         carries_frames(&[(0, DEVICE), (0, DEVICE_B)])(rules);
         let filter = |ether_type| EthernetFilter {
             // Written for downlink.
-            destination: Some(MacRange {
-                first: DEVICE,
-                last: DEVICE,
-            }),
+            macs: vec![MacFilter {
+                source: None,
+                destination: Some(MacRange {
+                    first: DEVICE,
+                    last: DEVICE,
+                }),
+            }],
             ether_type,
             ..EthernetFilter::default()
         };
