@@ -15,8 +15,13 @@ use crate::id::{InterfaceId, NextHopId};
 /// How many next hops there can be.
 pub const NEXT_HOPS_MAX: usize = 4096;
 
+/// How often a neighbour is asked in vain before it is known no longer.
+pub const UNANSWERED_MAX: u8 = 3;
+
 /// Marks an Ethernet address as known.
 const KNOWN: u8 = 1;
+/// Marks an Ethernet address as one that stays.
+const FIXED: u8 = 2;
 
 /// A neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +35,8 @@ pub struct NextHop {
 #[derive(Debug, Default)]
 struct Slot {
     hop: OnceLock<NextHop>,
-    /// In memory the octets of the Ethernet address, 0 and [`KNOWN`]; or nothing but 0.
+    /// In memory the octets of the Ethernet address, how often it was doubted, and [`KNOWN`] or
+    /// [`FIXED`]; or nothing but 0.
     ethernet: AtomicU64,
 }
 
@@ -94,23 +100,44 @@ impl Neighbours {
         (word != 0).then_some(address)
     }
 
-    /// Remembers a neighbour's Ethernet address, if anybody asked for that neighbour.
+    /// Remembers a neighbour's Ethernet address, as it says itself, if anybody asked for that
+    /// neighbour and its address is not [fixed](Self::fix).
     pub fn learn(&self, hop: NextHop, ethernet: [u8; 6]) {
-        if let Some(slot) = self
-            .find(hop)
-            .and_then(|id| self.slots.get(usize::from(id.0)))
-        {
-            let [a, b, c, d, e, f] = ethernet;
-            let word = u64::from_ne_bytes([a, b, c, d, e, f, 0, KNOWN]);
-            slot.ethernet.store(word, Release);
-        }
+        let heard = |old| (!is_fixed(old)).then(|| word(ethernet, KNOWN));
+        self.change(self.find(hop), heard);
     }
 
-    /// Forgets a neighbour's Ethernet address, to have it resolved anew.
-    pub fn forget(&self, id: NextHopId) {
-        if let Some(slot) = self.slots.get(usize::from(id.0)) {
-            slot.ethernet.store(0, Relaxed);
-        }
+    /// Gives a neighbour that was named an Ethernet address that stays, whatever it says or does not.
+    pub fn fix(&self, hop: NextHop, ethernet: [u8; 6]) {
+        self.change(self.find(hop), |_| Some(word(ethernet, FIXED)));
+    }
+
+    /// Notes that a neighbour is asked whether it is still there. One that was asked
+    /// [so often](UNANSWERED_MAX) and was not heard since is known no longer.
+    pub fn doubt(&self, id: NextHopId) {
+        self.change(Some(id), |old| {
+            let [a, b, c, d, e, f, doubts, mark] = old.to_ne_bytes();
+            match mark {
+                KNOWN if doubts >= UNANSWERED_MAX => Some(0),
+                KNOWN => Some(u64::from_ne_bytes([a, b, c, d, e, f, doubts + 1, mark])),
+                _ => None,
+            }
+        });
+    }
+
+    /// Whether a neighbour that is known was asked, and not heard since.
+    pub fn is_doubted(&self, id: NextHopId) -> bool {
+        let slot = self.slots.get(usize::from(id.0));
+        let word = slot.map_or(0, |slot| slot.ethernet.load(Relaxed));
+        let [.., doubts, _] = word.to_ne_bytes();
+        doubts > 0
+    }
+
+    /// What is known of a neighbour becomes what `new` makes of it, if anything.
+    fn change(&self, id: Option<NextHopId>, new: impl Fn(u64) -> Option<u64>) {
+        let slot = id.and_then(|id| self.slots.get(usize::from(id.0)));
+        // Nothing new is no fault.
+        let _ = slot.map(|slot| slot.ethernet.fetch_update(Release, Relaxed, new));
     }
 
     /// Every next hop there is.
@@ -136,6 +163,16 @@ impl Neighbours {
             Some((NextHopId(u16::try_from(at).ok()?), self.slots.get(at)?))
         })
     }
+}
+
+/// What is known of a neighbour that is not doubted.
+const fn word([a, b, c, d, e, f]: [u8; 6], mark: u8) -> u64 {
+    u64::from_ne_bytes([a, b, c, d, e, f, 0, mark])
+}
+
+const fn is_fixed(word: u64) -> bool {
+    let [.., mark] = word.to_ne_bytes();
+    mark == FIXED
 }
 
 #[cfg(test)]
@@ -169,7 +206,40 @@ mod tests {
             (copy.ethernet(ids[6]), neighbours.ethernet(ids[6])),
             (Some([9; 6]), None)
         );
-        neighbours.forget(ids[5]);
-        assert_eq!(neighbours.ethernet(ids[5]), None);
+    }
+
+    #[test]
+    fn a_neighbour_that_does_not_answer_is_known_no_longer() {
+        let neighbours = Neighbours::default();
+        let [hop, fixed] = [1, 2].map(|last| NextHop {
+            interface: InterfaceId(1),
+            address: IpAddr::from([10, 0, 6, last]),
+        });
+        let (id, fixed_id) = (neighbours.id(hop).unwrap(), neighbours.id(fixed).unwrap());
+        neighbours.doubt(id);
+        assert!(!neighbours.is_doubted(id), "nothing is known of it");
+        neighbours.learn(hop, [1; 6]);
+        neighbours.fix(fixed, [2; 6]);
+        for answers in [true, false] {
+            for _ in 0..UNANSWERED_MAX {
+                assert_eq!(neighbours.ethernet(id), Some([1; 6]));
+                neighbours.doubt(id);
+                neighbours.doubt(fixed_id);
+                assert!(neighbours.is_doubted(id));
+            }
+            if answers {
+                neighbours.learn(hop, [1; 6]);
+                assert!(!neighbours.is_doubted(id));
+            }
+        }
+        neighbours.doubt(id);
+        assert_eq!(
+            (neighbours.ethernet(id), neighbours.is_doubted(id)),
+            (None, false)
+        );
+        neighbours.doubt(fixed_id);
+        neighbours.learn(fixed, [9; 6]);
+        assert_eq!(neighbours.ethernet(fixed_id), Some([2; 6]));
+        assert!(!neighbours.is_doubted(fixed_id));
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use session::ethernet::{
-    C_TAG, EthernetFilter, EthernetFilters, Frame, Learned, Mac, MacFilter, MacRange, S_TAG, Station,
-    Stations, TagFilter, Tags,
+    C_TAG, EthernetFilter, EthernetFilters, Frame, Learned, Mac, MacFilter, MacRange, S_TAG,
+    Station, Stations, TagFilter, Tags,
 };
 use session::plan::{Act, Context, FrameArrival, Heard, Installed, Plan};
 use session::reference::{Ingress, Verdict, frame_verdict};
@@ -116,7 +116,10 @@ fn filter() -> impl Strategy<Value = EthernetFilter> {
     let ether_type = prop::option::weighted(0.3, prop::sample::select(vec![0x0800_u16, 0x0806]));
     let sdf_filters = prop::collection::vec(sdf, 0..2);
     let mac = (range(), range());
-    let mac = mac.prop_map(|(source, destination)| MacFilter { source, destination });
+    let mac = mac.prop_map(|(source, destination)| MacFilter {
+        source,
+        destination,
+    });
     let macs = prop::collection::vec(mac, 0..4);
     (macs, ether_type, tag(), tag(), sdf_filters).prop_map(
         |(macs, ether_type, c_tag, s_tag, sdf_filters)| EthernetFilter {

@@ -1,4 +1,4 @@
-//! `upf run` between real hosts: handovers under load, and a chain of two UPFs.
+//! `upf run` between real hosts: handovers under load, a chain of two UPFs, and gateways that go.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use network::{
-    COMMON, Capture, GNB, N6, Network, OTHER_GNB, Ran, SERVER4, SERVER6, UE4, UE6, associated,
-    fetch, is_data_network, serve, tunnel, turn,
+    COMMON, Capture, GNB, N6, Network, OTHER_GNB, Ran, SERVER4, SERVER6, Setup, UE4, UE6,
+    associated, fetch, is_data_network, serve, tunnel, turn,
 };
 use simulator::gtp::{self, Gtp};
-use simulator::{SessionSpec, Smf, Tunnel};
+use simulator::{Flavour, SessionSpec, Smf, Tunnel};
 use test_harness::folder::Folder;
 use test_harness::namespace::Namespace;
 use test_harness::process::{Process, run_upf};
@@ -265,4 +265,66 @@ fn two_upfs_in_a_row_carry_traffic() {
     if let Some(capture) = capture {
         capture.check();
     }
+}
+
+/// Makes a host a gateway to 198.51.100.0/24, which is behind it.
+fn is_gateway(host: &Namespace, interface: &str, address: &str) {
+    host.address(interface, address).unwrap();
+    host.up(interface).unwrap();
+    let here = ["route", "add", "local", "198.51.100.0/24", "dev", "lo"];
+    host.ip(&here).unwrap();
+}
+
+/// Of two gateways to a destination one goes: its flows take the other one before long.
+#[test]
+fn a_gateway_that_is_gone_is_left_out() {
+    /// Each destination is a flow.
+    const FLOWS: u32 = 12;
+    /// From the last answer of a gateway until it is left out, and a second.
+    const NOTICED_S: u64 = 9;
+    if !skip::is_root() {
+        return;
+    }
+    let mut network = Network::with(Setup {
+        n6_routes: "      - { to: 198.51.100.0/24, via: 10.10.6.3 }
+      - { to: 198.51.100.0/24, via: 10.10.6.4 }\n",
+        ..Setup::default()
+    });
+    let gateways = [("gw3", "10.10.6.3/24"), ("gw4", "10.10.6.4/24")].map(|(name, address)| {
+        let host = Namespace::new(name).unwrap();
+        let mac_vlan = [
+            "link", "add", "link", "core0", "name", name, "type", "macvlan",
+        ];
+        network
+            .core
+            .ip(&[&mac_vlan[..], &["mode", "bridge"]].concat())
+            .unwrap();
+        network
+            .core
+            .ip(&["link", "set", name, "netns", host.name()])
+            .unwrap();
+        is_gateway(&host, name, address);
+        host.ip(&["route", "add", "10.45.0.0/16", "via", "10.10.6.7"])
+            .unwrap();
+        host
+    });
+    network.attach(Flavour::Open5gs);
+    let to_them = ["route", "add", "198.51.100.0/24", "dev", "ue0"];
+    network.ran.ip(&to_them).unwrap();
+    let answered = |network: &Network| -> u32 {
+        let flows = (1..=FLOWS).map(|flow| format!("198.51.100.{flow}"));
+        flows
+            .map(|to| network.ping(UE4, &to, 1, &["-W", "1"]))
+            .sum()
+    };
+    network.wait("both gateways", |network| answered(network) == FLOWS);
+    gateways[0].ip(&["link", "set", "gw3", "down"]).unwrap();
+    let some = answered(&network);
+    assert!(
+        (1..FLOWS).contains(&some),
+        "{some} flows go by the other one"
+    );
+    std::thread::sleep(Duration::from_secs(NOTICED_S));
+    assert_eq!(answered(&network), FLOWS, "{}", network.upf.log());
+    network.finish();
 }

@@ -239,9 +239,9 @@ impl Bench {
         let hop = |interface, address| NextHop { interface, address };
         let [address, _] = case.tunnel_ends();
         let gnb = neighbours.id(hop(N3, address)).unwrap();
-        neighbours.learn(hop(N3, address), MAC_GNB);
+        neighbours.fix(hop(N3, address), MAC_GNB);
         for gateway in ["10.0.6.254", "2001:db8:6::fe"] {
-            neighbours.learn(hop(N6, gateway.parse().unwrap()), MAC_GATEWAY);
+            neighbours.fix(hop(N6, gateway.parse().unwrap()), MAC_GATEWAY);
         }
         let teids = (0..sessions)
             .map(|number| install(&mut publisher, number, gnb, case))

@@ -100,7 +100,7 @@ fn in_a_namespace() {
         address: GNB.into(),
     };
     let next_hop = neighbours.id(hop);
-    neighbours.learn(hop, MAC_GNB);
+    neighbours.fix(hop, MAC_GNB);
     let (mut publisher, readers) = Tables::create(Sizes {
         sessions: 4,
         tunnels: 4,

@@ -26,6 +26,8 @@ pub struct Setup {
     pub n3_mtu: u16,
     /// `networks[].ue_to_ue`, and all else that is said of the first network.
     pub network: &'static str,
+    /// Routes of N6 besides the default ones by the data network.
+    pub n6_routes: &'static str,
     /// A second data network in a VRF and on a port of its own, with the addresses of the first.
     pub overlapping: bool,
     /// The API, on a socket in the folder.
@@ -38,6 +40,7 @@ impl Default for Setup {
             n6: N6::AfPacket,
             n3_mtu: 1600,
             network: "",
+            n6_routes: "",
             overlapping: false,
             api: false,
         }
@@ -113,7 +116,8 @@ interfaces:
     role: n6
     port: core
     {n6_addresses}
-"#
+{}"#,
+            self.n6_routes
         )
         .unwrap();
         if self.overlapping {

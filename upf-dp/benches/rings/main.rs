@@ -480,8 +480,8 @@ fn measure(eal: Eal, pool: &'static Pool, sessions: u32, windows: usize) {
     let links = path.links();
     let macs = [links[0].mac, links[1].mac];
     let hop = |interface, address| NextHop { interface, address };
-    neighbours.learn(hop(N3, GNB.into()), MAC_GNB);
-    neighbours.learn(hop(N6, "10.0.6.254".parse().unwrap()), MAC_GATEWAY);
+    neighbours.fix(hop(N3, GNB.into()), MAC_GNB);
+    neighbours.fix(hop(N6, "10.0.6.254".parse().unwrap()), MAC_GATEWAY);
     for uplink in [true, false] {
         let traffic = Traffic {
             uplink,

@@ -127,6 +127,17 @@ impl Routes {
         }
     }
 
+    /// All next hops that routes lead to.
+    pub(crate) fn gateways(&self) -> impl Iterator<Item = NextHopId> {
+        let v4 = self.v4.iter().map(|prefix| prefix.target);
+        let alone = v4.chain(self.v6.iter().map(|prefix| prefix.target));
+        let alone = alone.filter_map(|target| match target {
+            Target::Via(next_hop) => Some(next_hop),
+            _ => None,
+        });
+        alone.chain(self.groups.iter().flatten().copied())
+    }
+
     /// The next hops of that number.
     pub(crate) fn group(&self, number: u8) -> &[NextHopId] {
         self.groups
@@ -148,7 +159,7 @@ impl Routes {
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         };
         if let Some(next_hop) = neighbours.id(hop) {
-            neighbours.learn(hop, mac);
+            neighbours.fix(hop, mac);
             let own = own.iter().map(|own| IpNet::from(*own));
             for net in [ALL_V4, ALL_V6].into_iter().chain(own) {
                 self.add(net, Target::Via(next_hop));

@@ -119,7 +119,7 @@ impl<P: Packet> Path<P> {
         cells: Arc<WorkerCells>,
     ) -> Self {
         let bridging = Bridging::new(&links, config.hz);
-        let slow = SlowPath::new(&config.slow, links.ports(), config.hz);
+        let slow = SlowPath::new(&config.slow, &links, config.hz);
         Self {
             worker: config.worker,
             links,

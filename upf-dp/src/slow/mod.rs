@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use session::meter::Now;
 use session::neighbour::NextHop;
 
+use crate::links::Links;
 use crate::outlet::Outlet;
 use crate::packet::Packet;
 use crate::path::{Fate, Meta, Path, Punt, Turn, is_host};
@@ -131,7 +132,7 @@ pub(crate) struct SlowPath {
 }
 
 impl SlowPath {
-    pub(crate) fn new(config: &SlowConfig, ports: usize, hz: u64) -> Self {
+    pub(crate) fn new(config: &SlowConfig, links: &Links, hz: u64) -> Self {
         let rates = &config.rates;
         let shared = |rate: u32, shares| PeerLimiter::new(rate, rate.div_ceil(shares), hz);
         let port = || PortLimiters {
@@ -139,7 +140,7 @@ impl SlowPath {
             icmp: Limiter::new(rates.icmp_pps, hz),
         };
         Self {
-            ports: std::iter::repeat_with(port).take(ports).collect(),
+            ports: std::iter::repeat_with(port).take(links.ports()).collect(),
             error_indications: shared(rates.error_indication_received_pps, ERROR_INDICATION_SHARES),
             echo_requests: shared(rates.echo_pps, ECHO_SHARES),
             errors: PeerLimiter::new(
@@ -150,7 +151,7 @@ impl SlowPath {
             echoes: PeerLimiter::new(ECHO_RESPONSES_PPS, ECHO_RESPONSES_PER_PEER_PPS, hz),
             notices: PeerLimiter::new(rates.icmp_error_pps, rates.icmp_error_per_sender_pps, hz),
             fragmentation: config.fragmentation,
-            resolver: Resolver::new(hz),
+            resolver: Resolver::new(links, hz),
         }
     }
 }

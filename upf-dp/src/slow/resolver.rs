@@ -1,5 +1,6 @@
 //! Asks for the Ethernet addresses of neighbours: at once when a packet needs one, and from time
-//! to time for all that are named, so that they are known before packets come.
+//! to time for all that are named, so that they are known before packets come, and known no longer
+//! when they are gone.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,7 +10,7 @@ use session::meter::Now;
 use session::neighbour::{NEXT_HOPS_MAX, NextHop};
 
 use super::{arp, nd};
-use crate::links::InterfaceLink;
+use crate::links::{InterfaceLink, Links};
 use crate::outlet::Outlet;
 use crate::packet::Packet;
 use crate::path::{Path, Turn};
@@ -17,10 +18,23 @@ use crate::wire;
 
 /// How many next hops are looked at in one go.
 const STEP: u16 = 64;
+/// How long a neighbour that is known has to answer.
+const ANSWER_S: u8 = 1;
 /// Between two questions about a neighbour that does not answer: doubled each time up to this.
-const BACK_OFF_S_MAX: u64 = 32;
-/// After this time a neighbour that is known is asked again: it may have moved.
-const REFRESH_S: u64 = 60;
+const BACK_OFF_S_MAX: u8 = 32;
+/// After this time a neighbour that is known is asked again: it may have moved, or be gone.
+const REFRESH_S: u8 = 60;
+/// The same for one that routes lead to: others may take its place.
+const REFRESH_GATEWAY_S: u8 = 5;
+
+/// How a neighbour stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Unknown,
+    /// It was asked whether it is still there, and not heard since.
+    Doubted,
+    Known,
+}
 
 /// When which neighbour was asked.
 #[derive(Debug)]
@@ -32,43 +46,68 @@ pub(crate) struct Resolver {
     announced: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Asked {
-    /// Not to be asked again before.
+    /// Not to be looked at again before.
     not_before: u64,
-    /// Seconds until the next question.
+    /// Seconds until the next question, while it is not known.
     wait_s: u8,
+    /// Seconds until the next question, while it is known.
+    refresh_s: u8,
+    /// It was asked while it was known, and its answer is looked for.
+    awaited: bool,
 }
 
 impl Resolver {
-    pub(super) fn new(hz: u64) -> Self {
+    pub(super) fn new(links: &Links, hz: u64) -> Self {
+        let never = Asked {
+            not_before: 0,
+            wait_s: 0,
+            refresh_s: REFRESH_S,
+            awaited: false,
+        };
+        let mut asked: Box<[Asked]> = vec![never; NEXT_HOPS_MAX].into();
+        for gateway in links
+            .interfaces()
+            .flat_map(|(_, link)| link.routes.gateways())
+        {
+            if let Some(asked) = asked.get_mut(usize::from(gateway.0)) {
+                asked.refresh_s = REFRESH_GATEWAY_S;
+            }
+        }
         Self {
             hz,
-            asked: vec![Asked::default(); NEXT_HOPS_MAX].into(),
+            asked,
             next_look: 0,
             cursor: 0,
             announced: false,
         }
     }
 
-    /// Whether to ask now; if so, the pause until the next time is set.
-    fn take(&mut self, hop: NextHopId, is_known: bool, now: Now) -> bool {
+    /// Whether to ask now; the pause until the next look is set.
+    fn take(&mut self, hop: NextHopId, standing: Standing, now: Now) -> bool {
         let Some(asked) = self.asked.get_mut(usize::from(hop.0)) else {
             return false;
         };
         if asked.not_before > now.0 {
             return false;
         }
-        let wait_s = if is_known {
-            asked.wait_s = 0;
-            REFRESH_S
-        } else {
-            let wait_s = (u64::from(asked.wait_s) * 2).clamp(1, BACK_OFF_S_MAX);
-            asked.wait_s = u8::try_from(wait_s).unwrap_or(u8::MAX);
-            wait_s
+        let has_answered = asked.awaited && standing == Standing::Known;
+        let wait_s = match standing {
+            Standing::Unknown => {
+                asked.wait_s = asked.wait_s.saturating_mul(2).clamp(1, BACK_OFF_S_MAX);
+                asked.wait_s
+            }
+            _ if has_answered => asked.refresh_s - ANSWER_S,
+            _ => ANSWER_S,
         };
-        asked.not_before = now.0.saturating_add(self.hz.saturating_mul(wait_s));
-        true
+        asked.awaited = standing != Standing::Unknown && !has_answered;
+        if standing != Standing::Unknown {
+            asked.wait_s = 0;
+        }
+        let pause = self.hz.saturating_mul(wait_s.into());
+        asked.not_before = now.0.saturating_add(pause);
+        !has_answered
     }
 }
 
@@ -80,7 +119,7 @@ impl<P: Packet> Path<P> {
             let soonest = turn.now.0.saturating_add(self.slow.resolver.hz);
             asked.not_before = asked.not_before.min(soonest);
         }
-        if self.slow.resolver.take(hop, false, turn.now) {
+        if self.slow.resolver.take(hop, Standing::Unknown, turn.now) {
             self.solicit(hop, turn.out);
         }
     }
@@ -107,14 +146,19 @@ impl<P: Packet> Path<P> {
             let Some(hop) = self.neighbours.hop(id) else {
                 continue;
             };
-            let is_known = self.neighbours.ethernet(id).is_some();
-            if !hop.address.is_unspecified() && self.slow.resolver.take(id, is_known, turn.now) {
+            let standing = match self.neighbours.ethernet(id) {
+                None => Standing::Unknown,
+                Some(_) if self.neighbours.is_doubted(id) => Standing::Doubted,
+                Some(_) => Standing::Known,
+            };
+            if !hop.address.is_unspecified() && self.slow.resolver.take(id, standing, turn.now) {
                 self.solicit(id, turn.out);
             }
         }
     }
 
-    /// Sends an ARP request or a neighbour solicitation.
+    /// Sends an ARP request or a neighbour solicitation. What is known is doubted until it is
+    /// answered.
     fn solicit<O: Outlet<P>>(&mut self, id: NextHopId, out: &mut O) {
         let Some(NextHop { interface, address }) = self.neighbours.hop(id) else {
             return;
@@ -132,6 +176,7 @@ impl<P: Packet> Path<P> {
         if question(&mut packet, link, own, address).is_some() {
             self.cells.port(link.port).made.add(1);
             out.send(link.port, packet);
+            self.neighbours.doubt(id);
         }
     }
 

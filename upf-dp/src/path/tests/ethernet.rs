@@ -1,6 +1,8 @@
 //! Ethernet sessions: frames both ways, stations that are heard, moved and lost, frames to all.
 
-use session::ethernet::{EthernetFilter, EthernetFilters, Learned, Mac, MacFilter, MacRange, Stations, Tags};
+use session::ethernet::{
+    EthernetFilter, EthernetFilters, Learned, Mac, MacFilter, MacRange, Stations, Tags,
+};
 use session::report::Report;
 use session::rule::Pdn;
 use session::topology::{EthernetNetwork, UeToUe};

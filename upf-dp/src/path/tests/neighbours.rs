@@ -122,9 +122,8 @@ fn made_up_neighbours_have_a_bound() {
     assert!(bed.neighbours.all().count() <= 252 + 8);
 }
 
-/// Several gateways to one destination share its flows; one that does not answer gets none.
-#[test]
-fn flows_are_shared_by_gateways() {
+/// A bed with two gateways to everywhere, and a session of both families.
+fn two_gateways() -> (Testbed, TestSession) {
     let mut bed = Testbed::connected(1, |topology| {
         for (to, via) in [("0.0.0.0/0", "10.0.6.253"), ("::/0", "2001:db8:6::fd")] {
             topology.interfaces[2]
@@ -135,43 +134,114 @@ fn flows_are_shared_by_gateways() {
                 });
         }
     });
-    let other = [2, 0, 0, 0, 6, 0xfd];
     let session = bed.install(0, |rules| {
         rules.ue.ipv6 = "2001:db8:45::/64".parse().ok();
         let ue = rules.ue;
         rules.pdrs.iter_mut().for_each(|pdr| pdr.pdi.ue = Some(ue));
     });
-    let taken = |bed: &mut Testbed, v6: bool| -> Vec<[u8; 6]> {
-        let frames = (0..64_u8).map(|flow| {
-            let mut user = if v6 {
-                user_v6(session.ue_v6, HOST_V6, super::USER)
-            } else {
-                user_v4(session.ue, HOST, super::USER)
-            };
-            let at = if v6 { 41 } else { 21 };
-            user[at] = flow;
-            uplink(session.teid, &user)
-        });
-        let sent = bed.receive(0, &frames.collect::<Vec<_>>());
-        sent.iter()
-            .map(|(_, frame)| frame[..6].try_into().unwrap())
-            .collect()
-    };
+    (bed, session)
+}
+
+const OTHER_GATEWAY: [u8; 6] = [2, 0, 0, 0, 6, 0xfd];
+
+/// Which gateway each of 64 flows takes.
+fn taken(bed: &mut Testbed, session: &TestSession, v6: bool) -> Vec<[u8; 6]> {
+    let frames = (0..64_u8).map(|flow| {
+        let mut user = if v6 {
+            user_v6(session.ue_v6, HOST_V6, super::USER)
+        } else {
+            user_v4(session.ue, HOST, super::USER)
+        };
+        let at = if v6 { 41 } else { 21 };
+        user[at] = flow;
+        uplink(session.teid, &user)
+    });
+    let sent = bed.receive(0, &frames.collect::<Vec<_>>());
+    sent.iter()
+        .map(|(_, frame)| frame[..6].try_into().unwrap())
+        .collect()
+}
+
+/// Several gateways to one destination share its flows; one that does not answer gets none.
+#[test]
+fn flows_are_shared_by_gateways() {
+    let (mut bed, session) = two_gateways();
     for v6 in [false, true] {
         assert_eq!(
-            taken(&mut bed, v6),
+            taken(&mut bed, &session, v6),
             [MAC_GATEWAY; 64],
             "the other one is not known"
         );
     }
-    bed.name(N6, "10.0.6.253".parse().unwrap(), Some(other));
-    bed.name(N6, "2001:db8:6::fd".parse().unwrap(), Some(other));
+    bed.name(N6, "10.0.6.253".parse().unwrap(), Some(OTHER_GATEWAY));
+    bed.name(N6, "2001:db8:6::fd".parse().unwrap(), Some(OTHER_GATEWAY));
     for v6 in [false, true] {
-        let first = taken(&mut bed, v6);
-        assert_eq!(taken(&mut bed, v6), first, "a flow stays where it is");
-        let share = first.iter().filter(|mac| **mac == other).count();
+        let first = taken(&mut bed, &session, v6);
+        let again = taken(&mut bed, &session, v6);
+        assert_eq!(again, first, "a flow stays where it is");
+        let share = first.iter().filter(|mac| **mac == OTHER_GATEWAY).count();
         assert!((16..=48).contains(&share), "{share} of 64");
     }
+}
+
+/// Lets some seconds pass, in which gateways with these last octets answer ARP. How many questions
+/// there were.
+fn pass(bed: &mut Testbed, seconds: u32, live: &[u8]) -> usize {
+    let mut questions = 0;
+    for _ in 0..seconds * 500 {
+        bed.pass_ms(2);
+        bed.tend();
+        for (port, frame) in bed.sent(0) {
+            let asked = frame.get(38..42).map(|address| [address[0], address[3]]);
+            let Some([10, last]) = asked.filter(|_| port == 1 && frame[12..14] == [8, 6]) else {
+                continue;
+            };
+            questions += 1;
+            if !live.contains(&last) {
+                continue;
+            }
+            let mac = if last == 253 {
+                OTHER_GATEWAY
+            } else {
+                MAC_GATEWAY
+            };
+            let mut reply = vec![0, 1, 8, 0, 6, 4, 0, 2];
+            reply.extend(mac);
+            reply.extend([10, 0, 6, last]);
+            reply.extend(&frame[22..32]);
+            let reply = ethernet(MAC_N6, mac, None, wire::ARP, &reply);
+            assert_eq!(bed.one(1, &reply), None);
+        }
+    }
+    questions
+}
+
+#[test]
+fn a_gateway_that_falls_silent_is_left_out_until_it_answers() {
+    let (mut bed, session) = two_gateways();
+    let shares = |bed: &mut Testbed| {
+        let all = taken(bed, &session, false);
+        [MAC_GATEWAY, OTHER_GATEWAY].map(|mac| all.iter().filter(|own| **own == mac).count())
+    };
+    bed.name(N6, "10.0.6.253".parse().unwrap(), Some(OTHER_GATEWAY));
+    let questions = pass(&mut bed, 60, &[253, 254]);
+    // Each every five seconds and a little, and once more at the start.
+    assert!((18..=26).contains(&questions), "{questions} questions");
+    let both = shares(&mut bed);
+    assert!(both.iter().all(|share| *share >= 16), "{both:?}");
+    pass(&mut bed, 9, &[254]);
+    assert_eq!(shares(&mut bed), [64, 0]);
+    pass(&mut bed, 60, &[254]);
+    assert_eq!(shares(&mut bed), [64, 0]);
+    // It is asked less and less often meanwhile.
+    pass(&mut bed, 33, &[253, 254]);
+    assert_eq!(shares(&mut bed), both, "every flow is where it was");
+    // None of them: what comes waits, and is dropped in the end.
+    pass(&mut bed, 9, &[]);
+    assert_eq!(shares(&mut bed), [0, 0]);
+    pass(&mut bed, 4, &[]);
+    assert_eq!(bed.drops(), [(Reason::NeighbourUnresolved, 64)]);
+    bed.check();
 }
 
 /// A policy is another way out of the same network: downlink comes in as ever.
