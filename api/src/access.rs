@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::problem::Problem;
 use crate::tls::Tls;
 
-/// On what terms HTTP is served.
+/// On what terms the API is served: but for the last, over HTTP.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     /// HTTPS instead.
@@ -22,7 +22,25 @@ pub struct Terms {
     pub tokens: Option<Tokens>,
     /// Metrics are told without a token.
     pub open_metrics: bool,
+    /// Who is told in full who subscribers are; by the Unix socket, too.
+    pub identities: Told,
 }
+
+/// Whom something is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Those who may change things.
+    #[default]
+    Admin,
+    /// All.
+    All,
+    /// Nobody.
+    Nobody,
+}
+
+/// Whether whoever asks is told in full who subscribers are: an extension of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reveal(pub(crate) bool);
 
 /// The terms in force. Copies are the same gate: those of a server that runs change with it.
 #[derive(Clone, Debug, Default)]
@@ -182,6 +200,8 @@ pub(crate) enum Door {
     Unix {
         /// The user of the other process.
         user: Option<u32>,
+        /// On what terms.
+        gate: Gate,
     },
     /// HTTP.
     Tcp {
@@ -202,7 +222,7 @@ struct Who {
 impl Door {
     fn who(&self, headers: &HeaderMap) -> Result<Who, Problem> {
         match self {
-            Self::Unix { user } => Ok(Who {
+            Self::Unix { user, .. } => Ok(Who {
                 role: Role::Admin,
                 name: user.map_or_else(|| "local".to_owned(), |user| format!("uid {user}")),
             }),
@@ -259,6 +279,21 @@ fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 impl Door {
+    const fn gate(&self) -> &Gate {
+        match self {
+            Self::Unix { gate, .. } | Self::Tcp { gate, .. } => gate,
+        }
+    }
+
+    /// Whether somebody of that role is told in full who subscribers are.
+    fn reveals(&self, role: Role) -> Reveal {
+        Reveal(match self.gate().terms().identities {
+            Told::Admin => role == Role::Admin,
+            Told::All => true,
+            Told::Nobody => false,
+        })
+    }
+
     /// Whether everybody may look there: the path tells nothing of anybody.
     fn is_open(&self, path: &str) -> bool {
         match path {
@@ -273,7 +308,7 @@ impl Door {
 }
 
 /// Lets a request in, or not; writes down who changed what.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
+pub(crate) async fn guard(mut request: Request, next: Next) -> Response {
     let Some(door) = request.extensions().get::<Door>() else {
         return Problem::new(StatusCode::FORBIDDEN, "the request came by no door").into_response();
     };
@@ -285,7 +320,10 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
     };
-    if looks {
+    let reveal = door.reveals(who.role);
+    request.extensions_mut().insert(reveal);
+    let changes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    if !changes.contains(request.method()) {
         return next.run(request).await;
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());

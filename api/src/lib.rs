@@ -29,7 +29,7 @@ mod server;
 mod tls;
 mod upf;
 
-pub use access::{Gate, Role, Terms, Tokens, TokensError};
+pub use access::{Gate, Role, Terms, Tokens, TokensError, Told};
 pub use problem::Problem;
 pub use server::{Doors, Server, StartError};
 pub use tls::{Tls, TlsError, TlsFiles};

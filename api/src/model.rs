@@ -60,7 +60,8 @@ said! {
         pub ue_ipv6: Option<String>,
         /// DNN or APN.
         pub dnn: Option<String>,
-        /// The subscriber, such as `imsi-001010000000001`.
+        /// The subscriber, such as `imsi-001010000000001`; masked, `imsi-00101********01`, for those who
+        /// are not told in full (`api.identities`).
         pub user: Option<String>,
         /// The worker that forwards its packets.
         pub worker: u8,

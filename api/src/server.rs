@@ -51,7 +51,7 @@ pub struct Doors {
     pub socket_mode: u32,
     /// An address for HTTP.
     pub listen: Option<SocketAddr>,
-    /// On what terms HTTP is served.
+    /// On what terms they are open.
     pub gate: Gate,
 }
 
@@ -110,7 +110,8 @@ impl Server {
         };
         if let Some(unix) = unix {
             let (router, stopped) = (router.clone(), stopped.clone());
-            server.doors.spawn(serve_unix(unix, router, stopped));
+            let gate = doors.gate.clone();
+            server.doors.spawn(serve_unix(unix, gate, router, stopped));
         }
         if let Some(tcp) = tcp {
             server.address = tcp.local_addr().ok();
@@ -203,7 +204,12 @@ fn bind(path: &Path, mode: u32) -> Result<UnixListener, StartError> {
     })
 }
 
-async fn serve_unix(listener: UnixListener, router: Router, stopped: watch::Receiver<bool>) {
+async fn serve_unix(
+    listener: UnixListener,
+    gate: Gate,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+) {
     let mut room = Connections::new(stopped);
     while let Some(accepted) = room.next(|| listener.accept()).await {
         let (stream, permit) = match accepted {
@@ -216,7 +222,10 @@ async fn serve_unix(listener: UnixListener, router: Router, stopped: watch::Rece
         let user = stream.peer_cred().ok().map(|peer| peer.uid());
         let connection = connection(
             stream,
-            Door::Unix { user },
+            Door::Unix {
+                user,
+                gate: gate.clone(),
+            },
             router.clone(),
             room.stopped.clone(),
         );

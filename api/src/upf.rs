@@ -37,6 +37,8 @@ pub struct Wanted {
     pub peer: Option<String>,
     /// A TEID of ours that one of its PDRs has, or one of a peer's that one of its FARs has.
     pub teid: Option<u32>,
+    /// Whoever asks is told in full who subscribers are.
+    pub reveal: bool,
 }
 
 /// How the configuration is read again.
@@ -67,8 +69,8 @@ pub trait Upf: Send + Sync + 'static {
     fn sessions(&self, wanted: Wanted, from: u32, most: usize) -> Answer<'_, Slice>;
     /// How many sessions it has.
     fn session_count(&self) -> Answer<'_, u64>;
-    /// A session, by its SEID.
-    fn session(&self, seid: u64) -> Answer<'_, Option<SessionDetail>>;
+    /// A session, by its SEID; with `reveal`, who its subscriber is in full.
+    fn session(&self, seid: u64, reveal: bool) -> Answer<'_, Option<SessionDetail>>;
     /// Its SMFs.
     fn peers(&self) -> Answer<'_, Vec<Peer>>;
     /// Its ports.

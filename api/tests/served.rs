@@ -23,7 +23,7 @@ use api::model::{
     Explanation, Health, Level, LogLevels, Outcome, Packet, Packets, Peer, Reload, SessionDetail,
     Sessions, TraceEnd, Traced, Version, Watch,
 };
-use api::{Doors, Gate, Server, StartError, Terms, TlsError, TlsFiles, Tokens, Upf};
+use api::{Doors, Gate, Server, StartError, Terms, TlsError, TlsFiles, Tokens, Told, Upf};
 use fake::Fake;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -323,9 +323,8 @@ async fn a_upf_that_has_ended_is_not_ready() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn http_is_opened_by_tokens_and_each_role_has_its_bounds() {
-    let folder = Folder::new("tokens");
+/// HTTP that two tokens open, on those terms, and a client of each: one that looks, one that changes.
+fn by_tokens(folder: &Folder) -> (Server, Doors, Terms, [Client; 2]) {
     let text = "# who\nread eye 0123456789abcdef\n\nadmin hand fedcba9876543210\n";
     let terms = Terms {
         tokens: Some(Tokens::load(&folder.file("tokens", text, 0o600)).unwrap()),
@@ -334,15 +333,48 @@ async fn http_is_opened_by_tokens_and_each_role_has_its_bounds() {
     let doors = with_terms(terms.clone());
     let server = start(&doors);
     let at = At::Http(server.address().unwrap().to_string());
-    let with = |token: Option<&str>| Client {
-        token: token.map(str::to_owned),
+    let with = |token: &str| Client {
+        token: Some(token.to_owned()),
         ..client(at.clone())
     };
-    let (nobody, eye, hand) = (
-        with(None),
-        with(Some("0123456789abcdef")),
-        with(Some("fedcba9876543210")),
+    let clients = [with("0123456789abcdef"), with("fedcba9876543210")];
+    (server, doors, terms, clients)
+}
+
+#[tokio::test]
+async fn who_subscribers_are_is_told_in_full_to_whom_the_terms_say() {
+    let folder = Folder::new("identities");
+    let (server, doors, terms, [eye, hand]) = by_tokens(&folder);
+    let users = async |who: &Client| {
+        let all: Sessions = who.get("/v1/sessions?limit=1").await.unwrap();
+        let one: SessionDetail = who.get("/v1/sessions/1").await.unwrap();
+        assert_eq!(all.sessions[0].user, one.session.user);
+        one.session.user.unwrap()
+    };
+    let (full, masked) = ("imsi-001010000000001", "imsi-***");
+    assert_eq!(
+        (users(&eye).await, users(&hand).await),
+        (masked.into(), full.into())
     );
+    for (identities, told) in [(Told::All, [full; 2]), (Told::Nobody, [masked; 2])] {
+        doors.gate.change(Terms {
+            identities,
+            ..terms.clone()
+        });
+        assert_eq!([users(&eye).await, users(&hand).await], told);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn http_is_opened_by_tokens_and_each_role_has_its_bounds() {
+    let folder = Folder::new("tokens");
+    let (server, doors, terms, [eye, hand]) = by_tokens(&folder);
+    let with = |token: Option<&str>| Client {
+        token: token.map(str::to_owned),
+        ..eye.clone()
+    };
+    let nobody = with(None);
     // What tells nothing of anybody is open.
     assert!(nobody.get::<Health>("/health/ready").await.unwrap().healthy);
     for path in ["/version", "/v1/sessions", "/metrics", "/v1/log"] {
@@ -444,13 +476,20 @@ async fn without_tokens_everybody_of_the_host_looks_and_changes_nothing() {
     let levels = LogLevels::default();
     let error = client.put::<Value>("PUT", "/v1/log", &levels).await;
     assert_eq!(refused(error.unwrap_err()), 403);
-    // A page of another site, whose name points here.
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = "GET /v1/sessions HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    for (request, host, status) in [
+        // A page of another site, whose name points here.
+        ("GET /v1/sessions", "evil.example", 403),
+        ("TRACE /v1/sessions", "localhost", 405),
+        ("OPTIONS /v1/log", "localhost", 405),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let wanted = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&wanted), "{request}: {answer}");
+    }
     server.stop().await;
 }
 

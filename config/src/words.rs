@@ -92,4 +92,24 @@ choices! {
         /// One JSON object a line.
         Json = "json",
     }
+
+    /// What the log says of who subscribers are.
+    pub enum LoggedIdentities ("one of masked, full, none") {
+        /// Enough to tell some from others.
+        Masked = "masked",
+        /// All.
+        Full = "full",
+        /// Nothing.
+        None = "none",
+    }
+
+    /// Who is told by the API who subscribers are.
+    pub enum ToldIdentities ("one of admin, all, none") {
+        /// Those who may change things.
+        Admin = "admin",
+        /// All.
+        All = "all",
+        /// Nobody.
+        None = "none",
+    }
 }

@@ -777,7 +777,7 @@ fn a_mistake_is_shown_with_its_line() {
     let shown = found[0].render("upf.yaml", &text);
     assert_eq!(
         shown,
-        "upf.yaml:26:3: log.levle: there is no such key, expected one of level, format; did you \
+        "upf.yaml:26:3: log.levle: there is no such key, expected one of level, format, identities; did you \
          mean \"level\"?\n      levle: info\n      ^"
     );
 }

@@ -79,6 +79,20 @@ pub struct NodeConfig {
     pub applications: Vec<Application>,
     /// Rules that SMFs activate by name; without any, ADPDP is not announced.
     pub predefined: PredefinedRules,
+    /// What lines of the log say of who subscribers are.
+    pub identities: Identities,
+}
+
+/// What is told of who a subscriber is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identities {
+    /// All.
+    Full,
+    /// The network or realm, and the last two digits: enough to tell some from others.
+    #[default]
+    Masked,
+    /// Nothing.
+    None,
 }
 
 /// An application that is known.
@@ -381,6 +395,7 @@ impl NodeConfig {
             ue_bounds: Vec::new(),
             applications: Vec::new(),
             predefined: PredefinedRules::default(),
+            identities: Identities::default(),
         }
     }
 

@@ -3,6 +3,8 @@
 use pfcp::wire::Short;
 use pfcp::{ApnDnn, Octets, SessionEstablishmentRequest, UserId};
 
+use crate::config::Identities;
+
 /// DNN and subscriber of a session, as its SMF told them, to be read when somebody asks. A DNN of usual
 /// length costs no allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,15 @@ impl Labels {
     /// The APN or DNN.
     pub fn dnn(&self) -> Option<String> {
         self.dnn.as_ref()?.name().map(|name| name.to_string())
+    }
+
+    /// The subscriber, as far as that may be told.
+    pub fn user_as(&self, identities: Identities) -> Option<String> {
+        match identities {
+            Identities::Full => self.user(),
+            Identities::Masked => self.user().map(|user| masked(&user)),
+            Identities::None => None,
+        }
     }
 
     /// The subscriber: a SUPI (`imsi-001010000000001`), or another identity with its kind in front.
@@ -74,6 +85,33 @@ impl User {
     }
 }
 
+/// Digits of an IMSI that name the network: MCC and a short MNC (TS 23.003, 2.2).
+const NETWORK_DIGITS: usize = 5;
+/// Digits at the end that tell subscribers apart, at times.
+const LAST_DIGITS: usize = 2;
+
+/// An identity that does not say who it is: its kind, the network or realm, the last digits.
+fn masked(user: &str) -> String {
+    let (kind, id) = user.split_once('-').unwrap_or(("", user));
+    let dash = if kind.is_empty() { "" } else { "-" };
+    if let Some((_, realm)) = id.rsplit_once('@') {
+        return format!("{kind}{dash}***@{realm}");
+    }
+    // A part of a text may be all of it: nothing but digits is known well enough.
+    let is_number = id.bytes().all(|digit| digit.is_ascii_digit());
+    let hidden = id.len().saturating_sub(NETWORK_DIGITS + LAST_DIGITS);
+    let shown = id
+        .get(..NETWORK_DIGITS)
+        .zip(id.get(NETWORK_DIGITS + hidden..));
+    match shown {
+        Some((network, last)) if is_number && hidden >= NETWORK_DIGITS => {
+            format!("{kind}{dash}{network}{}{last}", "*".repeat(hidden))
+        }
+        _ if is_number => format!("{kind}{dash}***"),
+        _ => "***".to_owned(),
+    }
+}
+
 fn is_text(octets: &Octets) -> bool {
     let text = octets.as_str().unwrap_or_default();
     !text.is_empty() && !text.chars().any(char::is_control)
@@ -98,6 +136,29 @@ fn digits(octets: &Octets) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn masked_identities_say_of_which_network_they_are_and_no_more() {
+        for (user, wanted) in [
+            ("imsi-001010000000001", "imsi-00101********01"),
+            ("001010000000001", "00101********01"),
+            ("msisdn-491701234567", "msisdn-49170*****67"),
+            // So few are hidden that they can be tried.
+            ("imsi-00101001", "imsi-***"),
+            ("nai-alice@example.com", "nai-***@example.com"),
+            ("alice@example.com", "***@example.com"),
+            ("nai-alice", "***"),
+            ("a-b-c", "***"),
+            ("ü", "***"),
+            ("", "***"),
+        ] {
+            assert_eq!(masked(user), wanted, "{user}");
+        }
+        let labels = Labels::default();
+        for identities in [Identities::Full, Identities::Masked, Identities::None] {
+            assert_eq!(labels.user_as(identities), None);
+        }
+    }
 
     #[test]
     fn subscribers_are_read_as_they_are_sent() {

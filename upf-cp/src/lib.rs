@@ -73,9 +73,9 @@ mod work;
 
 pub use asker::{Asker, Ended};
 pub use config::{
-    Application, Echo, ExtendedMost, Limits, Move, NetworkLimits, NodeConfig, PFCP_PORT,
-    PredefinedAction, PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules, PredefinedUrr,
-    Slice, SliceLimits, UeBounds, UePool,
+    Application, Echo, ExtendedMost, Identities, Limits, Move, NetworkLimits, NodeConfig,
+    PFCP_PORT, PredefinedAction, PredefinedFar, PredefinedQer, PredefinedRule, PredefinedRules,
+    PredefinedUrr, Slice, SliceLimits, UeBounds, UePool,
 };
 pub use counters::{Counters, Dropped, Limit};
 pub use event::{Input, Now, Operator, Output, WorkerReport};

@@ -60,6 +60,8 @@ enum Command {
     /// All of it is put in force while packets flow, or, if there is a mistake in it or some of it
     /// needs a restart, nothing. Exits with 1 then.
     Reload(client::Reload),
+    /// Show what a UPF that runs writes to its log, or change that until it ends.
+    Log(client::Log),
     /// Say what would happen to a packet in a UPF that runs, and why; it is not sent.
     ///
     /// It goes through the stages of the packet path, with the rules of its session as these are now.
@@ -150,6 +152,7 @@ fn main() -> ExitCode {
         Command::Ports(ask) => return finish(client::ports(&ask)),
         Command::Drops(ask) => return finish(client::drops(&ask)),
         Command::Reload(arguments) => return finish(client::reload(&arguments)),
+        Command::Log(arguments) => return finish(client::log(&arguments)),
         Command::Explain(arguments) => return finish(client::explain(&arguments)),
         Command::Trace(arguments) => return finish(client::trace(&arguments)),
         Command::Capture(arguments) => return finish(client::capture(&arguments)),

@@ -4,12 +4,12 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use anyhow::{Context as _, Result};
 use config::Host;
-use config::schema::{Config, Moves};
+use config::schema::{Config, LoggedIdentities, Moves};
 use dpdk::Eal;
 use session::meter::Burst;
 use session::topology::Topology;
 use tracing::warn;
-use upf_cp::{ExtendedMost, Limits, Move, NodeConfig};
+use upf_cp::{ExtendedMost, Identities, Limits, Move, NodeConfig};
 
 use crate::rules;
 use crate::topology::{network_limits, slice_limits, ue_bounds, ue_pools, ue_reserved};
@@ -72,6 +72,11 @@ pub(crate) fn config(config: &Config, eal: Eal, topology: &Topology) -> Result<N
         ue_bounds: ue_bounds(config, topology),
         applications: rules::applications(config).context("key applications")?,
         predefined: rules::predefined(config).context("key predefined")?,
+        identities: match config.log.identities {
+            LoggedIdentities::Full => Identities::Full,
+            LoggedIdentities::Masked => Identities::Masked,
+            LoggedIdentities::None => Identities::None,
+        },
         ..NodeConfig::new(config.pfcp.address)
     })
 }

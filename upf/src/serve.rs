@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use api::{Doors, Gate, Server, Terms, TlsFiles, Tokens, Upf};
-use config::schema::Api;
+use api::{Doors, Gate, Server, Terms, TlsFiles, Tokens, Told, Upf};
+use config::schema::{Api, ToldIdentities};
 use tracing::{info, warn};
 
 /// Who may open the socket: its owner and group.
@@ -28,6 +28,11 @@ pub(crate) fn terms(api: &Api) -> Result<Terms> {
         tls: tls.transpose().context("section api.tls")?,
         tokens: tokens.context("key api.tokens")?,
         open_metrics: api.open_metrics,
+        identities: match api.identities {
+            ToldIdentities::Admin => Told::Admin,
+            ToldIdentities::All => Told::All,
+            ToldIdentities::None => Told::Nobody,
+        },
     })
 }
 

@@ -7,140 +7,14 @@
     reason = "tests"
 )]
 
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+mod running;
 
+use running::{Running, tokens};
 use serde_json::Value;
-
-const UPF: &str = env!("CARGO_BIN_EXE_upf");
-
-/// A UPF that runs, with its configuration and what it says.
-struct Running {
-    folder: PathBuf,
-    upf: Child,
-    log: Receiver<String>,
-}
-
-impl Running {
-    fn start(name: &str, port: u16) -> Self {
-        let folder = std::env::temp_dir().join(format!("upf-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("upf.yaml");
-        let text = format!(
-            "
-pfcp: {{ address: 127.0.0.1, port: {port}, allow: [127.0.0.0/8] }}
-memory: {{ hugepages: none, buffers: 16384 }}
-api: {{ socket: {}, listen: 127.0.0.1:{port}, tokens: {} }}
-ports: [{{ name: ran, device: \"null:\" }}]
-interfaces: [{{ name: n3, role: n3, port: ran, addresses: [10.10.3.7/24] }}]
-log: {{ level: info }}
-",
-            folder.join("api.sock").display(),
-            folder.join("tokens").display(),
-        );
-        std::fs::write(&file, text).unwrap();
-        let running = |upf, log| Self { folder, upf, log };
-        tokens(&file.with_file_name("tokens"), "read eye 0123456789abcdef");
-        let mut upf = Command::new(UPF)
-            .arg("run")
-            .arg(&file)
-            .env("NO_COLOR", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(upf.stderr.take().unwrap()).lines();
-        let (sender, log) = channel();
-        std::thread::spawn(move || {
-            lines
-                .map_while(Result::ok)
-                .for_each(|line| drop(sender.send(line)));
-        });
-        let running = running(upf, log);
-        running.says(" ready ");
-        running
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.join("upf.yaml")
-    }
-
-    /// Replaces something in the configuration.
-    fn edit(&self, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.file()).unwrap();
-        assert!(text.contains(from), "{from} in {text}");
-        std::fs::write(self.file(), text.replace(from, to)).unwrap();
-    }
-
-    /// Waits until it has said so.
-    fn says(&self, what: &str) -> String {
-        loop {
-            let line = self.log.recv_timeout(Duration::from_secs(30));
-            let line = line.unwrap_or_else(|_| panic!("it does not say {what}"));
-            if line.contains(what) {
-                return line;
-            }
-        }
-    }
-
-    fn ask(&self, arguments: &[&str]) -> (String, Option<i32>) {
-        let socket = self.folder.join("api.sock");
-        let asked = Command::new(UPF)
-            .args(arguments)
-            .arg("--socket")
-            .arg(socket)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&asked.stdout).into_owned();
-        let text = text + &String::from_utf8_lossy(&asked.stderr);
-        (text, asked.status.code())
-    }
-
-    fn reload(&self, arguments: &[&str]) -> (Value, Option<i32>) {
-        let (text, code) = self.ask(&[&["reload", "--json"], arguments].concat());
-        (serde_json::from_str(&text).unwrap(), code)
-    }
-
-    /// Whether that token opens HTTP.
-    fn opens(&self, port: u16, token: &str) -> bool {
-        let file = self.folder.join("token");
-        std::fs::write(&file, token).unwrap();
-        let asked = Command::new(UPF)
-            .args(["peers", "--url", &format!("http://127.0.0.1:{port}")])
-            .arg("--token-file")
-            .arg(&file)
-            .output()
-            .unwrap();
-        asked.status.success()
-    }
-
-    fn hang_up(&self) {
-        let pid = self.upf.id().to_string();
-        let status = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
-        assert!(status.success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.upf.kill();
-        let _ = self.upf.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn tokens(file: &std::path::Path, text: &str) {
-    std::fs::write(file, text).unwrap();
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
 
 #[test]
 fn what_is_live_changes_and_nothing_does_by_half() {
-    let upf = Running::start("reload", 18811);
+    let upf = Running::start("reload", 18811, "");
     let (told, code) = upf.reload(&[]);
     assert_eq!(
         (&told["outcome"], code),
@@ -209,7 +83,7 @@ fn what_is_live_changes_and_nothing_does_by_half() {
 
 #[test]
 fn a_signal_has_it_read_again_with_the_files_that_it_names() {
-    let upf = Running::start("signal", 18813);
+    let upf = Running::start("signal", 18813, "");
     let (old, new) = ("0123456789abcdef", "fedcba9876543210");
     assert!(upf.opens(18813, old) && !upf.opens(18813, new));
     tokens(&upf.folder.join("tokens"), &format!("read eye {new}"));

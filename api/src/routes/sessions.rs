@@ -6,8 +6,8 @@
 
 use std::net::IpAddr;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa::openapi::schema::{
@@ -15,6 +15,7 @@ use utoipa::openapi::schema::{
 };
 
 use super::{Asked, Said};
+use crate::access::Reveal;
 use crate::model::{SessionDetail, Sessions};
 use crate::problem::{Path, Problem, Query};
 use crate::upf::Wanted;
@@ -53,7 +54,7 @@ pub(super) struct SessionQuery {
     /// An address of the UE, or one behind it.
     #[param(schema_with = address_schema)]
     ue: Option<IpAddr>,
-    /// The subscriber, such as `imsi-001010000000001`, or just the digits.
+    /// The subscriber, in full, such as `imsi-001010000000001`, or just the digits.
     user: Option<String>,
     /// The DNN or APN.
     dnn: Option<String>,
@@ -75,6 +76,7 @@ pub(super) struct SessionQuery {
     (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn sessions(
     State(upf): Asked,
+    Extension(Reveal(reveal)): Extension<Reveal>,
     Query(query): Query<SessionQuery>,
 ) -> Said<Sessions> {
     let limit = query.limit.unwrap_or(PAGE);
@@ -92,6 +94,7 @@ pub(super) async fn sessions(
         dnn: query.dnn,
         peer: query.peer,
         teid,
+        reveal,
     };
     let mut page = Sessions {
         total: upf.session_count().await?,
@@ -119,9 +122,13 @@ pub(super) async fn sessions(
         (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
         (status = NOT_FOUND, body = Problem, content_type = "application/problem+json"),
         (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn session(State(upf): Asked, Path(text): Path<String>) -> Said<SessionDetail> {
+pub(super) async fn session(
+    State(upf): Asked,
+    Extension(Reveal(reveal)): Extension<Reveal>,
+    Path(text): Path<String>,
+) -> Said<SessionDetail> {
     let seid = hexadecimal(&text, 16)?;
-    let found = upf.session(seid).await?;
+    let found = upf.session(seid, reveal).await?;
     let found =
         found.ok_or_else(|| Problem::not_found(format!("there is no session {seid:016x}")))?;
     Ok(Json(found))

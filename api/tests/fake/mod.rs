@@ -31,7 +31,7 @@ impl Fake {
     }
 }
 
-fn session(number: u32) -> Session {
+fn session(number: u32, reveal: bool) -> Session {
     Session {
         seid: format!("{number:016x}"),
         cp_seid: format!("{number:016x}"),
@@ -40,7 +40,14 @@ fn session(number: u32) -> Session {
         ue_ipv4: Some(std::net::Ipv4Addr::from_bits(0x0a2d_0000 + number)),
         ue_ipv6: None,
         dnn: Some("internet".to_owned()),
-        user: None,
+        user: Some(
+            if reveal {
+                "imsi-001010000000001"
+            } else {
+                "imsi-***"
+            }
+            .to_owned(),
+        ),
         worker: 0,
     }
 }
@@ -69,7 +76,7 @@ impl Upf for Fake {
         while place < places.min(from + 5) && slice.sessions.len() < most {
             if place % 2 == 1 {
                 let number = place / 2 + 1;
-                let session = session(number);
+                let session = session(number, wanted.reveal);
                 let is_ue = wanted
                     .ue
                     .is_none_or(|ue| session.ue_ipv4.map(Into::into) == Some(ue));
@@ -87,9 +94,9 @@ impl Upf for Fake {
         self.say(SESSIONS)
     }
 
-    fn session(&self, seid: u64) -> Answer<'_, Option<SessionDetail>> {
+    fn session(&self, seid: u64, reveal: bool) -> Answer<'_, Option<SessionDetail>> {
         let found = (1..=SESSIONS).contains(&seid).then(|| SessionDetail {
-            session: session(u32::try_from(seid).unwrap()),
+            session: session(u32::try_from(seid).unwrap(), reveal),
             pdrs: Vec::new(),
             fars: Vec::new(),
             qers: Vec::new(),

@@ -97,6 +97,7 @@ impl Node {
         self.sets.forget(index);
         self.release_addresses(session.details.leases());
         self.counters.ended += 1;
+        self.log_session(&session, "ended");
         Some((session, epoch))
     }
 

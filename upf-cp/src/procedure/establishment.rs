@@ -33,12 +33,13 @@ pub(super) use not_supported;
 
 impl Node {
     pub(crate) fn establish(&mut self, asked: Asked, request: &SessionEstablishmentRequest) {
-        let cp_seid = request.cp_f_seid.seid;
         let mut draft = Draft::default();
         match self.try_establish(&asked, request, &mut draft) {
             Ok((seid, failures)) => {
-                self.log_failures(&asked, &failures);
-                if let Some(index) = self.sessions.by_seid(seid).map(|session| session.index) {
+                self.log_failures(&asked, Some(request), &failures);
+                if let Some(session) = self.sessions.by_seid(seid) {
+                    self.log_session(session, "established");
+                    let index = session.index;
                     self.tag(index, &request.fq_csids, request.group_id.as_ref());
                 }
                 let answered = Answered::from(&draft);
@@ -53,13 +54,13 @@ impl Node {
                 };
                 self.answer(
                     &asked,
-                    Some(cp_seid),
+                    Some(request.cp_f_seid.seid),
                     answer.cause,
                     &answer,
                     draft.published,
                 );
             }
-            Err(refusal) => self.refuse_establishment(&asked, cp_seid, refusal),
+            Err(refusal) => self.refuse_establishment(&asked, Some(request), refusal),
         }
     }
 

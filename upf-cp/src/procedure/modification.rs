@@ -52,9 +52,12 @@ impl Node {
         });
         match modified {
             Ok((index, usage_reports, failures)) => {
-                self.log_failures(&asked, &failures);
+                self.log_failures(&asked, None, &failures);
                 self.retag(index, sets, has_cp_f_seid);
                 let session = self.sessions.get(index);
+                if let Some(session) = session {
+                    self.log_session(session, "modified");
+                }
                 let (seid, cp_seid) =
                     session.map_or((Seid(0), 0), |session| (session.seid, session.cp.seid));
                 let answered = Answered::from(&draft);

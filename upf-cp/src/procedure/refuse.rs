@@ -1,18 +1,24 @@
 //! Rejections: "Cause only, plus Node ID where the message has one, Offending IE, and where defined
 //! Failed Rule ID" (TS 29.244, 7.6).
 
+use std::borrow::Cow;
+
 use pfcp::wire::{Ie, Unknown};
 use pfcp::{
     AssociationReleaseResponse, AssociationUpdateResponse, Cause, Encode as _, Message,
-    OffendingIe, PfdManagementResponse, SessionDeletionResponse, SessionEstablishmentResponse,
-    SessionModificationResponse, SessionSetDeletionResponse, SessionSetModificationResponse,
+    OffendingIe, PfdManagementResponse, SessionDeletionResponse, SessionEstablishmentRequest,
+    SessionEstablishmentResponse, SessionModificationResponse, SessionSetDeletionResponse,
+    SessionSetModificationResponse,
 };
 use session::Seid;
+use tracing::field::display;
 
 use super::partial::Failures;
 use crate::counters::Dropped;
+use crate::labels::Labels;
 use crate::node::{Asked, Node};
 use crate::refusal::Refusal;
+use crate::sessions::Session;
 
 /// The first message type of a session.
 const SESSION_MESSAGES: u8 = 50;
@@ -22,7 +28,7 @@ impl Node {
     pub(crate) fn refuse(&mut self, asked: &Asked, request: &Message, refusal: Refusal) {
         match request {
             Message::SessionEstablishmentRequest(request) => {
-                self.refuse_establishment(asked, request.cp_f_seid.seid, refusal);
+                self.refuse_establishment(asked, Some(request), refusal);
             }
             _ => self.refuse_type(asked, request.message_type(), refusal),
         }
@@ -43,7 +49,7 @@ impl Node {
         let node_id = self.config.node_id.clone();
         match message_type {
             3 => {
-                self.log_refusal(asked, &refusal);
+                self.log_refusal(asked, None, &refusal);
                 let node_id = Some(node_id);
                 let answer = PfdManagementResponse {
                     cause,
@@ -96,14 +102,21 @@ impl Node {
                 };
                 self.answer(asked, None, cause, &answer, None);
             }
-            50 => self.refuse_establishment(asked, 0, refusal),
+            50 => self.refuse_establishment(asked, None, refusal),
             52 | 54 => self.refuse_session(asked, message_type, refusal),
             // A heartbeat has no cause to answer with; the rest are messages of UP functions.
             _ => self.drop_message(Dropped::Malformed, asked.from.ip()),
         }
     }
 
-    pub(crate) fn refuse_establishment(&mut self, asked: &Asked, cp_seid: u64, refusal: Refusal) {
+    /// Refuses an establishment, of which all may have been read.
+    pub(crate) fn refuse_establishment(
+        &mut self,
+        asked: &Asked,
+        request: Option<&SessionEstablishmentRequest>,
+        refusal: Refusal,
+    ) {
+        let cp_seid = request.map_or(0, |request| request.cp_f_seid.seid);
         let answer = SessionEstablishmentResponse {
             node_id: self.config.node_id.clone(),
             cause: refusal.cause_of_all(),
@@ -111,7 +124,7 @@ impl Node {
             failed_rule_id: refusal.rule,
             ..Default::default()
         };
-        self.log_refusal(asked, &refusal);
+        self.log_refusal(asked, request, &refusal);
         self.answer(asked, Some(cp_seid), answer.cause, &answer, None);
     }
 
@@ -126,7 +139,7 @@ impl Node {
         };
         let offending_ie = refusal.offending.map(OffendingIe);
         let cause = refusal.cause_of_all();
-        self.log_refusal(asked, &refusal);
+        self.log_refusal(asked, None, &refusal);
         if message_type == 54 {
             let answer = SessionDeletionResponse {
                 cause,
@@ -147,19 +160,48 @@ impl Node {
     }
 
     /// Tells of the rules that failed in a request that was accepted but for them.
-    pub(super) fn log_failures(&mut self, asked: &Asked, failures: &Failures) {
+    pub(super) fn log_failures(
+        &mut self,
+        asked: &Asked,
+        request: Option<&SessionEstablishmentRequest>,
+        failures: &Failures,
+    ) {
         for refusal in failures.refusals() {
-            self.log_refusal(asked, refusal);
+            self.log_refusal(asked, request, refusal);
         }
     }
 
-    fn log_refusal(&mut self, asked: &Asked, refusal: &Refusal) {
+    fn log_refusal(
+        &mut self,
+        asked: &Asked,
+        request: Option<&SessionEstablishmentRequest>,
+        refusal: &Refusal,
+    ) {
         if let Some(limit) = refusal.limit {
             self.counters.count_limit(limit);
         }
-        if self.may_log() {
-            tracing::warn!(from = %asked.from, %refusal, "refused a request");
+        if !self.may_log() {
+            return;
         }
+        let session = self.sessions.by_seid(Seid(asked.header.seid.unwrap_or(0)));
+        let seid = session.map(|session| display(session.seid));
+        let labels = match request {
+            Some(request) => Some(Cow::Owned(Labels::of(request))),
+            None => session.map(|session| Cow::Borrowed(&session.labels)),
+        };
+        let user = labels.and_then(|labels| labels.user_as(self.config.identities));
+        tracing::warn!(from = %asked.from, seid, user, %refusal, "refused a request");
+    }
+
+    /// Tells of a session that came, changed or went.
+    pub(crate) fn log_session(&self, session: &Session, what: &'static str) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let labels = &session.labels;
+        let (user, dnn) = (labels.user_as(self.config.identities), labels.dnn());
+        let (seid, cp) = (session.seid, session.cp.address);
+        tracing::debug!(%seid, %cp, user, dnn, "{what}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Commands that ask a UPF that runs, by its API.
 
+mod log;
 mod packets;
 mod reload;
 mod show;
@@ -14,6 +15,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use log::{Log, log};
 pub(crate) use packets::{Capture, Explain, Trace, capture, explain, trace};
 pub(crate) use reload::{Reload, reload};
 pub(crate) use show::{drops, peers, ports, session, sessions};

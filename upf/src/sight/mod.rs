@@ -108,10 +108,12 @@ impl Upf for Sight {
 
     fn sessions(&self, wanted: Wanted, from: u32, most: usize) -> Answer<'_, Slice> {
         Box::pin(async move {
+            let identities = sessions::identities(wanted.reveal);
             let filter = sessions::filter(wanted);
             let slice = Self::answer(self.asker.sessions(filter, from, most)).await?;
+            let found = slice.sessions.iter();
             Ok(Slice {
-                sessions: slice.sessions.iter().map(sessions::summary).collect(),
+                sessions: found.map(|of| sessions::summary(of, identities)).collect(),
                 next: slice.next,
             })
         })
@@ -125,10 +127,11 @@ impl Upf for Sight {
         })
     }
 
-    fn session(&self, seid: u64) -> Answer<'_, Option<SessionDetail>> {
+    fn session(&self, seid: u64, reveal: bool) -> Answer<'_, Option<SessionDetail>> {
         Box::pin(async move {
+            let identities = sessions::identities(reveal);
             let found = Self::answer(self.asker.session(Seid(seid))).await?;
-            Ok(found.map(|status| sessions::detail(&status, &self.topology)))
+            Ok(found.map(|status| sessions::detail(&status, identities, &self.topology)))
         })
     }
 

@@ -8,7 +8,7 @@ use session::rule::{
 use session::topology::Topology;
 use session::usage::Volume;
 use session::{InterfaceId, Teid, UrrId};
-use upf_cp::{SessionFilter, SessionStatus, SessionSummary};
+use upf_cp::{Identities, SessionFilter, SessionStatus, SessionSummary};
 
 pub(super) fn filter(wanted: Wanted) -> SessionFilter {
     SessionFilter {
@@ -20,7 +20,16 @@ pub(super) fn filter(wanted: Wanted) -> SessionFilter {
     }
 }
 
-pub(super) fn summary(of: &SessionSummary) -> model::Session {
+/// What is told to who may see who subscribers are, or not.
+pub(super) const fn identities(reveal: bool) -> Identities {
+    if reveal {
+        Identities::Full
+    } else {
+        Identities::Masked
+    }
+}
+
+pub(super) fn summary(of: &SessionSummary, identities: Identities) -> model::Session {
     model::Session {
         seid: format!("{:016x}", of.seid.0),
         cp_seid: format!("{:016x}", of.cp_seid),
@@ -29,12 +38,16 @@ pub(super) fn summary(of: &SessionSummary) -> model::Session {
         ue_ipv4: of.ue.ipv4,
         ue_ipv6: of.ue.ipv6.map(|prefix| prefix.to_string()),
         dnn: of.labels.dnn(),
-        user: of.labels.user(),
+        user: of.labels.user_as(identities),
         worker: of.worker.0,
     }
 }
 
-pub(super) fn detail(of: &SessionStatus, topology: &Topology) -> model::SessionDetail {
+pub(super) fn detail(
+    of: &SessionStatus,
+    identities: Identities,
+    topology: &Topology,
+) -> model::SessionDetail {
     let rules = &of.rules;
     let mut pdrs: Vec<&Pdr> = rules.pdrs.iter().collect();
     pdrs.sort_by_key(|pdr| (pdr.precedence, pdr.id, pdr.part));
@@ -42,7 +55,7 @@ pub(super) fn detail(of: &SessionStatus, topology: &Topology) -> model::SessionD
     framed.sort_unstable();
     framed.dedup();
     model::SessionDetail {
-        session: summary(&of.summary()),
+        session: summary(&of.summary(), identities),
         pdrs: pdrs.into_iter().map(|rule| pdr(rule, topology)).collect(),
         fars: rules.fars.iter().map(|rule| far(rule, topology)).collect(),
         qers: rules.qers.iter().map(qer).collect(),
