@@ -3,12 +3,14 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tokio::time::Instant;
 
 use crate::problem::Problem;
 use crate::tls::Tls;
@@ -307,7 +309,66 @@ impl Door {
     }
 }
 
-/// Lets a request in, or not; writes down who changed what.
+/// Lines a second about requests that were not let in, of all doors together.
+const REFUSED_LINES: u32 = 5;
+/// Characters of a path in a line of the log.
+const PATH_LENGTH_MAX: usize = 200;
+
+/// Requests that were not let in. Whoever tries tokens can do so as often as connections allow; the
+/// log has some of the tries, and how many there were.
+#[derive(Debug)]
+struct Refusals {
+    since: Instant,
+    count: u32,
+    unlogged: u64,
+}
+
+impl Refusals {
+    /// One more: how many were not told of since the last that was, if this one is to be told.
+    fn add(&mut self, now: Instant) -> Option<u64> {
+        if now.duration_since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.count) = (now, 0);
+        }
+        self.count = self.count.saturating_add(1);
+        if self.count <= REFUSED_LINES {
+            return Some(std::mem::take(&mut self.unlogged));
+        }
+        self.unlogged += 1;
+        None
+    }
+}
+
+static REFUSALS: LazyLock<Mutex<Refusals>> = LazyLock::new(|| {
+    Mutex::new(Refusals {
+        since: Instant::now(),
+        count: 0,
+        unlogged: 0,
+    })
+});
+
+/// Writes down that somebody was not let in.
+fn log_refusal(door: &Door, request: &Request, problem: &Problem) {
+    let mut refusals = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(unlogged) = refusals.add(Instant::now()) else {
+        return;
+    };
+    drop(refusals);
+    let from = match door {
+        Door::Tcp { from, .. } => from.to_string(),
+        Door::Unix { .. } => "the socket".to_owned(),
+    };
+    let (method, path, status) = (request.method(), path(request), problem.status);
+    tracing::warn!(target: "upf::audit", from, %method, path, status, unlogged, "not let in");
+}
+
+/// What a request is about, as the log has it.
+fn path(request: &Request) -> String {
+    let path = request.uri().path_and_query();
+    let path = path.map_or("", |path| path.as_str());
+    path.chars().take(PATH_LENGTH_MAX).collect()
+}
+
+/// Lets a request in, or not; writes down who changed what, and who was not let in.
 pub(crate) async fn guard(mut request: Request, next: Next) -> Response {
     let Some(door) = request.extensions().get::<Door>() else {
         return Problem::new(StatusCode::FORBIDDEN, "the request came by no door").into_response();
@@ -318,7 +379,10 @@ pub(crate) async fn guard(mut request: Request, next: Next) -> Response {
     }
     let who = match door.who(request.headers()) {
         Ok(who) => who,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => {
+            log_refusal(door, &request, &problem);
+            return problem.into_response();
+        }
     };
     let reveal = door.reveals(who.role);
     request.extensions_mut().insert(reveal);
@@ -326,7 +390,7 @@ pub(crate) async fn guard(mut request: Request, next: Next) -> Response {
     if !changes.contains(request.method()) {
         return next.run(request).await;
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), path(&request));
     let response = if who.role == Role::Admin {
         next.run(request).await
     } else {
@@ -363,6 +427,21 @@ mod tests {
         for wrong in ["", "0123456789abcdeF", "0123456789abcdef0"] {
             assert!(tokens.find(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn refusals_are_told_of_now_and_then_and_counted() {
+        let start = Instant::now();
+        let mut refusals = Refusals {
+            since: start,
+            count: 0,
+            unlogged: 0,
+        };
+        let told = (0..100).filter(|_| refusals.add(start).is_some()).count();
+        assert_eq!(told, 5);
+        let later = start + Duration::from_secs(2);
+        assert_eq!(refusals.add(later), Some(95));
+        assert_eq!(refusals.add(later), Some(0));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! last; a SEID is a string of 16 hexadecimal digits, because numbers of browsers end at 2⁵³.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -393,6 +395,41 @@ pub enum Level {
     Trace,
 }
 
+impl Level {
+    const ALL: [(&str, Self); 6] = [
+        ("off", Self::Off),
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = Self::ALL.iter().find(|(_, level)| level == self);
+        f.write_str(found.map_or("", |(word, _)| word))
+    }
+}
+
+/// What is no [`Level`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?}: expected off, error, warn, info, debug or trace")]
+pub struct NoLevel(String);
+
+impl FromStr for Level {
+    type Err = NoLevel;
+
+    fn from_str(text: &str) -> Result<Self, NoLevel> {
+        let mut all = Self::ALL.into_iter();
+        let found = all.find(|(word, _)| text.eq_ignore_ascii_case(word));
+        found
+            .map(|(_, level)| level)
+            .ok_or_else(|| NoLevel(text.to_owned()))
+    }
+}
+
 /// What is written to the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -404,6 +441,14 @@ pub struct LogLevels {
     #[serde(default)]
     #[schema(schema_with = targets)]
     pub targets: BTreeMap<String, Level>,
+}
+
+impl fmt::Display for LogLevels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.level)?;
+        let mut targets = self.targets.iter();
+        targets.try_for_each(|(target, level)| write!(f, ",{target}={level}"))
+    }
 }
 
 /// Targets that levels can be set for at once.

@@ -1,5 +1,7 @@
 //! Errors as the API tells them: problem details (RFC 9457).
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
@@ -7,6 +9,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+
+/// Its content type.
+const KIND: &str = "application/problem+json";
 
 /// Why a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,13 +55,58 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("application/problem+json");
+        let kind = HeaderValue::from_static(KIND);
         headers.insert(header::CONTENT_TYPE, kind);
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
+}
+
+/// Declares with what problems requests of a kind are answered, for the description of the API.
+macro_rules! problems {
+    ($($(#[doc = $about:literal])+ $Name:ident: $($status:ident)+;)+) => {$(
+        $(#[doc = $about])+
+        #[derive(Debug)]
+        pub(crate) struct $Name;
+
+        impl utoipa::IntoResponses for $Name {
+            fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+                [$(StatusCode::$status),+].into_iter().map(described).collect()
+            }
+        }
+    )+};
+}
+
+problems! {
+    /// To a look.
+    Looking: UNAUTHORIZED SERVICE_UNAVAILABLE;
+    /// To a look for what has to be named.
+    Seeking: BAD_REQUEST UNAUTHORIZED SERVICE_UNAVAILABLE;
+    /// To a change that has no body.
+    Acting: BAD_REQUEST UNAUTHORIZED FORBIDDEN SERVICE_UNAVAILABLE;
+    /// To a change that a body describes.
+    Changing: BAD_REQUEST UNAUTHORIZED FORBIDDEN PAYLOAD_TOO_LARGE UNSUPPORTED_MEDIA_TYPE
+        UNPROCESSABLE_ENTITY SERVICE_UNAVAILABLE;
+    /// To a question about packets.
+    Asking: BAD_REQUEST UNAUTHORIZED FORBIDDEN NOT_FOUND PAYLOAD_TOO_LARGE
+        UNSUPPORTED_MEDIA_TYPE UNPROCESSABLE_ENTITY SERVICE_UNAVAILABLE;
+    /// To a wish to watch packets.
+    Watching: BAD_REQUEST UNAUTHORIZED FORBIDDEN NOT_FOUND PAYLOAD_TOO_LARGE
+        UNSUPPORTED_MEDIA_TYPE UNPROCESSABLE_ENTITY TOO_MANY_REQUESTS SERVICE_UNAVAILABLE;
+}
+
+/// The answer of that status, as the description of the API has it.
+fn described(status: StatusCode) -> (String, RefOr<utoipa::openapi::Response>) {
+    let problem = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(problem)).build();
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let response = ResponseBuilder::new()
+        .description(reason)
+        .content(KIND, content)
+        .build();
+    (status.as_u16().to_string(), response.into())
 }
 
 macro_rules! from_rejection {

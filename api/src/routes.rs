@@ -18,7 +18,7 @@ use crate::model::{
     BufferPool, Drop, GtpuPeer, Health, Limit, LogLevels, Neighbour, Peer, Port, Route, Setting,
     TARGET_LENGTH_MAX, TARGETS_MAX, UePool, Version, Worker,
 };
-use crate::problem::{Body, Problem};
+use crate::problem::{Body, Changing, Looking, Problem};
 use crate::upf::{Gone, Upf};
 
 /// The UPF that is asked.
@@ -39,6 +39,7 @@ type Said<T> = Result<Json<T>, Problem>;
         title = "upf",
         description = "What operators see of a UPF, and what they can change while it runs."
     ),
+    components(schemas(Problem)),
     modifiers(&BearerToken),
     security(("token" = []))
 )]
@@ -139,16 +140,14 @@ async fn ready(State(upf): Asked) -> Response {
 
 /// Which program this is.
 #[utoipa::path(get, path = "/version", tag = "health",
-    responses((status = OK, body = Version), (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json")))]
+    responses((status = OK, body = Version), Looking))]
 async fn version(State(upf): Asked) -> Json<Version> {
     Json(upf.version())
 }
 
 /// All that is counted, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses(
-    (status = OK, body = String, content_type = "application/openmetrics-text"),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-    (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+    (status = OK, body = String, content_type = "application/openmetrics-text"), Looking))]
 async fn metrics(State(upf): Asked) -> Result<Response, Problem> {
     let text = upf.metrics().await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -160,9 +159,7 @@ macro_rules! lists {
     ($($(#[doc = $about:literal])+ $path:literal $name:ident: $Item:ty;)+) => {$(
         $(#[doc = $about])+
         #[utoipa::path(get, path = $path, tag = "state", responses(
-            (status = OK, body = Vec<$Item>),
-            (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-            (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+            (status = OK, body = Vec<$Item>), Looking))]
         async fn $name(State(upf): Asked) -> Said<Vec<$Item>> {
             Ok(Json(upf.$name().await?))
         }
@@ -193,28 +190,20 @@ lists! {
 }
 
 /// The configuration in effect, and where each value came from. Secrets are not in it.
-#[utoipa::path(get, path = "/v1/config", tag = "operation", responses((status = OK, body = Vec<Setting>),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/config", tag = "operation", responses((status = OK, body = Vec<Setting>), Looking))]
 async fn config(State(upf): Asked) -> Json<Vec<Setting>> {
     Json(upf.settings())
 }
 
 /// What is written to the log.
-#[utoipa::path(get, path = "/v1/log", tag = "operation", responses((status = OK, body = LogLevels),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/log", tag = "operation", responses((status = OK, body = LogLevels), Looking))]
 async fn log(State(upf): Asked) -> Json<LogLevels> {
     Json(upf.log_levels())
 }
 
 /// Changes what is written to the log, until the UPF ends.
 #[utoipa::path(put, path = "/v1/log", tag = "operation", request_body = LogLevels, responses(
-    (status = OK, body = LogLevels),
-    (status = BAD_REQUEST, body = Problem, content_type = "application/problem+json"),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-    (status = FORBIDDEN, body = Problem, content_type = "application/problem+json"),
-    (status = PAYLOAD_TOO_LARGE, body = Problem, content_type = "application/problem+json"),
-    (status = UNSUPPORTED_MEDIA_TYPE, body = Problem, content_type = "application/problem+json"),
-    (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json")))]
+    (status = OK, body = LogLevels), Changing))]
 async fn set_log(State(upf): Asked, Body(levels): Body<LogLevels>) -> Said<LogLevels> {
     let is_strange = |name: &String| {
         let letters = |letter: char| letter.is_ascii_alphanumeric() || "_:".contains(letter);

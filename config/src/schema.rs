@@ -2,7 +2,7 @@
 //!
 //! A line reads `key: Type = default`; the default is YAML text, `required` for none, and
 //! `in a..=b` bounds a number. `, live` marks a key that can change while the UPF runs, with all that
-//! is in it; `Instance::adopt` of the binary brings that about. The doc comment of a key is its help
+//! is in it; `upf/src/reload.rs` brings that about. The doc comment of a key is its help
 //! text, in the reference too.
 
 mod rules;

@@ -20,6 +20,20 @@ use simulator::Flavour;
 use test_harness::process::upf_program;
 use test_harness::skip;
 
+/// A UPF with an API and a session, whose UE has been heard; `None` without the privileges for it.
+fn attached() -> Option<(Network, u32)> {
+    let mut network = skip::is_root().then(|| {
+        Network::with(Setup {
+            api: true,
+            ..Setup::default()
+        })
+    })?;
+    let session = network.attach(Flavour::Open5gs);
+    // The first packets may wait for a neighbour.
+    network.ping(UE4, SERVER4, 2, &[]);
+    Some((network, session))
+}
+
 /// What a command of the client prints, and its exit code.
 fn upf(network: &Network, arguments: &[&str]) -> (String, Option<i32>) {
     let socket = network.socket();
@@ -134,16 +148,9 @@ fn drops_are_told(network: &Network) {
 
 #[test]
 fn what_is_told_is_what_was_sent() {
-    if !skip::is_root() {
+    let Some((mut network, session)) = attached() else {
         return;
-    }
-    let mut network = Network::with(Setup {
-        api: true,
-        ..Setup::default()
-    });
-    let session = network.attach(Flavour::Open5gs);
-    // The first packets may wait for a neighbour.
-    network.ping(UE4, SERVER4, 2, &[]);
+    };
     let all = json(&network, &["sessions"]);
     assert_eq!(all["total"], 1);
     assert_eq!(all["sessions"][0]["ue_ipv4"], UE4);
@@ -186,15 +193,9 @@ fn what_is_told_is_what_was_sent() {
 /// sessions is touched.
 #[test]
 fn packets_flow_while_the_configuration_is_read_again() {
-    if !skip::is_root() {
+    let Some((mut network, session)) = attached() else {
         return;
-    }
-    let mut network = Network::with(Setup {
-        api: true,
-        ..Setup::default()
-    });
-    let session = network.attach(Flavour::Open5gs);
-    network.ping(UE4, SERVER4, 2, &[]);
+    };
     let file = network.folder.path().join("upf.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     let limits = |pdrs: u32| format!("{text}limits: {{ pdrs_per_session: {pdrs} }}\n");

@@ -76,48 +76,23 @@ const fn level(configured: Configured) -> Level {
     }
 }
 
-const fn word(level: Level) -> &'static str {
-    match level {
-        Level::Off => "off",
-        Level::Error => "error",
-        Level::Warn => "warn",
-        Level::Info => "info",
-        Level::Debug => "debug",
-        Level::Trace => "trace",
-    }
-}
-
 /// Reads `LEVEL` and `TARGET=LEVEL` between commas; what is neither is left out.
 fn read(directives: &str, levels: &mut LogLevels) {
-    const ALL: [Level; 6] = [
-        Level::Off,
-        Level::Error,
-        Level::Warn,
-        Level::Info,
-        Level::Debug,
-        Level::Trace,
-    ];
-    let find = |text: &str| {
-        let mut all = ALL.into_iter();
-        all.find(|level| text.eq_ignore_ascii_case(word(*level)))
-    };
     for directive in directives.split(',').map(str::trim) {
         match directive.split_once('=') {
-            None => levels.level = find(directive).unwrap_or(levels.level),
+            None => levels.level = directive.parse().unwrap_or(levels.level),
             Some((target, level)) => {
-                let level = find(level).map(|level| (target.to_owned(), level));
+                let level = level.parse().ok();
+                let level = level.map(|level| (target.to_owned(), level));
                 levels.targets.extend(level);
             }
         }
     }
 }
 
+/// Of two levels of a target the last counts: nobody silences the audit.
 fn filter(levels: &LogLevels) -> EnvFilter {
-    let first = [word(levels.level).to_owned(), format!("{AUDIT}=info")];
-    let targets = levels.targets.iter();
-    let targets = targets.map(|(target, level)| format!("{target}={}", word(*level)));
-    let directives: Vec<String> = first.into_iter().chain(targets).collect();
-    EnvFilter::new(directives.join(","))
+    EnvFilter::new(format!("{levels},{AUDIT}=info"))
 }
 
 #[cfg(test)]
@@ -135,5 +110,13 @@ mod tests {
         for directive in ["upf_cp::node=trace", "upf::audit=info", "warn"] {
             assert!(filter.contains(directive), "{filter}");
         }
+        let off = [(AUDIT.to_owned(), Level::Off)].into();
+        let filter = super::filter(&LogLevels {
+            level: Level::Off,
+            targets: off,
+        });
+        let filter = filter.to_string();
+        assert!(filter.contains("upf::audit=info"), "{filter}");
+        assert!(!filter.contains("upf::audit=off"), "{filter}");
     }
 }

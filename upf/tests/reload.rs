@@ -93,6 +93,12 @@ fn a_signal_has_it_read_again_with_the_files_that_it_names() {
     assert!(line.contains("log.level"), "{line}");
     upf.says("the configuration is in force");
     assert!(!upf.opens(18813, old) && upf.opens(18813, new));
+    let line = upf.says("not let in");
+    assert!(
+        line.contains("status=401") && line.contains("127.0.0.1"),
+        "{line}"
+    );
+    assert!(!line.contains(old), "{line}");
     // A file of tokens that is of no use changes nothing.
     tokens(&upf.folder.join("tokens"), "nonsense");
     upf.edit("level: debug", "level: info");

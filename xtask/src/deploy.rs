@@ -1,12 +1,12 @@
 //! What deploys the UPF: the chart by Helm's own engine, the unit by systemd's own check; and what it
 //! is made of, by cargo-deny.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::run::{cargo, target_directory};
+use crate::run::{cargo, run, target_directory};
 use crate::setup;
 
 /// The most exposure of the service, in tenths, that is let pass (`systemd-analyze security`).
@@ -18,7 +18,7 @@ pub(crate) fn deploy() -> Result<()> {
     cargo(&["build", "--package", "upf"])?;
     let binary = std::path::absolute(target_directory().join("debug/upf"))?;
     unit(&binary)?;
-    let tools = environment()?;
+    let tools = setup::python("deploy-venv", "deploy/requirements.txt")?;
     dependencies(&tools)?;
     let target = std::path::absolute(target_directory())?;
     run(Command::new(tools.join("python"))
@@ -67,34 +67,5 @@ fn unit(binary: &Path) -> Result<()> {
         .arg(&unit)
         .stdout(std::process::Stdio::null()))?;
     println!("systemd takes the unit, and sees less than {EXPOSURE_MAX} tenths of exposure");
-    Ok(())
-}
-
-/// The programs that `deploy/requirements.txt` names, made once for each list of them.
-fn environment() -> Result<PathBuf> {
-    let place = target_directory().join("deploy-venv");
-    let tools = place.join("bin");
-    let wanted = std::fs::read_to_string("deploy/requirements.txt")?;
-    let mark = place.join("requirements.txt");
-    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
-        return Ok(tools);
-    }
-    setup::require("python3-venv")?;
-    run(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
-    run(Command::new(tools.join("python")).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--requirement",
-        "deploy/requirements.txt",
-    ]))?;
-    std::fs::write(mark, wanted)?;
-    Ok(tools)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
     Ok(())
 }

@@ -5,6 +5,7 @@
     reason = "a command line tool"
 )]
 
+mod api;
 mod bench;
 mod deploy;
 mod gate;
@@ -28,6 +29,7 @@ cargo xtask COMMAND
                        the record
   deploy               check the Helm chart, the systemd unit, the JSON Schema and the licences of
                        dependencies; write the bills of materials
+  api                  requests to the API of a UPF that runs, made up from its description (schemathesis)
   image [BINARY]       assemble the root file system of the container image, and run it
   bench [--quick|--full] [--only path,rings,n4,codec] [--out DIR]
                        measure the packet path, a worker, N4 and the codec; writes report.md,
@@ -47,6 +49,7 @@ fn main() -> Result<()> {
         "demo" => run::demo(rest),
         "sim" => run::sim(rest),
         "deploy" => deploy::deploy(),
+        "api" => api::api(),
         "image" => image::image(rest.first().map(String::as_str)),
         "bench" => bench::bench(rest),
         "gate" => gate::gate(rest.first().is_some_and(|word| word == "record")),

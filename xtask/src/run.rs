@@ -90,3 +90,10 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     );
     Ok(())
 }
+
+/// Runs something to its end, which has to be a good one.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}

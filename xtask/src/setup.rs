@@ -1,9 +1,11 @@
 //! Installs the Debian and Ubuntu packages that are missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::run::{run, target_directory};
 
 /// To build: DPDK, and what bindgen and the linker need.
 pub(crate) const BUILD: &[&str] = &[
@@ -135,6 +137,25 @@ pub(crate) fn require(package: &str) -> Result<()> {
     apt(&["update", "-q"])?;
     println!("Installing: {package}");
     apt(&["install", "-y", "-q", "--no-install-recommends", package])
+}
+
+/// The programs that a list of Python packages names, in an environment of that name, made once for
+/// each list.
+pub(crate) fn python(name: &str, requirements: &str) -> Result<PathBuf> {
+    let place = target_directory().join(name);
+    let tools = place.join("bin");
+    let wanted = std::fs::read_to_string(requirements)?;
+    let mark = place.join("requirements.txt");
+    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(tools);
+    }
+    require("python3-venv")?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
+    run(Command::new(tools.join("python"))
+        .args(["-m", "pip", "install", "--quiet", "--requirement"])
+        .arg(requirements))?;
+    std::fs::write(mark, wanted)?;
+    Ok(tools)
 }
 
 /// Fails with the command that helps when libdpdk cannot be found.

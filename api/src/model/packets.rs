@@ -19,8 +19,9 @@ said! {
         /// The octets are an IP packet, which somebody sends us in a frame.
         #[serde(default)]
         pub ip: bool,
-        /// When it comes, in nanoseconds after the first packet.
-        #[serde(default)]
+        /// When it comes, in nanoseconds after the first packet: an hour at most.
+        #[serde(default, deserialize_with = "whole")]
+        #[schema(maximum = 3_600_000_000_000_u64)]
         pub after_ns: u64,
     }
 
@@ -28,8 +29,8 @@ said! {
     #[derive(Default)]
     #[serde(deny_unknown_fields)]
     pub struct Packets {
-        /// At most 32, in order.
-        #[schema(max_items = 32)]
+        /// From 1 to 32, in order.
+        #[schema(min_items = 1, max_items = 32)]
         pub packets: Vec<Packet>,
     }
 
@@ -151,6 +152,17 @@ pub enum Traced {
     End(TraceEnd),
 }
 
+/// A number without a fraction, however it is written: `1.0` is an integer of JSON Schema.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let written = number.to_string();
+    let digits = written.strip_suffix(".0").unwrap_or(&written);
+    let refused = || serde::de::Error::custom(format!("{written} is no whole number from 0 on"));
+    digits.parse().map_err(|_| refused())
+}
+
+/// How long after the first packet one may come, in nanoseconds.
+pub(crate) const AFTER_NS_MAX: u64 = 3_600_000_000_000;
 /// Packets of one question.
 pub(crate) const PACKETS_MAX: usize = 32;
 /// What a [`Watch`] may ask for.

@@ -19,24 +19,17 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{Asked, Said};
 use crate::model::{
-    Explanation, PACKETS_MAX, Packets, Traced, WATCHED_PACKETS_MAX, WATCHED_SECONDS_MAX, Watch,
+    AFTER_NS_MAX, Explanation, PACKETS_MAX, Packets, Traced, WATCHED_PACKETS_MAX,
+    WATCHED_SECONDS_MAX, Watch,
 };
-use crate::problem::{Body, Problem};
+use crate::problem::{Asking, Body, Problem, Watching};
 
 /// What would happen to packets, and why. None of them is sent, counted or charged.
 ///
 /// They go through the very stages of the packet path, over tables of their own that hold the
 /// sessions they need as these are now. Rates are taken as unused so far, and nothing as held.
 #[utoipa::path(post, path = "/v1/explain", tag = "packets", request_body = Packets, responses(
-    (status = OK, body = Vec<Explanation>, description = "each packet in turn; one from UE to UE twice"),
-    (status = BAD_REQUEST, body = Problem, content_type = "application/problem+json"),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-    (status = FORBIDDEN, body = Problem, content_type = "application/problem+json"),
-    (status = NOT_FOUND, body = Problem, content_type = "application/problem+json"),
-    (status = PAYLOAD_TOO_LARGE, body = Problem, content_type = "application/problem+json"),
-    (status = UNSUPPORTED_MEDIA_TYPE, body = Problem, content_type = "application/problem+json"),
-    (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json"),
-    (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+    (status = OK, body = Vec<Explanation>, description = "each packet in turn; one from UE to UE twice"), Asking))]
 pub(super) async fn explain(
     State(upf): Asked,
     Body(asked): Body<Packets>,
@@ -47,6 +40,12 @@ pub(super) async fn explain(
             "packets: {count} is not from 1 to {PACKETS_MAX}"
         )));
     }
+    let late = asked.packets.iter().map(|packet| packet.after_ns).max();
+    if let Some(late) = late.filter(|late| *late > AFTER_NS_MAX) {
+        return Err(Problem::bad(format!(
+            "after_ns: {late} is not from 0 to {AFTER_NS_MAX}"
+        )));
+    }
     Ok(Json(upf.explain(asked.packets).await??))
 }
 
@@ -55,16 +54,7 @@ pub(super) async fn explain(
 /// The answer is a line of JSON for each packet, as it comes, and one at the end. It ends when the
 /// connection does, too.
 #[utoipa::path(post, path = "/v1/trace", tag = "packets", request_body = Watch, responses(
-    (status = OK, body = Traced, content_type = "application/x-ndjson"),
-    (status = BAD_REQUEST, body = Problem, content_type = "application/problem+json"),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-    (status = FORBIDDEN, body = Problem, content_type = "application/problem+json"),
-    (status = NOT_FOUND, body = Problem, content_type = "application/problem+json"),
-    (status = PAYLOAD_TOO_LARGE, body = Problem, content_type = "application/problem+json"),
-    (status = UNSUPPORTED_MEDIA_TYPE, body = Problem, content_type = "application/problem+json"),
-    (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json"),
-    (status = TOO_MANY_REQUESTS, body = Problem, content_type = "application/problem+json"),
-    (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+    (status = OK, body = Traced, content_type = "application/x-ndjson"), Watching))]
 pub(super) async fn trace(
     State(upf): Asked,
     Body(which): Body<Watch>,
@@ -86,16 +76,7 @@ pub(super) async fn trace(
 /// The answer is a pcapng file with an interface for each port. It grows as packets come, and ends
 /// when the connection does, too.
 #[utoipa::path(post, path = "/v1/capture", tag = "packets", request_body = Watch, responses(
-    (status = OK, body = String, content_type = "application/x-pcapng"),
-    (status = BAD_REQUEST, body = Problem, content_type = "application/problem+json"),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-    (status = FORBIDDEN, body = Problem, content_type = "application/problem+json"),
-    (status = NOT_FOUND, body = Problem, content_type = "application/problem+json"),
-    (status = PAYLOAD_TOO_LARGE, body = Problem, content_type = "application/problem+json"),
-    (status = UNSUPPORTED_MEDIA_TYPE, body = Problem, content_type = "application/problem+json"),
-    (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json"),
-    (status = TOO_MANY_REQUESTS, body = Problem, content_type = "application/problem+json"),
-    (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+    (status = OK, body = String, content_type = "application/x-pcapng"), Watching))]
 pub(super) async fn capture(
     State(upf): Asked,
     Body(which): Body<Watch>,

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::Asked;
 use crate::model::Reload;
-use crate::problem::{Problem, Query};
+use crate::problem::{Acting, Problem, Query};
 use crate::upf::Reloading;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,12 +34,8 @@ pub(super) struct ReloadQuery {
 /// leaves everything as it is (409). Files that the configuration names, tokens and certificates, are
 /// read again too.
 #[utoipa::path(post, path = "/v1/reload", tag = "operation", params(ReloadQuery), responses(
-    (status = OK, body = Reload),
-    (status = BAD_REQUEST, body = Problem, content_type = "application/problem+json"),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-    (status = FORBIDDEN, body = Problem, content_type = "application/problem+json"),
-    (status = CONFLICT, body = Reload, description = "nothing has changed: there are mistakes, or a restart is needed"),
-    (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+    (status = OK, body = Reload), Acting,
+    (status = CONFLICT, body = Reload, description = "nothing has changed: there are mistakes, or a restart is needed")))]
 pub(super) async fn reload(
     State(upf): Asked,
     Query(query): Query<ReloadQuery>,

@@ -17,7 +17,7 @@ use utoipa::openapi::schema::{
 use super::{Asked, Said};
 use crate::access::Reveal;
 use crate::model::{SessionDetail, Sessions};
-use crate::problem::{Path, Problem, Query};
+use crate::problem::{Path, Problem, Query, Seeking};
 use crate::upf::Wanted;
 
 /// Sessions of a page, unless it is said how many.
@@ -70,10 +70,7 @@ pub(super) struct SessionQuery {
 /// A request looks at a bounded number of sessions, so that it cannot hold N4 up. A page of a search
 /// can therefore be short or empty and not be the last: go on while there is a `next`.
 #[utoipa::path(get, path = "/v1/sessions", tag = "sessions", params(SessionQuery), responses(
-    (status = OK, body = Sessions),
-    (status = BAD_REQUEST, body = Problem, content_type = "application/problem+json"),
-    (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-    (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+    (status = OK, body = Sessions), Seeking))]
 pub(super) async fn sessions(
     State(upf): Asked,
     Extension(Reveal(reveal)): Extension<Reveal>,
@@ -117,11 +114,8 @@ pub(super) async fn sessions(
 /// A session with its rules and what they have counted.
 #[utoipa::path(get, path = "/v1/sessions/{seid}", tag = "sessions",
     params(("seid" = String, Path, description = "SEID of this UPF, in hexadecimal", pattern = "^(0x)?[0-9a-fA-F]{1,16}$")),
-    responses((status = OK, body = SessionDetail),
-        (status = BAD_REQUEST, body = Problem, content_type = "application/problem+json"),
-        (status = UNAUTHORIZED, body = Problem, content_type = "application/problem+json"),
-        (status = NOT_FOUND, body = Problem, content_type = "application/problem+json"),
-        (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json")))]
+    responses((status = OK, body = SessionDetail), Seeking,
+        (status = NOT_FOUND, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn session(
     State(upf): Asked,
     Extension(Reveal(reveal)): Extension<Reveal>,

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
-use api::model::{Level, LogLevels};
+use anyhow::Result;
+use api::model::LogLevels;
 use clap::Args;
 
 use super::Ask;
@@ -31,9 +31,9 @@ pub(crate) fn log(arguments: &Log) -> Result<ExitCode> {
         }
         for change in &arguments.levels {
             match change.split_once('=') {
-                None => levels.level = level(change)?,
+                None => levels.level = change.parse()?,
                 Some((part, text)) => {
-                    levels.targets.insert(part.to_owned(), level(text)?);
+                    levels.targets.insert(part.to_owned(), text.parse()?);
                 }
             }
         }
@@ -44,17 +44,6 @@ pub(crate) fn log(arguments: &Log) -> Result<ExitCode> {
     })
 }
 
-fn level(text: &str) -> Result<Level> {
-    let level = serde_json::from_value(text.to_lowercase().into());
-    level.map_err(|_| anyhow!("{text:?}: expected off, error, warn, info, debug or trace"))
-}
-
 fn text(levels: &LogLevels) -> String {
-    let word = |level: Level| format!("{level:?}").to_lowercase();
-    let parts = levels.targets.iter();
-    let parts = parts.map(|(part, level)| format!("{part}={}\n", word(*level)));
-    [format!("{}\n", word(levels.level))]
-        .into_iter()
-        .chain(parts)
-        .collect()
+    format!("{levels}\n").replace(',', "\n")
 }

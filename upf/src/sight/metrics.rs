@@ -125,13 +125,7 @@ impl Page<'_> {
         items: &[S],
         labels: impl Fn(&S) -> L,
     ) -> fmt::Result {
-        figures.iter().try_for_each(|(name, help, of)| {
-            self.counter(
-                name,
-                help,
-                items.iter().map(|item| (labels(item), of(item))),
-            )
-        })
+        self.figures(figures, items, labels, ConstCounter::new)
     }
 
     /// A gauge for each figure, likewise.
@@ -141,12 +135,19 @@ impl Page<'_> {
         items: &[S],
         labels: impl Fn(&S) -> L,
     ) -> fmt::Result {
+        self.figures(figures, items, labels, ConstGauge::new)
+    }
+
+    fn figures<S, L: AsRef<[(&'static str, T)]>, T: AsRef<str>, M: EncodeMetric + Metric>(
+        &mut self,
+        figures: &[Figure<S>],
+        items: &[S],
+        labels: impl Fn(&S) -> L,
+        metric: impl Fn(u64) -> M + Copy,
+    ) -> fmt::Result {
         figures.iter().try_for_each(|(name, help, of)| {
-            self.gauge(
-                name,
-                help,
-                items.iter().map(|item| (labels(item), of(item))),
-            )
+            let series = items.iter().map(|item| (labels(item), of(item)));
+            self.family(name, help, series, metric)
         })
     }
 

@@ -226,6 +226,8 @@ impl Upf for Sight {
     }
 
     fn set_log_levels(&self, levels: LogLevels) {
+        let set = levels.to_string();
+        tracing::info!(target: "upf::audit", levels = set, "log levels");
         self.reloader.levels().set(levels);
     }
 

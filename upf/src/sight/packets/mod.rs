@@ -108,7 +108,7 @@ impl Sight {
         self.explainer.place(at).ok_or_else(|| {
             let interfaces = names.topology.interfaces.iter();
             let interfaces: Vec<_> = interfaces.map(|one| one.name.as_str()).collect();
-            Problem::bad(format!(
+            Problem::not_found(format!(
                 "at: there is no {at:?}; interfaces are {}, ports {}",
                 interfaces.join(", "),
                 names.ports.join(", ")
@@ -246,7 +246,7 @@ fn reason(name: &str) -> Result<Reason, Problem> {
 
 fn none_of(key: &str, name: &str, all: impl Iterator<Item = impl Display>) -> Problem {
     let all: Vec<_> = all.map(|one| one.to_string()).collect();
-    Problem::bad(format!(
+    Problem::not_found(format!(
         "{key}: there is no {name:?}; there are {}",
         all.join(", ")
     ))
