@@ -4,7 +4,7 @@ use pfcp::{ReportingTriggers, UsageReportTrigger};
 use session::UrrId;
 use session::usage::Volume;
 
-use super::{Granted, Reading, UrrControl, ms};
+use super::{Granted, Octets, Reading, UrrControl, ms};
 use crate::event::Now;
 
 impl UrrControl {
@@ -180,7 +180,9 @@ impl UrrControl {
         if passed(self.validity_at_ms) {
             self.validity_at_ms = None;
             // "The rest of the quota is void."
-            self.exhausted |= self.wanted.has_quota();
+            if self.wanted.has_quota() {
+                self.void_quota();
+            }
             if self.wanted.reports_on(ReportingTriggers::QUVTI) {
                 due |= T::QUVTI;
             }
@@ -203,6 +205,7 @@ impl UrrControl {
         type T = UsageReportTrigger;
         let mut due = T::empty();
         let holds = self.holds();
+        let mut is_held_too_long = false;
         let (Some(rare), Some(wanted)) = (&mut self.rare, self.wanted.rare()) else {
             return due;
         };
@@ -212,7 +215,7 @@ impl UrrControl {
             |seconds: Option<u32>| seconds.is_some_and(|s| quiet_since + ms(s) <= now.elapsed_ms);
         if holds && is_quiet(wanted.holding_s) {
             // "Any remaining quota is discarded."
-            self.exhausted = true;
+            is_held_too_long = true;
             self.idle = true;
             rare.seen = packets;
             if self.wanted.reports_on(ReportingTriggers::QUHTI) {
@@ -236,7 +239,17 @@ impl UrrControl {
                 due |= T::ENVCL;
             }
         }
+        if is_held_too_long {
+            self.void_quota();
+        }
         due
+    }
+
+    /// Nothing is left, of volume and of time: each has to be granted anew.
+    fn void_quota(&mut self) {
+        self.exhaust();
+        self.quota_left = self.quota_left.map(|_| Octets::NOTHING);
+        self.time_quota_left_ms = self.time_quota_left_ms.map(|_| 0);
     }
 
     /// Whether a report of one of those is one of this, too.

@@ -20,6 +20,9 @@ impl Default for Octets {
 }
 
 impl Octets {
+    /// What each volume reaches.
+    pub(super) const NOTHING: Self = Self::new(Some(0), None, None);
+
     pub(crate) const fn new(
         total: Option<u64>,
         uplink: Option<u64>,
