@@ -7,10 +7,10 @@ use pfcp::Header;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
-use session::Publisher;
 use session::neighbour::Neighbours;
 use session::topology::Topology;
 use session::usage::Moment;
+use session::{Publisher, Seid, SessionIndex};
 
 use crate::answers::{Incoming, Room};
 use crate::applications::Applications;
@@ -260,6 +260,7 @@ impl Node {
                 self.look_for_paths();
                 self.look_at_load();
                 self.incoming.housekeeping(self.now.elapsed_ms);
+                self.sift_timers();
                 self.timers
                     .set(self.now.elapsed_ms + HOUSEKEEPING_MS, Timer::Housekeeping);
             }
@@ -270,5 +271,37 @@ impl Node {
                     .set(self.now.elapsed_ms + pause_ms, Timer::Reclaim);
             }
         }
+    }
+
+    /// Takes out the deadlines that sessions have left behind, once there are many: else a session that
+    /// was there for a second would be remembered for as long as its longest period.
+    fn sift_timers(&mut self) {
+        if !self.timers.is_crowded() {
+            return;
+        }
+        let sessions = &self.sessions;
+        let there = |index: SessionIndex, seid: Seid| {
+            let session = sessions.get(index);
+            session.filter(|session| session.seid == seid)
+        };
+        self.timers.sift(|at_ms, timer| match *timer {
+            Timer::Usage(index, seid) => {
+                there(index, seid).is_some_and(|session| session.timer_ms == Some(at_ms))
+            }
+            Timer::Activation(index, seid)
+            | Timer::Advertise(index, seid)
+            | Timer::Notice(index, seid)
+            | Timer::Extended(index, seid)
+            | Timer::Inactivity(index, seid)
+            | Timer::Stations(index, seid) => there(index, seid).is_some(),
+            Timer::Request(_)
+            | Timer::Heartbeat(_)
+            | Timer::Associate(_)
+            | Timer::Silence(_)
+            | Timer::Release(_)
+            | Timer::Path(_)
+            | Timer::Housekeeping
+            | Timer::Reclaim => true,
+        });
     }
 }

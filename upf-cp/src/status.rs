@@ -215,6 +215,12 @@ impl Node {
         (self.outgoing.len(), self.incoming.len())
     }
 
+    /// How many deadlines are set. Those that sessions have left behind are cleared away when they are
+    /// as many as the others, and thousands.
+    pub fn deadlines(&self) -> usize {
+        self.timers.len()
+    }
+
     /// All peers.
     pub fn peer_statuses(&self) -> Vec<PeerStatus> {
         let status = |(_, peer): (_, &crate::association::Association)| PeerStatus {

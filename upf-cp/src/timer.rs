@@ -1,4 +1,5 @@
-//! Deadlines. Entries are never taken out: one that comes up is checked against what it is about.
+//! Deadlines. An entry is not taken out when what it is about goes, or has an earlier one: one that
+//! comes up is checked. When many of them may be of no use any more, all are looked through.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -43,12 +44,18 @@ pub(crate) enum Timer {
     Reclaim,
 }
 
-/// All deadlines, soonest first; equal ones in the order in which they were set.
+/// All deadlines, soonest first; equal ones in the order in which they were set. Setting one and taking
+/// one out costs the logarithm of their number.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(u64, u64, Timer)>>,
     set: u64,
+    /// How many there were when all were looked through last.
+    useful: usize,
 }
+
+/// Fewer than these are not looked through.
+const FEW: usize = 4096;
 
 impl Timers {
     /// Sets a deadline.
@@ -69,5 +76,57 @@ impl Timers {
             return None;
         }
         self.heap.pop().map(|Reverse((.., timer))| timer)
+    }
+
+    /// How many are set.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether there are so many more than at the last [`sift`](Self::sift) that half of them may be of
+    /// no use.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.heap.len() > 2 * self.useful.max(FEW)
+    }
+
+    /// Takes out those that are of no use, by their moments and what they are about.
+    pub(crate) fn sift(&mut self, is_useful: impl Fn(u64, &Timer) -> bool) {
+        self.heap
+            .retain(|Reverse((at_ms, _, timer))| is_useful(*at_ms, timer));
+        self.useful = self.heap.len();
+        self.heap.shrink_to(2 * self.useful.max(FEW));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million periods, each of which comes up at its moment and is set again: in order, and with room
+    /// for no more than there are.
+    #[test]
+    fn a_million_deadlines_come_in_their_order() {
+        const PERIOD_MS: u64 = 60_000;
+        const SET: u32 = 1_000_000;
+        let mut timers = Timers::default();
+        for n in 0..SET {
+            let at_ms = 1 + u64::from(n.wrapping_mul(0x9e37_79b9)) % PERIOD_MS;
+            timers.set(at_ms, Timer::Usage(SessionIndex(n), Seid(at_ms)));
+        }
+        let mut last_ms = 0;
+        for _ in 0..SET {
+            let next_ms = timers.next_ms().unwrap();
+            assert_eq!(timers.due(next_ms - 1), None);
+            let Some(Timer::Usage(index, Seid(at_ms))) = timers.due(next_ms) else {
+                panic!("another timer");
+            };
+            assert!(at_ms == next_ms && at_ms >= last_ms, "{at_ms} {last_ms}");
+            last_ms = at_ms;
+            timers.set(at_ms + PERIOD_MS, Timer::Usage(index, Seid(at_ms)));
+        }
+        assert_eq!(timers.len(), 1_000_000);
+        assert!(timers.heap.capacity() <= 1 << 20);
+        // No more than 40 MB.
+        assert!(size_of::<Reverse<(u64, u64, Timer)>>() <= 40);
     }
 }

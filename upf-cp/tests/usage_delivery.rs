@@ -459,3 +459,43 @@ fn what_a_session_used_is_not_told_of_the_next_one_in_its_place() {
     let reports = messages.filter(|message| matches!(message, Message::SessionReportRequest(_)));
     assert_eq!(reports.count(), 0);
 }
+
+/// Sessions that come and go, and URRs whose periods become shorter and shorter, leave no more behind
+/// than there is; and what is there goes on.
+#[test]
+fn deadlines_that_nobody_waits_for_are_cleared_away() {
+    let mut world = world(16, 8);
+    let (seid, _, _) = measured(&mut world, 0, vec![periodic(10_000)]);
+    for round in 1..=9_000 {
+        let change = SessionModificationRequest {
+            update_urrs: vec![pfcp::UpdateUrr {
+                urr_id: 1.into(),
+                measurement_period: pfcp::MeasurementPeriod(10_000 - round).into(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        assert_eq!(world.modify(seid, &change).cause, Cause::REQUEST_ACCEPTED);
+    }
+    assert!(world.node.deadlines() > 9_000);
+    world.pass(1_000);
+    assert!(world.node.deadlines() < 10, "{}", world.node.deadlines());
+    for n in 1..=9_000 {
+        let mut request = load::establishment(n);
+        request.create_urrs = vec![periodic(3_600)];
+        let (gone, _) = world.establish(&request);
+        world.delete(gone);
+        if n % 4 == 0 {
+            world.go_on();
+            world.pass(1);
+        }
+    }
+    world.pass(1_000);
+    assert!(world.node.deadlines() < 10, "{}", world.node.deadlines());
+    world.requests.clear();
+    world.pass(990_000 - world.now.elapsed_ms);
+    assert_eq!(world.requests.len(), 0);
+    world.pass(60_000);
+    let (reports, _) = sent(&world.requests);
+    assert_eq!(reports[0].usage_report_trigger, Why::PERIO);
+}
