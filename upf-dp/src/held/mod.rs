@@ -9,7 +9,7 @@ mod tests;
 mod told;
 
 use session::meter::Now;
-use session::{FarId, Qfi, SessionIndex};
+use session::{FarId, PdrId, Qfi, SessionIndex};
 
 use crate::reason::Reason;
 use queues::{Queue, Queues};
@@ -106,6 +106,12 @@ pub struct HeldPacket<P> {
     pub packet: P,
     /// How long it is.
     pub octets: u32,
+    /// Of that, the user packet.
+    pub user_length: u16,
+    /// Whose it is.
+    pub session: SessionIndex,
+    /// The PDR that it matched when it came.
+    pub pdr: PdrId,
     /// The port it was received on.
     pub port: u16,
     /// Since when.

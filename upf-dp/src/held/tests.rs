@@ -24,6 +24,9 @@ fn held(packet: u32, since: u64) -> HeldPacket<u32> {
     HeldPacket {
         packet,
         octets: 100,
+        user_length: 60,
+        session: SessionIndex(1),
+        pdr: PdrId(1),
         port: 0,
         since: Now(since),
     }

@@ -1,11 +1,10 @@
 //! Hold: packets that wait for their UE, the control side told of them, and what ends their waiting.
 
 use session::SessionIndex;
-use session::meter::Now;
 use session::plan::{Act, Entrance};
 use session::report::Report;
 
-use super::count::count_dropped;
+use super::count::{count_before, count_dropped};
 use super::settle::Releases;
 use super::{Came, Meta, Metas, Own, Path, Turn};
 use crate::held::{HeldPacket, Holder};
@@ -40,6 +39,9 @@ impl<P: Packet> Path<P> {
         let held = HeldPacket {
             octets: u32::try_from(packet.data().len()).unwrap_or(u32::MAX),
             packet,
+            user_length: meta.user_length,
+            session,
+            pdr: step.pdr,
             port: meta.port,
             since: turn.now,
         };
@@ -55,17 +57,13 @@ impl<P: Packet> Path<P> {
         };
         let cells = &self.cells;
         let pushed = self.held.push(holder, held, |held, reason| {
+            count_lost(&held, turn);
             cells.port(held.port).drop(reason, 1);
         });
         match pushed {
             Ok(true) => cells.hold_episodes.add(1),
             Ok(false) => {}
-            Err((held, reason)) => {
-                if step.has_more() {
-                    count_dropped(plan, step, meta.user_length, turn.end);
-                }
-                return self.dropped(held.port, reason);
-            }
+            Err((held, reason)) => return self.lost(&held, reason, turn),
         }
         self.look_at_pool_in = 0;
         // The episode goes on for what is held again: nobody needs to be told a second time.
@@ -116,16 +114,41 @@ impl<P: Packet> Path<P> {
     }
 
     /// Drops what the session holds.
-    pub(super) fn drop_held(&mut self, session: SessionIndex, reason: Reason) {
+    pub(super) fn drop_held<O: Outlet<P>>(
+        &mut self,
+        session: SessionIndex,
+        reason: Reason,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
         while let Some(held) = self.held.pop(session) {
-            self.dropped(held.port, reason);
+            self.lost(&held, reason, turn);
         }
     }
 
+    /// Drops all that is held, at the end.
+    pub(super) fn stop_held(&mut self) {
+        while let Some(session) = self.held.idlest() {
+            while let Some(held) = self.held.pop(session) {
+                self.dropped(held.port, Reason::Stopped);
+            }
+        }
+    }
+
+    /// A packet that was to be held, or was, goes nowhere.
+    fn lost<O: Outlet<P>>(
+        &mut self,
+        held: &HeldPacket<P>,
+        reason: Reason,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        count_lost(held, turn);
+        self.dropped(held.port, reason);
+    }
+
     /// What has to be looked at from time to time while packets are held.
-    pub(super) fn tend_held<O: Outlet<P>>(&mut self, turn: &Turn<'_, '_, O>) {
+    pub(super) fn tend_held<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
         if self.look_at_pool_in == 0 {
-            self.shed(turn.out);
+            self.shed(turn);
             self.look_at_pool_in = TURNS_BETWEEN_LOOKS;
         }
         self.look_at_pool_in -= 1;
@@ -136,31 +159,53 @@ impl<P: Packet> Path<P> {
         };
         match self.held.due(turn.now, life) {
             Some((session, Reason::HoldExpired)) => {
-                self.expire(session, turn.now, life(session).unwrap_or(0));
+                self.expire(session, life(session).unwrap_or(0), turn);
             }
-            Some((session, reason)) => self.drop_held(session, reason),
+            Some((session, reason)) => self.drop_held(session, reason, turn),
             None => {}
         }
     }
 
     /// While buffers are short, those sessions give theirs back that got no packet for longest: what
     /// moves comes before what waits.
-    fn shed<O: Outlet<P>>(&mut self, out: &O) {
+    fn shed<O: Outlet<P>>(&mut self, turn: &mut Turn<'_, '_, O>) {
         for _ in 0..SHED_SESSIONS_MAX {
             match self.held.idlest() {
-                Some(idlest) if out.is_short() => self.drop_held(idlest, Reason::HoldPoolLow),
+                Some(idlest) if turn.out.is_short() => {
+                    self.drop_held(idlest, Reason::HoldPoolLow, turn);
+                }
                 _ => return,
             }
         }
     }
 
     /// Drops the packets of a session that have been held too long.
-    fn expire(&mut self, session: SessionIndex, now: Now, life: u64) {
-        while self.held.is_expired(session, now, life) {
+    fn expire<O: Outlet<P>>(
+        &mut self,
+        session: SessionIndex,
+        life: u64,
+        turn: &mut Turn<'_, '_, O>,
+    ) {
+        while self.held.is_expired(session, turn.now, life) {
             let Some(held) = self.held.pop(session) else {
                 return;
             };
-            self.dropped(held.port, Reason::HoldExpired);
+            self.lost(&held, Reason::HoldExpired, turn);
         }
+    }
+}
+
+/// Counts a packet that was to wait, or did, and goes nowhere: for the URRs of its PDR that measure
+/// before QoS enforcement, and those that are told of dropped packets (Dropped DL Traffic Threshold;
+/// TS 29.244, 5.2.2.2). A PDR that is gone has none.
+#[cold]
+fn count_lost<P, O>(held: &HeldPacket<P>, turn: &mut Turn<'_, '_, O>) {
+    let Some(plan) = turn.view.session(held.session) else {
+        return;
+    };
+    let mut steps = plan.steps().filter(|step| step.has_more());
+    if let Some(step) = steps.find(|step| step.pdr == held.pdr) {
+        count_before(step, held.user_length);
+        count_dropped(plan, step, held.user_length, turn.end);
     }
 }

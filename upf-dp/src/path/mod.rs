@@ -197,9 +197,7 @@ impl<P: Packet> Path<P> {
 
     /// Drops all that waits, at the end.
     pub fn stop(&mut self) {
-        while let Some(session) = self.held.idlest() {
-            self.drop_held(session, Reason::Stopped);
-        }
+        self.stop_held();
         while let Some(waiting) = self.waiting.take(|_| true) {
             self.cells.port(waiting.port).drop(Reason::Stopped, 1);
         }

@@ -207,7 +207,9 @@ impl<P: Packet> Path<P> {
             };
             match command {
                 Command::Release { session } => self.release(session, turn),
-                Command::Discard { session } => self.drop_held(session, Reason::HoldDiscarded),
+                Command::Discard { session } => {
+                    self.drop_held(session, Reason::HoldDiscarded, turn);
+                }
                 Command::EndMarker { tunnel, next_hop } => {
                     self.end_marker(&tunnel, next_hop, turn);
                 }

@@ -208,6 +208,50 @@ fn while_buffers_are_short_the_longest_idle_give_way() {
     assert_eq!(held, [3, 0, 0, 2, 2]);
 }
 
+/// What is lost while it waits, for whatever reason, is told at a Dropped DL Traffic Threshold, and was
+/// there before QoS enforcement.
+#[test]
+fn what_was_held_in_vain_counts_as_dropped() {
+    let mut bed = Testbed::new(1, 8);
+    let session = bed.install(0, |rules| {
+        buffer(rules, false);
+        (rules.urrs[0].before, rules.urrs[0].dropped) = (true, true);
+    });
+    let user = user_v4(HOST, session.ue, 8);
+    let dropped = || {
+        let usage = session.installed.usage(UrrId(1)).unwrap();
+        let volume = usage.volume_dropped();
+        assert_eq!(usage.volume_before(), volume);
+        (volume.downlink_packets, volume.downlink_octets)
+    };
+    let octets = user.len() as u64;
+    // More than it may hold.
+    bed.receive(1, &vec![downlink(&user); 33]);
+    assert_eq!(dropped(), (1, octets));
+    // Nobody came for them.
+    bed.pass_ms(60_001);
+    (0..64).for_each(|_| bed.tend());
+    assert_eq!(bed.dropped(Reason::HoldExpired), 32);
+    assert_eq!(dropped(), (33, 33 * octets));
+    // The SMF does not want them.
+    bed.receive(1, &vec![downlink(&user); 2]);
+    let discard = Command::Discard {
+        session: session.index,
+    };
+    bed.workers[0].control.command(discard).unwrap();
+    bed.tend();
+    assert_eq!(dropped(), (35, 35 * octets));
+    // Others need the room more.
+    bed.receive(1, &vec![downlink(&user); 3]);
+    bed.workers[0].out.is_short = true;
+    bed.tend();
+    assert_eq!(bed.dropped(Reason::HoldPoolLow), 3);
+    assert_eq!(dropped(), (38, 38 * octets));
+    // None of them was forwarded, and so none was used.
+    let used = session.installed.usage(UrrId(1)).unwrap().volume();
+    assert_eq!(used.total_packets(), 0);
+}
+
 #[test]
 fn new_packets_do_not_overtake_held_ones() {
     let mut bed = Testbed::new(1, 8);
