@@ -14,7 +14,7 @@ pub(crate) fn datagram(datagram: &[u8]) {
     }
 }
 
-/// Octets, taken as the seed of a message, give one that comes back.
+/// Octets, taken as the seed of a message, give one that may be sent, and comes back.
 #[allow(dead_code, reason = "each target takes one of these")]
 pub(crate) fn generated(seed: &[u8]) {
     let message = Message::generate(&mut Source::new(seed));
@@ -23,6 +23,7 @@ pub(crate) fn generated(seed: &[u8]) {
     } else {
         Header::node(2)
     };
+    assert_eq!(message.check(), Ok(()));
     there_and_back(&Decoded { header, message });
 }
 
@@ -35,7 +36,7 @@ pub(crate) fn json(text: &[u8]) {
     };
     assert!(!said.to_string().is_empty());
     let mut octets = Vec::new();
-    if pfcp::encode(&said.header, &said.message, &mut octets).is_err() {
+    if pfcp::encode_unchecked(&said.header, &said.message, &mut octets).is_err() {
         return;
     }
     // Not all that can be said in JSON can be a message: a list may be too short, and an IE may be
@@ -52,7 +53,14 @@ fn there_and_back(decoded: &Decoded) {
         ..decoded.header
     };
     // A value may grow by what its peer left out, and then no longer fit.
-    if pfcp::encode(&header, &decoded.message, &mut octets).is_err() {
+    let written = pfcp::encode_unchecked(&header, &decoded.message, &mut octets);
+    // What breaks a rule is not written for a peer; else the same is.
+    let mut checked = Vec::new();
+    let sent = pfcp::encode(&header, &decoded.message, &mut checked);
+    let is_legal = decoded.message.check().is_ok();
+    assert_eq!(sent.is_ok(), written.is_ok() && is_legal);
+    assert!(sent.is_err() || checked == octets);
+    if written.is_err() {
         return;
     }
     let again = pfcp::decode(&octets).expect("own octets decode");

@@ -155,21 +155,38 @@ fn accept(datagram: &[u8]) -> Result<Received<'_>, DecodeError> {
 /// or the FO flag on a node message); a session message without a SEID gets zero.
 ///
 /// # Errors
-/// When the message is longer than its length can say, or lacks an IE that another asks for; then
-/// `out` is as before.
+/// When the message is longer than its length can say, lacks an IE that another asks for, or breaks
+/// another rule; then `out` is as before.
 pub fn encode(
     header: &Header,
     message: &impl Encode,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
-    message.check_body().map_err(EncodeError::Incomplete)?;
+    message.check_body()?;
+    Ok(write(header, message, out)?)
+}
+
+/// The same of messages that no peer may send: to test those who receive them.
+///
+/// # Errors
+/// When the message is longer than its length can say; then `out` is as before.
+#[cfg(feature = "generate")]
+pub fn encode_unchecked(
+    header: &Header,
+    message: &impl Encode,
+    out: &mut Vec<u8>,
+) -> Result<(), TooLong> {
+    write(header, message, out)
+}
+
+fn write(header: &Header, message: &impl Encode, out: &mut Vec<u8>) -> Result<(), TooLong> {
     let start = out.len();
     let length_at = header.emit(message.message_type(), message.is_session(), out);
     message.encode_body(out);
     let octets = out.len() - length_at - 2;
     let Ok(length) = u16::try_from(octets) else {
         out.truncate(start);
-        return Err(TooLong { octets }.into());
+        return Err(TooLong { octets });
     };
     if let Some(slot) = out.get_mut(length_at..length_at + 2) {
         slot.copy_from_slice(&length.to_be_bytes());

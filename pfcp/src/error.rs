@@ -105,18 +105,20 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The way to the fault from outside, by name: `Create PDR (1) > PDI (2): has a value …`.
-impl fmt::Display for IeError {
+/// By name, with a colon for what is said of it: `Create PDR (1) > PDI (2): `.
+impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, r#type) in self.path.iter().enumerate() {
+        for (at, r#type) in self.iter().enumerate() {
             write!(f, "{}{}", if at == 0 { "" } else { " > " }, Named(r#type))?;
         }
-        let colon = if self.path.innermost().is_some() {
-            ": "
-        } else {
-            ""
-        };
-        write!(f, "{colon}{}", self.fault)
+        f.write_str(if self.depth > 0 { ": " } else { "" })
+    }
+}
+
+/// The way to the fault from outside: `Create PDR (1) > PDI (2): has a value …`.
+impl fmt::Display for IeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.path, self.fault)
     }
 }
 
@@ -243,6 +245,34 @@ impl DecodeError {
 #[error("expected {0}")]
 pub struct Illegal(pub &'static str);
 
+/// A rule that a message breaks, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}{rule}")]
+pub struct Breach {
+    /// What was expected.
+    pub rule: Illegal,
+    /// Where.
+    pub path: Path,
+}
+
+impl Breach {
+    /// The same, seen from outside an IE of this type.
+    #[must_use]
+    pub(crate) fn within(mut self, r#type: u16) -> Self {
+        self.path.enclose(r#type);
+        self
+    }
+}
+
+impl From<Illegal> for Breach {
+    fn from(rule: Illegal) -> Self {
+        Self {
+            rule,
+            path: Path::default(),
+        }
+    }
+}
+
 /// Why a message cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -252,6 +282,9 @@ pub enum EncodeError {
     /// It lacks an IE that another asks for; one like it would be refused.
     #[error("the message {0}")]
     Incomplete(IeError),
+    /// It says what the specification rules out.
+    #[error(transparent)]
+    Illegal(#[from] Breach),
 }
 
 /// A message, or an IE by itself, does not fit the 16 bits of its length.

@@ -6,8 +6,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::non_empty::NonEmpty;
+use crate::rules::Ruled;
 use crate::slot::Update;
-use crate::wire::{Check, Checked, Ie, Kbps, Long, Mac, Octets, Short};
+use crate::wire::{Check, Checked, Kbps, Long, Mac, Octets, Short};
 
 /// The octets to make values from.
 #[derive(Debug)]
@@ -149,20 +150,18 @@ impl<T: Generate> Generate for NonEmpty<T> {
     }
 }
 
-/// What cannot be told from "removed" is "removed".
+/// What can be set; what cannot be told from "removed" is "removed".
 trait Settable {
     fn says_something(&self) -> bool;
 }
 
-impl<T: Ie> Settable for T {
+impl<T: Ruled> Settable for T {
     fn says_something(&self) -> bool {
-        let mut octets = Vec::new();
-        self.encode(&mut octets);
-        !octets.is_empty()
+        !self.is_silent()
     }
 }
 
-impl<T: Ie> Settable for NonEmpty<T> {
+impl<T: Ruled> Settable for NonEmpty<T> {
     fn says_something(&self) -> bool {
         self.iter().all(Settable::says_something)
     }

@@ -39,15 +39,19 @@
 //! Every value of an IE can be written, and is read again as the same value. So a number that does
 //! not fit its bits has no value, nor has an address that is both given and to be chosen ([`Wanted`]),
 //! a list longer than its count ([`Several`]), or a filter without a condition ([`Checked`]).
+//! What no type can say by itself is a rule: bits that exclude each other (an Apply Action of DROP and
+//! FORW), a bit that has to be set, a bit or cause that asks for an IE, and [`Update::Set`] of no
+//! octets, which would be read as [`Update::Remove`]. [`encode`] refuses what breaks one, and says what
+//! was expected ([`Breach`]). [`decode`] reads it: who acts on a message knows which of its rules is at
+//! fault and what was there before, and has the better answer; [`Message::check`] tells.
+//!
 //! What is legal all the same:
 //!
-//! * A set of bits may be empty, and may have bits that exclude each other: whoever acts on it
-//!   judges that. What is empty here may have a bit of a later release on the wire.
+//! * A Measurement Information without a bit, as free5GC sends it, says what its absence says.
 //! * Reserved numbers that a receiver is to read as another or to ignore (a gate of 3, a rule of type
 //!   9) are read as the specification says.
 //! * An acceptance of an association may lack its Recovery Time Stamp while it is made: then
 //!   [`encode`] refuses it.
-//! * [`Update::Set`] of a value of no octets is written as [`Update::Remove`] is.
 //! * What stands in `unknown` is written as it is, whatever its type.
 //!
 //! Octets that are read are written as they came, save that spare bits become zero, bit sets get
@@ -87,11 +91,17 @@ pub mod message;
 mod name;
 mod non_empty;
 mod octets;
+#[allow(clippy::wildcard_imports, reason = "rules of most IEs")]
+mod rules;
 mod slot;
 pub mod wire;
 
+#[cfg(feature = "generate")]
+pub use codec::encode_unchecked;
 pub use codec::{BUNDLE_MAX, Bundle, Decoded, decode, encode, messages, split_first};
-pub use error::{DecodeError, Discard, EncodeError, Fault, IeError, Illegal, Path, TooLong};
+pub use error::{
+    Breach, DecodeError, Discard, EncodeError, Fault, IeError, Illegal, Path, TooLong,
+};
 pub use group::*;
 pub use header::{Header, Priority, Sequence, VERSION};
 pub use ie::*;

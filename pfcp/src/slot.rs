@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{Fault, IeError};
+use crate::error::{Breach, Fault, IeError, Illegal};
 use crate::non_empty::NonEmpty;
+use crate::rules::Ruled;
 use crate::wire::{Extended, Ie, Unknown, put_member};
 
 /// What an updating message says of something optional.
@@ -230,8 +231,29 @@ pub(crate) fn fill_lenient<T: Ie>(
     }
 }
 
-/// A field of a group: what it writes and shows.
-pub(crate) trait Field<T> {
+/// A field of a group: what it writes and shows, and whether it may.
+pub(crate) trait Field<T: Ruled> {
+    /// Whether it is to keep any rules.
+    const HAS_RULES: bool = T::HAS_RULES;
+    /// Its values.
+    fn values(&self) -> &[T];
+    /// The same.
+    #[cfg(feature = "generate")]
+    fn values_mut(&mut self) -> &mut [T];
+    /// Whether it keeps them.
+    ///
+    /// # Errors
+    /// The first that it breaks.
+    #[inline]
+    fn check(&self, r#type: u16) -> Result<(), Breach> {
+        let mut values = self.values().iter();
+        values.try_for_each(|value| value.check().map_err(|breach| breach.within(r#type)))
+    }
+    /// Makes its values keep their rules.
+    #[cfg(feature = "generate")]
+    fn mend(&mut self) {
+        self.values_mut().iter_mut().for_each(Ruled::mend);
+    }
     /// Whether there is nothing to write.
     fn is_absent(&self) -> bool;
     /// Appends its IEs, each with type and length.
@@ -241,6 +263,14 @@ pub(crate) trait Field<T> {
 }
 
 impl<T: Ie> Field<T> for T {
+    #[inline]
+    fn values(&self) -> &[T] {
+        std::slice::from_ref(self)
+    }
+    #[cfg(feature = "generate")]
+    fn values_mut(&mut self) -> &mut [T] {
+        std::slice::from_mut(self)
+    }
     #[inline]
     fn is_absent(&self) -> bool {
         false
@@ -255,6 +285,14 @@ impl<T: Ie> Field<T> for T {
 }
 
 impl<T: Ie> Field<T> for Option<T> {
+    #[inline]
+    fn values(&self) -> &[T] {
+        self.as_slice()
+    }
+    #[cfg(feature = "generate")]
+    fn values_mut(&mut self) -> &mut [T] {
+        self.as_mut_slice()
+    }
     #[inline]
     fn is_absent(&self) -> bool {
         self.is_none()
@@ -272,6 +310,14 @@ impl<T: Ie> Field<T> for Option<T> {
 
 impl<T: Ie> Field<T> for NonEmpty<T> {
     #[inline]
+    fn values(&self) -> &[T] {
+        self
+    }
+    #[cfg(feature = "generate")]
+    fn values_mut(&mut self) -> &mut [T] {
+        self
+    }
+    #[inline]
     fn is_absent(&self) -> bool {
         false
     }
@@ -288,6 +334,14 @@ impl<T: Ie> Field<T> for NonEmpty<T> {
 
 impl<T: Ie> Field<T> for Vec<T> {
     #[inline]
+    fn values(&self) -> &[T] {
+        self
+    }
+    #[cfg(feature = "generate")]
+    fn values_mut(&mut self) -> &mut [T] {
+        self
+    }
+    #[inline]
     fn is_absent(&self) -> bool {
         self.is_empty()
     }
@@ -303,6 +357,31 @@ impl<T: Ie> Field<T> for Vec<T> {
 }
 
 impl<T: Ie, F: Field<T>> Field<T> for Update<F> {
+    const HAS_RULES: bool = T::HAS_RULES || T::MAY_BE_SILENT;
+    #[inline]
+    fn values(&self) -> &[T] {
+        self.set().map_or(&[], Field::values)
+    }
+    #[cfg(feature = "generate")]
+    fn values_mut(&mut self) -> &mut [T] {
+        match self {
+            Self::Keep | Self::Remove => &mut [],
+            Self::Set(field) => field.values_mut(),
+        }
+    }
+    #[inline]
+    fn check(&self, r#type: u16) -> Result<(), Breach> {
+        for value in self.values() {
+            // Without octets it would be read as `Remove`, or in a list as nothing.
+            let says_something = if value.is_silent() {
+                Err(Illegal("a value of some octets, or its removal").into())
+            } else {
+                value.check()
+            };
+            says_something.map_err(|breach: Breach| breach.within(r#type))?;
+        }
+        Ok(())
+    }
     #[inline]
     fn is_absent(&self) -> bool {
         self.is_keep()

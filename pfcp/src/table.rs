@@ -19,9 +19,13 @@
 /// | `custom` | a type written by hand, because its layout is irregular |
 /// | `group` | declared with [`group!`] |
 /// | `alias(T)` | the layout of `T` under one more number |
+///
+/// Behind a form, `ruled` says that the type has a [`Check`](crate::wire::Check) in [`crate::rules`],
+/// which is not asked when it is read.
 macro_rules! ies {
-    ($( $no:literal $name:ident = $kind:ident $(($($arg:tt)*))? [$clause:literal, $text:literal]; )*) => {
+    ($( $no:literal $name:ident = $kind:ident $(($($arg:tt)*))? $($ruled:ident)? [$clause:literal, $text:literal]; )*) => {
         $( ies!(@$kind $no $name $clause $text $(, $($arg)*)?); )*
+        $( ies!(@rules $kind $name $($ruled)?); )*
 
         /// Any IE this crate knows, and the ones it does not.
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -49,10 +53,22 @@ macro_rules! ies {
                 }
             }
 
+            /// Whether it keeps all rules of the specification.
+            ///
+            /// # Errors
+            /// The first that it breaks.
+            pub fn check(&self) -> Result<(), $crate::error::Breach> {
+                match self {
+                    $(Self::$name(ie) => $crate::rules::Ruled::check(ie).map_err(|breach| breach.within($no)),)*
+                    Self::Unknown(_) => Ok(()),
+                }
+            }
+
             /// Appends type, length and value.
             ///
             /// # Errors
-            /// When the value is longer than its length can say; then `out` is as before.
+            /// When the value is longer than its length can say; then `out` is as before. Its rules
+            /// are for [`AnyIe::check`].
             pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), $crate::error::TooLong> {
                 $crate::wire::put_alone(out, |out| match self {
                     $(Self::$name(ie) => $crate::wire::put($no, ie, out),)*
@@ -83,9 +99,34 @@ macro_rules! ies {
             /// An IE of this type made from octets; unknown ones have no content.
             pub fn generate_type(r#type: u16, source: &mut $crate::generate::Source<'_>) -> Self {
                 match r#type {
-                    $($no => Self::$name($crate::generate::Generate::generate(source)),)*
+                    $($no => {
+                        let mut ie: ies!(@type $kind $name $(, $($arg)*)?) = $crate::generate::Generate::generate(source);
+                        $crate::rules::Ruled::mend(&mut ie);
+                        Self::$name(ie)
+                    })*
                     _ => Self::Unknown($crate::wire::Unknown { r#type, value: Default::default() }),
                 }
+            }
+        }
+    };
+
+    (@rules group $name:ident) => {};
+    (@rules alias $name:ident) => {};
+    (@rules octets $name:ident) => {
+        impl $crate::rules::Ruled for $name {
+            const MAY_BE_SILENT: bool = true;
+            fn is_silent(&self) -> bool { self.0.is_empty() }
+        }
+    };
+    (@rules $kind:ident $name:ident) => { impl $crate::rules::Ruled for $name {} };
+    (@rules $kind:ident $name:ident ruled) => {
+        impl $crate::rules::Ruled for $name {
+            const HAS_RULES: bool = true;
+            #[inline]
+            fn check(&self) -> Result<(), $crate::error::Breach> { $crate::rules::holds(self) }
+            #[cfg(feature = "generate")]
+            fn mend(&mut self) {
+                if self.check().is_err() { *self = $crate::wire::Check::least(); }
             }
         }
     };
@@ -228,7 +269,10 @@ macro_rules! ies {
             pub const fn contains(self, other: Self) -> bool { self.0 & other.0 == other.0 }
             /// Whether any flag of `other` is set.
             pub const fn intersects(self, other: Self) -> bool { self.0 & other.0 != 0 }
-            /// The flags of both.
+            /// The flags that are in both.
+            #[must_use]
+            pub const fn intersection(self, other: Self) -> Self { Self(self.0 & other.0) }
+            /// The flags of either.
             #[must_use]
             pub const fn union(self, other: Self) -> Self { Self(self.0 | other.0) }
             /// The flags of this without those of `other`.
@@ -547,10 +591,11 @@ macro_rules! layout {
 /// | `U x: T`, `U x: [T]` | [`Update<T>`](crate::Update), `Update<NonEmpty<T>>`: length zero removes |
 ///
 /// `C x: {T}` or `R x: {T}` is an `Option<Box<T>>`, where a rare IE would make each group large.
-/// `as 79` gives a row another number than the first of its type. `check path` names a function
-/// that may refuse the whole.
+/// `as 79` gives a row another number than the first of its type. `check name` names a function
+/// that may refuse the whole; `keeps module` a module of [`crate::rules`] that checks it before it is
+/// written.
 macro_rules! group {
-    ($(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $p:ident $field:ident : $ty:tt $(as $no:literal)? ),* $(,)? } $(check $check:path)?) => {
+    ($(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $p:ident $field:ident : $ty:tt $(as $no:literal)? ),* $(,)? } $(check $check:ident)? $(keeps $rules:ident)?) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name {
@@ -628,6 +673,32 @@ macro_rules! group {
                 }
             }
 
+            impl $crate::rules::Ruled for $name {
+                const HAS_RULES: bool = group!(@keeps $($rules)?)
+                    $( || <group!(@type $p $ty) as $crate::slot::Field<group!(@ie $ty)>>::HAS_RULES )*;
+                const MAY_BE_SILENT: bool = true $( && group!(@optional $p) )*;
+
+                #[inline]
+                fn check(&self) -> Result<(), $crate::error::Breach> {
+                    $( if <group!(@type $p $ty) as $crate::slot::Field<group!(@ie $ty)>>::HAS_RULES {
+                        $crate::slot::Field::<group!(@ie $ty)>::check(&self.$field, group!(@no $ty $($no)?))?;
+                    } )*
+                    $( $crate::rules::$rules::check(self)?; )?
+                    Ok(())
+                }
+
+                fn is_silent(&self) -> bool {
+                    Self::MAY_BE_SILENT && self.unknown.is_empty()
+                        $( && $crate::slot::Field::<group!(@ie $ty)>::is_absent(&self.$field) )*
+                }
+
+                #[cfg(feature = "generate")]
+                fn mend(&mut self) {
+                    $( $crate::slot::Field::<group!(@ie $ty)>::mend(&mut self.$field); )*
+                    $( $crate::rules::$rules::mend(self); )?
+                }
+            }
+
             impl $crate::group::Group for $name {
                 const ROWS: &'static [$crate::group::Row] = Self::ROWS;
 
@@ -678,11 +749,12 @@ macro_rules! group {
             impl $crate::generate::Generate for $name {
                 #[allow(unused_variables, reason = "a group may have no rows")]
                 fn generate(source: &mut $crate::generate::Source<'_>) -> Self {
-                    let value = Self {
+                    let mut value = Self {
                         $( $field: $crate::generate::Generate::generate(source), )*
                         unknown: Vec::new(),
                         extended: Default::default(),
                     };
+                    $crate::rules::Ruled::mend(&mut value);
                     if $crate::in_place::Members::check_members(&value).is_ok() { value } else { Self::default() }
                 }
             }
@@ -695,6 +767,10 @@ macro_rules! group {
         }
     };
 
+    (@keeps) => { false };
+    (@keeps $rules:ident) => { true };
+    (@optional M) => { false };
+    (@optional $p:ident) => { true };
     (@ie [$t:ident]) => { $t };
     (@ie {$t:ident}) => { Box<$t> };
     (@ie $t:ident) => { $t };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Fault, IeError, Illegal, TooLong};
 use crate::in_place::InPlace;
+use crate::rules::Ruled;
 
 pub use crate::checked::{Check, Checked};
 pub use crate::extended::Extended;
@@ -37,8 +38,11 @@ pub trait Wire: Sized {
 }
 
 /// A value that an IE carries.
-#[allow(private_bounds, reason = "how it is read in place is this crate's own")]
-pub trait Ie: Default + InPlace {
+#[allow(
+    private_bounds,
+    reason = "how it is read and checked is this crate's own"
+)]
+pub trait Ie: Default + InPlace + Ruled {
     /// The IE type (TS 29.244, table 8.1.2-1). The first, where one layout has several.
     const TYPE: u16;
     /// The name the specification gives it.

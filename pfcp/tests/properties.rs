@@ -162,7 +162,7 @@ fn errors_name_the_way() {
         value: [1_u8][..].into(),
     }];
     let mut octets = Vec::new();
-    encode(&Header::session(0, 5), &request, &mut octets).unwrap();
+    encode_unchecked(&Header::session(0, 5), &request, &mut octets).unwrap();
     let Err(DecodeError::Message {
         message_type,
         header,

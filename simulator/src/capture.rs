@@ -27,6 +27,7 @@ const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+const OPTION_END: u16 = 0;
 const OPTION_COMMENT: u16 = 1;
 const OPTION_DROPPED: u16 = 5;
 const OPTION_FLAGS: u16 = 2;
@@ -265,9 +266,12 @@ impl Ng {
                 self.interfaces.clear();
             }
             let total = cursor.length().ok_or(cut)?;
-            let body = total.checked_sub(12).ok_or(malformed)?;
-            let body = cursor.take(body).ok_or(cut)?;
-            cursor.take(4).ok_or(cut)?;
+            // Of whole words, and the same behind the block as in front of it.
+            let body = total.checked_sub(12).filter(|_| total.is_multiple_of(4));
+            let body = cursor.take(body.ok_or(malformed)?).ok_or(cut)?;
+            if cursor.length().ok_or(cut)? != total {
+                return Err(malformed);
+            }
             let body = Cursor {
                 octets: body,
                 at: 0,
@@ -318,11 +322,15 @@ fn describe(body: &mut Cursor<'_>) -> Option<Interface> {
     body.u16()?;
     let snap_octets = body.u32()?;
     let mut units_per_second = 1_000_000;
-    while let (Some(option), Some(octets)) = (body.u16(), body.u16()) {
+    while !body.is_at_end() {
+        let (option, octets) = (body.u16()?, body.u16()?);
+        if option == OPTION_END {
+            break;
+        }
         let value = body.take(usize::from(octets).next_multiple_of(4))?;
-        if option == OPTION_RESOLUTION
-            && let Some(resolution) = value.first()
-        {
+        if option == OPTION_RESOLUTION {
+            // One octet, and three that fill the word.
+            let resolution = value.first().filter(|_| octets == 1)?;
             let exponent = u32::from(resolution & 0x7f);
             let base: u64 = if resolution & 0x80 == 0 { 10 } else { 2 };
             units_per_second = base.checked_pow(exponent)?;
@@ -394,7 +402,7 @@ impl<W: Write> Writer<W> {
             body.extend_from_slice(&[0; 6]);
             option(&mut body, OPTION_INTERFACE_NAME, name.as_bytes());
             option(&mut body, OPTION_RESOLUTION, &[NANOSECONDS]);
-            option(&mut body, 0, &[]);
+            option(&mut body, OPTION_END, &[]);
             writer.block(INTERFACE_DESCRIPTION, &body)?;
         }
         Ok(writer)
@@ -430,7 +438,7 @@ impl<W: Write> Writer<W> {
         }
         let direction: u32 = if way == Way::In { 1 } else { 2 };
         option(&mut body, OPTION_FLAGS, &direction.to_le_bytes());
-        option(&mut body, 0, &[]);
+        option(&mut body, OPTION_END, &[]);
         self.block(ENHANCED_PACKET, &body)
     }
 
@@ -443,7 +451,7 @@ impl<W: Write> Writer<W> {
         // When that was is not said.
         body.extend_from_slice(&[0; 8]);
         option(&mut body, OPTION_DROPPED, &dropped.to_le_bytes());
-        option(&mut body, 0, &[]);
+        option(&mut body, OPTION_END, &[]);
         self.block(INTERFACE_STATISTICS, &body)
     }
 
@@ -624,6 +632,53 @@ mod tests {
         assert_eq!(malformed.packets, whole.packets[..1]);
         assert_eq!(malformed.fault, Some(CaptureError::Malformed { at }));
         assert_eq!(read(&file), Err(CaptureError::Malformed { at }));
+    }
+
+    /// An interface block with these options, and a packet of it.
+    fn with_options(options: &[u8]) -> Result<Vec<Packet>, CaptureError> {
+        let mut writer = Writer::new(Vec::new(), &[]).unwrap();
+        let mut body = ETHERNET.to_le_bytes().to_vec();
+        body.extend_from_slice(&[0; 6]);
+        body.extend_from_slice(options);
+        writer.block(INTERFACE_DESCRIPTION, &body).unwrap();
+        let time = Duration::new(1, 0);
+        writer.frame(0, time, Way::In, b"frame", "").unwrap();
+        read(&writer.finish().unwrap())
+    }
+
+    #[test]
+    fn options_and_blocks_are_read_strictly() {
+        let seconds = |options| with_options(options).map(|packets| packets[0].time.as_secs());
+        // In nanoseconds, as they are written; and read as microseconds where nothing is said.
+        assert_eq!(seconds(&[9, 0, 1, 0, 9, 0, 0, 0]), Ok(1));
+        assert_eq!(seconds(&[9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]), Ok(1));
+        assert_eq!(seconds(&[]), Ok(1_000));
+        // What is behind the end of options is none.
+        assert_eq!(seconds(&[0, 0, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0]), Ok(1_000));
+        for options in [
+            &[9, 0][..],
+            &[9, 0, 1, 0],
+            &[9, 0, 0, 0],
+            &[9, 0, 2, 0, 9, 0, 0, 0],
+            &[9, 0, 1, 0, 20, 0, 0, 0],
+            &[2, 0, 0xff, 0xff, 0, 0, 0, 0],
+        ] {
+            assert!(
+                matches!(seconds(options), Err(CaptureError::Malformed { .. })),
+                "{options:?}"
+            );
+        }
+        let file = written();
+        let last = file.len() - 4;
+        for (at, by) in [(last, 4), (last, 1), (28 + 4, 1)] {
+            let mut lying = file.clone();
+            lying[at] = lying[at].wrapping_add(by);
+            let fault = scan(&lying).unwrap().fault;
+            assert!(
+                matches!(fault, Some(CaptureError::Malformed { .. })),
+                "{at} {fault:?}"
+            );
+        }
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Node {
     fn not_sent(&mut self, message_type: u8, error: EncodeError) {
         match error {
             EncodeError::TooLong(_) => self.counters.too_long += 1,
-            EncodeError::Incomplete(_) => self.counters.illegal += 1,
+            EncodeError::Incomplete(_) | EncodeError::Illegal(_) => self.counters.illegal += 1,
         }
         if self.may_log() {
             let message = pfcp::Message::name_of(message_type);

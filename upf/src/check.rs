@@ -8,6 +8,8 @@ use config::{Loaded, Mistake, Setting};
 use serde_json::{Value, json};
 use upf::settings::{self, Refused};
 
+use crate::say;
+
 /// Prints what is in force and where it came from; an error names every mistake.
 pub(crate) fn check(file: &Path, flags: &[String]) -> Result<()> {
     let loaded = settings::load(file, flags)?;
@@ -15,7 +17,7 @@ pub(crate) fn check(file: &Path, flags: &[String]) -> Result<()> {
         println!("{setting}");
     }
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        say(format_args!("warning: {warning}"));
     }
     println!("{}: good", file.display());
     Ok(())

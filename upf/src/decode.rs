@@ -2,13 +2,14 @@
 
 pub(crate) mod input;
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use pfcp::{Decoded, Header, Message};
 use serde::{Deserialize, Serialize};
+
+use crate::say;
 
 /// Exit code where some of the input could be read, and some not.
 const IN_PART: u8 = 3;
@@ -20,7 +21,7 @@ pub(crate) enum Command {
     /// Captures may be pcap (either byte order, micro- or nanoseconds) or pcapng, of Ethernet (with
     /// VLAN tags), Linux cooked (SLL, SLL2), raw IP or a BSD loopback. Fragments are put together.
     /// What is no PFCP is skipped and counted. What cannot be read is told on standard error, with
-    /// the octet where it is wrong.
+    /// the octet where it is wrong; and what can be read, but breaks a rule of TS 29.244.
     ///
     /// Exits with 0 if all was read, 1 if nothing could be, 2 if asked wrongly, and 3 if some could
     /// not be read.
@@ -96,6 +97,10 @@ fn decode(input: &str, json: bool, port: u16) -> Result<ExitCode> {
                 }
                 Some(Ok(decoded)) => {
                     read += 1;
+                    if let Err(breach) = decoded.message.check() {
+                        let name = decoded.message.name();
+                        say(format_args!("{label}{name}, against the rules: {breach}"));
+                    }
                     if json {
                         let (own, _) = pfcp::split_first(rest);
                         writeln!(out, "{}", serde_json::to_string(&line(decoded, own))?)?;
@@ -126,11 +131,6 @@ fn decode(input: &str, json: bool, port: u16) -> Result<ExitCode> {
         (0, _) => ExitCode::FAILURE,
         _ => ExitCode::from(IN_PART),
     })
-}
-
-/// Says something on standard error; who has closed that has heard enough.
-fn say(words: impl Display) {
-    let _ = writeln!(io::stderr(), "{words}");
 }
 
 /// A message as JSON has it.

@@ -1,9 +1,5 @@
 //! The command line of the UPF.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool"
-)]
+#![allow(clippy::print_stdout, reason = "a command line tool")]
 
 mod check;
 mod client;
@@ -16,6 +12,7 @@ mod privileges;
 mod run;
 mod soak;
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -182,8 +179,12 @@ fn main() -> ExitCode {
 
 fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        // Who has closed standard error does not hear it.
-        let _ = writeln!(io::stderr(), "{error:#}");
+        say(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Says something on standard error; who has closed that has heard enough.
+fn say(words: impl Display) {
+    let _ = writeln!(io::stderr(), "{words}");
 }

@@ -532,6 +532,81 @@ fn a_pipe_is_read_like_a_file() {
     assert!(said.contains("cannot read /"), "{said}");
 }
 
+/// What has no end is not read to its end.
+#[test]
+fn what_has_no_end_is_refused() {
+    for arguments in [["decode", "/dev/zero"], ["encode", "/dev/zero"]] {
+        let output = upf(&arguments, b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("/dev/zero has more than 256 MiB"), "{said}");
+        assert!(said.contains("tcpdump -r FILE"), "{said}");
+    }
+}
+
+/// Fragments of which some are missing are a fault where they may be PFCP, and only there.
+#[test]
+fn missing_fragments_of_others_are_no_fault() {
+    let dns = {
+        let mut packet = carrying(SMF, UPF, &establishment());
+        packet[20..24].copy_from_slice(&[0, 53, 0, 53]);
+        packet
+    };
+    let tcp = {
+        let mut packet = dns.clone();
+        packet[9] = 6;
+        packet
+    };
+    for other in [dns, tcp] {
+        let parts = fragments(&other, 240);
+        let [first, second, ..] = &parts[..] else {
+            panic!("too few")
+        };
+        // The first comes first, comes last, or is all that comes.
+        for some in [vec![first, second], vec![second, first], vec![first]] {
+            let mut packets: Vec<Vec<u8>> = some.into_iter().cloned().collect();
+            packets.push(packet(SMF, UPF));
+            let whole: Vec<_> = packets.iter().map(|one| (&**one, one.len())).collect();
+            let (out, said, code) = decoded(&LITTLE.pcap(101, &whole));
+            assert_eq!(code, 0, "{said}");
+            assert!(
+                out.contains("Heartbeat") && said.contains("1 packets that"),
+                "{said}"
+            );
+        }
+    }
+}
+
+/// A message that no peer may send is shown, and what is wrong with it said.
+#[test]
+fn what_breaks_a_rule_is_shown_and_told() {
+    // A report that says of nothing what it reports.
+    let report = "21380011000000000000000100000100002700010b";
+    let (out, said, code) = decoded(report.as_bytes());
+    assert_eq!(code, 0, "{said}");
+    assert!(out.contains("Report Type: DLDR USAR UPIR"), "{out}");
+    assert!(
+        said.contains("Session Report Request, against the rules: expected a Downlink Data Report, as DLDR is set"),
+        "{said}"
+    );
+    // Its octets come back all the same; what it says is not written anew.
+    let json = upf(&["decode", "--json", report], b"");
+    assert_eq!(
+        upf(&["encode"], &json.stdout).stdout,
+        format!("{report}\n").into_bytes()
+    );
+    let json = String::from_utf8(json.stdout).unwrap();
+    let changed = json.replace("\"UPIR\"", "\"ERIR\"");
+    assert_ne!(changed, json);
+    let refused = upf(&["encode"], changed.as_bytes());
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("expected a Downlink Data Report, as DLDR is set"),
+        "{said}"
+    );
+}
+
 /// More messages than one datagram may bundle are not passed over in silence.
 #[test]
 fn the_end_of_a_long_bundle_is_told() {

@@ -13,7 +13,7 @@ group! {
         C redundant_transmission_forwarding_parameters: {RedundantTransmissionForwardingParameters},
         C mbs_multicast_parameters: {MbsMulticastParameters},
         C add_mbs_unicast_parameters: [AddMbsUnicastParameters],
-    }
+    } keeps create_far
 }
 
 group! {

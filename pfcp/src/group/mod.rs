@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::IeError;
 use crate::in_place::Members;
+use crate::rules::Ruled;
 
 mod bar;
 mod endpoint;
@@ -56,8 +57,11 @@ pub struct Row {
 }
 
 /// A list of IEs by the rows of a table: what a grouped IE and a message have in common.
-#[allow(private_bounds, reason = "how it is read in place is this crate's own")]
-pub trait Group: Default + Members {
+#[allow(
+    private_bounds,
+    reason = "how it is read and checked is this crate's own"
+)]
+pub trait Group: Default + Members + Ruled {
     /// The rows of the table.
     const ROWS: &'static [Row];
 

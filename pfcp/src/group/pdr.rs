@@ -22,7 +22,7 @@ group! {
         C multipath_applicable_indication: MultipathApplicableIndication,
         C transport_delay_reporting: {TransportDelayReporting},
         O rat_type: RatType,
-    }
+    } keeps create_pdr
 }
 
 group! {
@@ -53,7 +53,7 @@ group! {
         C area_session_id: AreaSessionId,
         R protocol_description: {ProtocolDescription},
         R expedited_transfer_indication: ExpeditedTransferIndication,
-    }
+    } keeps pdi
 }
 
 group! {

@@ -37,7 +37,7 @@ group! {
         R exempted_application_ids: [ApplicationId],
         R exempted_sdf_filters: [SdfFilter],
         C user_plane_inactivity_timer: UserPlaneInactivityTimer,
-    }
+    } keeps create_urr
 }
 
 group! {

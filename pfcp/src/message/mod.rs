@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::catalogue::MessageEntry;
-use crate::error::IeError;
+use crate::error::{Breach, EncodeError, IeError};
 use crate::group::{Group, Row};
 use crate::in_place::Members;
+use crate::rules::Ruled;
 
 mod node;
 mod session;
@@ -46,11 +47,11 @@ pub trait Encode {
     fn message_type(&self) -> u8;
     /// Whether the header has a SEID.
     fn is_session(&self) -> bool;
-    /// Whether IEs are there that others ask for.
+    /// Whether it may be sent.
     ///
     /// # Errors
-    /// When one is missing.
-    fn check_body(&self) -> Result<(), IeError>;
+    /// When an IE is missing that another asks for, or a rule is broken.
+    fn check_body(&self) -> Result<(), EncodeError>;
     /// Appends the IEs.
     fn encode_body(&self, out: &mut Vec<u8>);
 }
@@ -62,8 +63,9 @@ impl<T: Body> Encode for T {
     fn is_session(&self) -> bool {
         T::SESSION
     }
-    fn check_body(&self) -> Result<(), IeError> {
-        self.check_members()
+    fn check_body(&self) -> Result<(), EncodeError> {
+        self.check_members().map_err(EncodeError::Incomplete)?;
+        Ok(Ruled::check(self)?)
     }
     fn encode_body(&self, out: &mut Vec<u8>) {
         self.encode_members(out);
@@ -103,6 +105,14 @@ macro_rules! messages {
                 match self { $(Self::$name(_) => messages!(@request $($response)?),)* }
             }
 
+            /// Whether it keeps all rules of the specification, so that it may be sent.
+            ///
+            /// # Errors
+            /// The first that it breaks.
+            pub fn check(&self) -> Result<(), Breach> {
+                match self { $(Self::$name(body) => Ruled::check(body),)* }
+            }
+
             /// Whether the header of this message type has a SEID; `None` if there is no such type.
             pub(crate) const fn form(message_type: u8) -> Option<bool> {
                 match message_type { $($no => Some(messages!(@session $form)),)* _ => None }
@@ -139,8 +149,8 @@ macro_rules! messages {
             fn is_session(&self) -> bool {
                 match self { $(Self::$name(_) => messages!(@session $form),)* }
             }
-            fn check_body(&self) -> Result<(), IeError> {
-                match self { $(Self::$name(body) => body.check_members(),)* }
+            fn check_body(&self) -> Result<(), EncodeError> {
+                match self { $(Self::$name(body) => body.check_body(),)* }
             }
             fn encode_body(&self, out: &mut Vec<u8>) {
                 match self { $(Self::$name(body) => body.encode_members(out),)* }

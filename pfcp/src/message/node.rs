@@ -227,7 +227,7 @@ group! {
         C peer_up_restart_report: PeerUpRestartReport,
         /// N6DR set.
         C n6_delay_measurement_reports: [N6DelayMeasurementReport],
-    }
+    } keeps node_report
 }
 
 group! {

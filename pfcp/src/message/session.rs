@@ -118,7 +118,7 @@ group! {
         C tl_container: TlContainer,
         /// Media over QUIC relay.
         C moq_information: MoqInformation,
-    }
+    } keeps establishment_response
 }
 
 group! {
@@ -336,7 +336,7 @@ group! {
         C session_reports: [SessionReport],
         /// Extra reason, e.g. L2TP gone.
         R cause: Cause,
-    }
+    } keeps session_report
 }
 
 group! {

@@ -801,6 +801,10 @@ impl Run {
 
     /// Every key of every session leads to it in every worker's eyes, and no other key anywhere.
     fn check_tables(&mut self) -> Result<(), String> {
+        let counters = self.node.counters();
+        if counters.illegal + counters.too_long > 0 {
+            return Err("a message of the node could not be written".to_owned());
+        }
         let sessions: Vec<_> = self
             .node
             .sessions()

@@ -141,7 +141,7 @@ impl Smf {
             follow_on: false,
         };
         let mut octets = vec![];
-        pfcp::encode(&header, request, &mut octets).unwrap();
+        pfcp::encode_unchecked(&header, request, &mut octets).unwrap();
         self.out.push(octets.clone());
         let response_type = request.message_type() + 1;
         let waits = Outstanding {

@@ -15,6 +15,8 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::say;
+
 pub(crate) use log::{Log, log};
 pub(crate) use packets::{Capture, Explain, Trace, capture, explain, trace};
 pub(crate) use reload::{Reload, reload};
@@ -124,14 +126,14 @@ impl Ask {
         let Err(error) = runtime.block_on(work(&asked)) else {
             return Ok(ExitCode::SUCCESS);
         };
-        eprintln!("{error:#}");
+        say(format_args!("{error:#}"));
         let nobody = matches!(
             error.downcast_ref(),
             Some(ClientError::Nobody { .. } | ClientError::Late { .. })
         );
         if nobody && self.url.is_none() {
-            eprintln!(
-                "Is `upf run` at work here? Its key api.socket says where it listens (--socket); a UPF elsewhere is asked by --url."
+            say(
+                "Is `upf run` at work here? Its key api.socket says where it listens (--socket); a UPF elsewhere is asked by --url.",
             );
         }
         Ok(if nobody {

@@ -1,20 +1,26 @@
 //! What `upf pfcp decode` is given: octets in hexadecimal, or a capture of any common kind.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read as _;
+use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use etherparse::defrag::IpDefragPool;
 use etherparse::{
-    IpNumber, LaxNetSlice, LaxSlicedPacket, NetSlice, SlicedPacket, TransportSlice, UdpSlice,
+    IpNumber, Ipv6ExtensionSlice, LaxNetSlice, LaxSlicedPacket, NetSlice, SlicedPacket,
+    TransportSlice, UdpSlice,
 };
 use simulator::capture;
 
 /// So many fragments may lie between two of one packet. A packet that misses some for longer is given
 /// up: each holds up to 65,535 octets, whatever little of it came, and its identification comes again.
 const FRAGMENTS_APART: usize = 1024;
+
+/// The most that is read: it is held whole.
+const INPUT_OCTETS_MAX: u64 = 256 << 20;
 
 /// A datagram to decode, with a word on where it came from.
 #[derive(Debug)]
@@ -85,16 +91,28 @@ pub(super) fn read(input: &str, port: u16) -> Result<Input> {
     }
 }
 
-/// All of a file, or of standard input.
+/// All of a file, or of standard input; an error if that is without end.
 pub(crate) fn content(input: &str) -> Result<Vec<u8>> {
     if input == "-" {
-        let mut content = Vec::new();
-        std::io::stdin()
-            .read_to_end(&mut content)
-            .context("cannot read standard input")?;
-        return Ok(content);
+        return whole(std::io::stdin(), "standard input");
     }
-    std::fs::read(input).with_context(|| format!("cannot read {input}"))
+    let file = File::open(input).with_context(|| format!("cannot read {input}"))?;
+    whole(file, input)
+}
+
+fn whole(source: impl Read, name: &str) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    source
+        .take(INPUT_OCTETS_MAX + 1)
+        .read_to_end(&mut content)
+        .with_context(|| format!("cannot read {name}"))?;
+    ensure!(
+        u64::try_from(content.len()).is_ok_and(|octets| octets <= INPUT_OCTETS_MAX),
+        "{name} has more than {} MiB, the most that is read: take PFCP out of it first, such as by \
+         `tcpdump -r FILE -w PART udp port 8805`, or parts, by `editcap -c 100000 FILE PART`",
+        INPUT_OCTETS_MAX >> 20
+    );
+    Ok(content)
 }
 
 /// The PFCP datagrams of a capture, put together where they came in fragments.
@@ -106,7 +124,7 @@ fn of_capture(capture: &capture::Capture, port: u16) -> Result<Input> {
     for (number, packet) in (1..).zip(&capture.packets) {
         sorter.sort(number, packet);
     }
-    let left = sorter.given_up + sorter.waiting();
+    let left = sorter.given_up + sorter.missing.len();
     let Sorter {
         mut input,
         mut tally,
@@ -139,14 +157,20 @@ fn of_capture(capture: &capture::Capture, port: u16) -> Result<Input> {
     Ok(input)
 }
 
+/// What the fragments of one packet have in common: its ends, its identification and its protocol.
+type Whole = (IpAddr, IpAddr, u32, u8);
+
 /// Takes packets of a capture apart.
 #[derive(Default)]
 struct Sorter {
     port: u16,
     input: Input,
     tally: Tally,
-    /// The packets of which fragments are missing, with the number of the last fragment of each.
+    /// The fragments of packets of which others are missing, with the number of the last of each.
     pool: IpDefragPool<usize>,
+    /// The packets in there, likewise; and those whose first fragment was that of no PFCP.
+    missing: BTreeMap<Whole, usize>,
+    others: BTreeMap<Whole, usize>,
     given_up: usize,
     unknown_links: Vec<u16>,
 }
@@ -200,44 +224,63 @@ impl Sorter {
         });
     }
 
-    /// A datagram is read with the last of its fragments.
+    /// A datagram is read with the last of its fragments. Those of what is no PFCP are not waited for.
     fn fragment(&mut self, number: usize, ends: (IpAddr, IpAddr), sliced: &SlicedPacket<'_>) {
         self.tally.fragments += 1;
-        if self.tally.fragments.is_multiple_of(FRAGMENTS_APART) {
+        let now = self.tally.fragments;
+        if now.is_multiple_of(FRAGMENTS_APART) {
             self.give_up();
         }
-        let number_of_fragment = self.tally.fragments;
-        match self
-            .pool
-            .process_sliced_packet(sliced, number_of_fragment, ())
-        {
-            Ok(None) => {}
-            Ok(Some(whole)) => match UdpSlice::from_slice(&whole.payload) {
-                Ok(udp) if whole.ip_number == IpNumber::UDP => self.udp(number, ends, &udp),
-                _ => self.tally.not_pfcp += 1,
-            },
+        let Some(part) = Part::of(ends, sliced) else {
+            return self.tally.not_pfcp += 1;
+        };
+        if part.is_first && !self.is_of_pfcp(part.whole.3, part.payload) {
+            self.missing.remove(&part.whole);
+            self.others.insert(part.whole, now);
+            return self.tally.not_pfcp += 1;
+        }
+        if part.is_first {
+            self.others.remove(&part.whole);
+        } else if let Some(last) = self.others.get_mut(&part.whole) {
+            *last = now;
+            return;
+        }
+        match self.pool.process_sliced_packet(sliced, now, ()) {
+            Ok(None) => {
+                self.missing.insert(part.whole, now);
+            }
+            Ok(Some(whole)) => {
+                self.missing.remove(&part.whole);
+                match UdpSlice::from_slice(&whole.payload) {
+                    Ok(udp) if whole.ip_number == IpNumber::UDP => self.udp(number, ends, &udp),
+                    _ => self.tally.not_pfcp += 1,
+                }
+            }
             Err(error) => self.input.faults.push(format!(
                 "packet {number}: a fragment that fits no packet: {error}"
             )),
         }
     }
 
-    /// Gives up the packets whose last fragment was too long ago.
-    fn give_up(&mut self) {
-        let before = self.waiting();
-        let now = self.tally.fragments;
-        self.pool.retain(|last| now - last < FRAGMENTS_APART);
-        self.given_up += before - self.waiting();
+    /// Whether what begins like this is UDP to or from the port of PFCP.
+    fn is_of_pfcp(&self, protocol: u8, payload: &[u8]) -> bool {
+        // The ports are the first that UDP says.
+        let ports = payload.first_chunk::<4>();
+        protocol == IpNumber::UDP.0
+            && ports.is_some_and(|[s1, s2, d1, d2]| {
+                [[*s1, *s2], [*d1, *d2]].contains(&self.port.to_be_bytes())
+            })
     }
 
-    /// How many packets wait for fragments.
-    fn waiting(&mut self) -> usize {
-        let count = std::cell::Cell::new(0);
-        self.pool.retain(|_| {
-            count.set(count.get() + 1);
-            true
-        });
-        count.get()
+    /// Gives up the packets whose last fragment was too long ago.
+    fn give_up(&mut self) {
+        let before = self.missing.len();
+        let now = self.tally.fragments;
+        let is_near = |last: &usize| now - last < FRAGMENTS_APART;
+        self.pool.retain(is_near);
+        self.missing.retain(|_, last| is_near(last));
+        self.others.retain(|_, last| is_near(last));
+        self.given_up += before - self.missing.len();
     }
 
     /// A packet of which not all was captured, or that says that it is longer than it is.
@@ -251,13 +294,8 @@ impl Sorter {
             Some(LaxNetSlice::Ipv6(ip)) => Some(ip.payload()),
             _ => None,
         };
-        // The ports are the first that UDP says.
-        let ports = payload
-            .filter(|payload| payload.ip_number == IpNumber::UDP)
-            .and_then(|payload| payload.payload.first_chunk::<4>());
-        let is_pfcp = ports.is_some_and(|[s1, s2, d1, d2]| {
-            [[*s1, *s2], [*d1, *d2]].contains(&self.port.to_be_bytes())
-        });
+        let is_pfcp =
+            payload.is_some_and(|payload| self.is_of_pfcp(payload.ip_number.0, payload.payload));
         if !is_pfcp {
             self.tally.not_pfcp += 1;
             return;
@@ -270,6 +308,43 @@ impl Sorter {
                 "packet {number}: {there} of its {all} octets were captured (snap length): not read"
             )
         });
+    }
+}
+
+/// A fragment.
+struct Part<'a> {
+    whole: Whole,
+    is_first: bool,
+    payload: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    fn of((source, destination): (IpAddr, IpAddr), sliced: &SlicedPacket<'a>) -> Option<Self> {
+        let (identification, offset, payload) = match sliced.net.as_ref()? {
+            NetSlice::Ipv4(ip) => {
+                let header = ip.header();
+                let offset = header.fragments_offset().value();
+                (u32::from(header.identification()), offset, ip.payload())
+            }
+            NetSlice::Ipv6(ip) => {
+                let fragment =
+                    ip.extensions()
+                        .clone()
+                        .into_iter()
+                        .find_map(|header| match header {
+                            Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment.to_header()),
+                            _ => None,
+                        })?;
+                let offset = fragment.fragment_offset.value();
+                (fragment.identification, offset, ip.payload())
+            }
+            NetSlice::Arp(_) => return None,
+        };
+        Some(Self {
+            whole: (source, destination, identification, payload.ip_number.0),
+            is_first: offset == 0,
+            payload: payload.payload,
+        })
     }
 }
 
@@ -351,9 +426,9 @@ mod tests {
         let count = 10 * FRAGMENTS_APART;
         for (number, identification) in (1..=count).zip(0..) {
             sorter.sort(number, &fragment(identification, 65_504, true, &[0; 8]));
-            assert!(sorter.waiting() < 2 * FRAGMENTS_APART, "{number}");
+            assert!(sorter.missing.len() < 2 * FRAGMENTS_APART, "{number}");
         }
-        assert_eq!(sorter.given_up + sorter.waiting(), count);
+        assert_eq!(sorter.given_up + sorter.missing.len(), count);
     }
 
     /// Not put together with the rest of one that had the same identification long ago.
