@@ -110,7 +110,8 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// Whether a packet conforms. Takes nothing.
+    /// Whether a packet conforms. Takes nothing; one that does not finds out whether too much is
+    /// remembered.
     #[inline]
     pub fn conforms(self, now: Now) -> bool {
         self.lets_pass(self.arrival.load(Relaxed), now)
@@ -134,15 +135,36 @@ impl<'a> Meter<'a> {
     }
 
     #[inline]
-    const fn lets_pass(self, arrival: u64, now: Now) -> bool {
+    fn lets_pass(self, arrival: u64, now: Now) -> bool {
         let ahead = arrival.saturating_sub(now.0 << FRACTION_BITS);
-        ahead <= self.rate.tolerance && self.rate.cost != u64::MAX
+        let passes = ahead <= self.rate.tolerance && self.rate.cost != u64::MAX;
+        if !passes {
+            self.forgive(arrival, now);
+        }
+        passes
+    }
+
+    /// Of what is owed, no more is remembered than this rate lets come about: a full burst, and a
+    /// packet. There is more when the rate was lower before, as the time that it would have taken
+    /// then, and when packets were charged that passed whatever this policer says.
+    #[inline(never)]
+    fn forgive(self, arrival: u64, now: Now) {
+        let most = self.rate.tolerance.saturating_add(self.cost_of(u16::MAX));
+        let latest = (now.0 << FRACTION_BITS).saturating_add(most);
+        if arrival > latest {
+            self.arrival.fetch_min(latest, Relaxed);
+        }
+    }
+
+    #[inline]
+    fn cost_of(self, octets: u16) -> u64 {
+        self.rate.cost.saturating_mul(u64::from(octets)) >> COST_BITS
     }
 
     #[inline]
     fn charge_from(self, arrival: u64, octets: u16, now: Now) {
-        let cost = self.rate.cost.saturating_mul(u64::from(octets)) >> COST_BITS;
         let arrival = arrival.max(now.0 << FRACTION_BITS);
+        let cost = self.cost_of(octets);
         self.arrival.store(arrival.saturating_add(cost), Relaxed);
     }
 }
@@ -165,7 +187,7 @@ impl<'a> SharedMeter<'a> {
 
     /// Charges a packet of `octets` that passed. None of several at once is lost.
     pub fn charge(self, octets: u16, now: Now) {
-        let cost = self.0.rate.cost.saturating_mul(u64::from(octets)) >> COST_BITS;
+        let cost = self.0.cost_of(octets);
         self.0.arrival.fetch_max(now.0 << FRACTION_BITS, Relaxed);
         self.0.arrival.fetch_add(cost, Relaxed);
     }
@@ -236,5 +258,52 @@ mod tests {
         // A new rate does not fill the bucket.
         let slow = Rate::new(1_000, HZ, Burst::default());
         assert!(!meter(slow, Direction::Uplink).conforms(Now(0)));
+    }
+
+    /// What a low rate has let through in one burst is paid for at the rate that there is now.
+    #[test]
+    fn a_higher_rate_is_not_made_to_wait_for_a_lower_one() {
+        let arrivals = Arrivals::default();
+        let meter = |kbps| {
+            let rate = Rate::new(kbps, HZ, Burst::of_ms(100));
+            Meter::new(rate, &arrivals, Direction::Downlink)
+        };
+        // Sixteen seconds and a half at this rate.
+        (0..11).for_each(|_| meter(8).charge(1500, Now(HZ)));
+        let ms = HZ / 1000;
+        let at = |after_ms| Now(HZ + after_ms * ms);
+        assert!(!meter(8).conforms(at(0)) && !meter(8).conforms(at(15_000)));
+        assert!(!meter(100_000).conforms(at(0)));
+        assert!(meter(100_000).conforms(at(10)));
+        // No more than its burst, and what the time since has brought.
+        let octets: u64 = (0..1000)
+            .filter(|_| meter(100_000).pass(1500, at(100)))
+            .map(|_| 1500)
+            .sum();
+        assert!(octets < 100 * 12_500 + 1500, "{octets}");
+    }
+
+    /// What passes whatever a limit says is charged, and no more remembered of it than the limit
+    /// would have let through itself, and a packet.
+    #[test]
+    fn what_a_limit_must_let_pass_is_not_held_against_it_for_ever() {
+        let arrivals = Arrivals::default();
+        let rate = Rate::new(50_000, HZ, Burst::of_ms(100));
+        let (own, shared) = (
+            Meter::new(rate, &arrivals, Direction::Uplink),
+            SharedMeter::new(rate, &arrivals, Direction::Downlink),
+        );
+        let ms = HZ / 1000;
+        // 80 Mbit/s for a minute.
+        for packet in 0..60_000 {
+            let now = Now(packet * ms);
+            own.charge(10_000, now);
+            shared.charge(10_000, now);
+        }
+        let end = 60_000 * ms;
+        assert!(!own.conforms(Now(end)) && !shared.conforms(Now(end)));
+        assert!(!own.conforms(Now(end + 5 * ms)) && !shared.conforms(Now(end + 5 * ms)));
+        assert!(own.conforms(Now(end + 20 * ms)));
+        assert!(shared.conforms(Now(end + 20 * ms)));
     }
 }

@@ -139,6 +139,8 @@ reasons! {
     // ----- rewrite and transmit -----
     /// Larger than the port's MTU once it has its new headers.
     TooBig = "too_big", "the MTU of N3 is less than the UE's and the tunnel's headers", "raise the port's MTU, or lower networks[].mtu";
+    /// No buffers for the pieces of a packet that is larger than its way allows.
+    NoBuffer = "no_buffer", "more packets on their way and held than there are buffers for", "raise memory.buffers, or the MTU so that fewer packets are cut";
     /// No room in front of the packet for its new headers.
     NoHeadroom = "no_headroom", "buffers made with too little headroom", "report it";
     /// The neighbour does not answer ARP or neighbour solicitations.

@@ -88,7 +88,7 @@ impl<P: Packet> Path<P> {
 
     /// Takes what the session holds through the path again, in order. What its rules still hold
     /// goes back into the same queue, so every packet gets one turn.
-    pub(super) fn release<O: Outlet<P>>(
+    pub(crate) fn release<O: Outlet<P>>(
         &mut self,
         session: SessionIndex,
         turn: &mut Turn<'_, '_, O>,

@@ -49,6 +49,7 @@ use bridge::Bridging;
 
 pub use meta::{Came, Fate, Key, Meta, Metas, Punt};
 pub(crate) use mss::Mss;
+pub(crate) use order::has_to_line_up;
 pub(crate) use rewrite::{Rewritten, put_outer};
 pub(crate) use settle::put_end_marker;
 

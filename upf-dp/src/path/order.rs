@@ -27,7 +27,8 @@ pub(super) fn line_up<P>(held: &Held<P>, metas: &mut [Meta<'_>]) {
     }
 }
 
-fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
+/// Whether what follows that rule goes behind others of the session that are still held.
+pub(crate) fn has_to_line_up<P>(held: &Held<P>, plan: &Plan, step: &Step) -> bool {
     let may_hold = |far| held.may_hold(plan.session, far);
     // What a used up quota had held goes first, once there is more.
     step.act.forwards() && (may_hold(step.far) || step.granted().is_some_and(may_hold))

@@ -30,7 +30,8 @@ pub(super) struct Whole<'p> {
 }
 
 impl<'p> Whole<'p> {
-    /// `packet` ends with the IP packet.
+    /// `packet` ends with the IP packet. `None` when there is nothing to cut in it, or it is a
+    /// fragment that reaches further than an IP packet may.
     pub(super) fn new(packet: &'p [u8]) -> Option<Self> {
         let first = *packet.first()?;
         let v6 = first >> 4 == 6;
@@ -39,7 +40,14 @@ impl<'p> Whole<'p> {
         } else {
             usize::from(first & 0xf) * 4
         };
-        (packet.len() > header).then_some(Self { packet, header, v6 })
+        let last_at = packet.len().checked_sub(header + 1)? / 8;
+        let before = if v6 {
+            0
+        } else {
+            wire::u16_at(packet, 6)? & OFFSET
+        };
+        let fits = usize::from(before) + last_at <= usize::from(OFFSET);
+        fits.then_some(Self { packet, header, v6 })
     }
 
     /// The pieces that fit into `mtu` with their headers; none if nothing does.
@@ -81,7 +89,7 @@ impl<'p> Whole<'p> {
         // A fragment may be cut again.
         let before = wire::u16_at(header, 6)?;
         let more = if piece.last { before & MORE } else { MORE };
-        let field = (before & OFFSET).checked_add(offset)? | more;
+        let field = ((before & OFFSET) + offset) | more;
         wire::put(front, 6, field.to_be_bytes())?;
         if piece.at > 0 {
             keep_copied_options(front.get_mut(20..)?);

@@ -13,7 +13,7 @@ use session::{NextHopId, Qfi, Teid};
 use super::{BROKEN, Outcome, TOO_MANY, UNANSWERED, turn_round};
 use crate::outlet::Outlet;
 use crate::packet::Packet;
-use crate::path::{Fate, Key, Meta, Path, Turn, is_host};
+use crate::path::{Fate, Key, Meta, Path, Turn, has_to_line_up, is_host};
 use crate::reason::Reason;
 use crate::wire;
 
@@ -164,6 +164,11 @@ impl<P: Packet> Path<P> {
         let Some((step, Act::Tunnel { next_hop, .. })) = onwards else {
             return Outcome::Consumed;
         };
+        let plan = entrance.plan();
+        if has_to_line_up(&self.held, plan, step) {
+            // It says that it is the last.
+            self.release(plan.session, turn);
+        }
         self.pass_end_marker(packet, &step.encapsulation, next_hop)
             .unwrap_or(BROKEN)
     }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::slice::from_mut;
 
+use arrayvec::ArrayVec;
 use session::InterfaceId;
 use session::inner::Inner;
 use session::plan::{Act, Arrival, Entrance, Step};
@@ -12,9 +13,10 @@ use session::tables::EntryId;
 use super::fragment::Whole;
 use super::{nd, turn_round};
 use crate::outlet::Outlet;
-use crate::packet::Packet;
+use crate::packet::{BURST, Packet};
 use crate::path::{Came, Fate, Meta, Path, Rewritten, Turn, is_host};
 use crate::reason::Reason;
+use crate::waiting::Counted;
 use crate::wire;
 
 /// How packets that are larger than a tunnel's MTU allows are cut.
@@ -40,6 +42,9 @@ const DUMMY_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 /// An IPv4 packet may not be fragmented.
 const DO_NOT_FRAGMENT: u8 = 0x40;
 
+/// The pieces of one packet, and where they go.
+type Pieces<P> = ArrayVec<(P, Fate), BURST>;
+
 /// What a sender is told: type and code, and the four octets that follow the checksum.
 #[derive(Clone, Copy, Debug)]
 struct Notice {
@@ -58,17 +63,22 @@ impl<P: Packet> Path<P> {
         reason: Reason,
         turn: &mut Turn<'_, '_, O>,
     ) {
-        if reason == Reason::TooBig && self.send_in_pieces(packet, meta, turn).is_some() {
-            self.cells.port(meta.port).consumed.add(1);
-            return;
-        }
-        if let Some(step) = meta.step.filter(|_| reason == Reason::TooBig) {
-            // It was counted, since it might have gone in pieces.
-            step.void(meta.user_length);
+        let mut reason = reason;
+        if reason == Reason::TooBig {
+            match self.send_in_pieces(packet, meta, turn) {
+                Ok(()) => return self.cells.port(meta.port).consumed.add(1),
+                Err(other) => reason = other,
+            }
+            if let Some(step) = meta.step {
+                // It was counted, since it might have gone in pieces.
+                step.void(meta.user_length);
+            }
         }
         self.dropped(meta.port, reason);
-        // Whoever cannot be told finds out by waiting.
-        let _ = self.tell_sender(packet, meta, reason, turn);
+        if matches!(reason, Reason::TooBig | Reason::HopLimit) {
+            // Whoever cannot be told finds out by waiting.
+            let _ = self.tell_sender(packet, meta, reason, turn);
+        }
     }
 
     /// The largest user packet that may go where this one is going.
@@ -83,28 +93,28 @@ impl<P: Packet> Path<P> {
         }
     }
 
-    /// `None` when it must not be cut, or could not be sent whole.
+    /// Why it could not be sent, if so; "too big" when it must not be cut.
     fn send_in_pieces<O: Outlet<P>>(
         &mut self,
         packet: &P,
         meta: &Meta<'_>,
         turn: &mut Turn<'_, '_, O>,
-    ) -> Option<()> {
-        let step = meta.step?;
+    ) -> Result<(), Reason> {
+        let step = meta.step.ok_or(Reason::TooBig)?;
         let user = meta.user(packet.data());
         let routed = meta.routed;
-        let [first, flags] = [*user.first()?, *user.get(6)?];
+        let [first, _, _, _, _, _, flags] = wire::array(user, 0).ok_or(Reason::TooBig)?;
         let v6 = !meta.is_frame() && first >> 4 == 6;
         // A router fragments IPv4 (RFC 1812, 4.2.2.7); from tunnel to tunnel this is none.
         let inner = routed && !v6 && flags & DO_NOT_FRAGMENT == 0;
         let into_tunnel = matches!(step.act, Act::Tunnel { .. });
         let least = v6 && meta.user_length <= MTU_V6_MIN;
         match self.slow.fragmentation {
-            Fragmentation::Never if into_tunnel && !least => None,
+            Fragmentation::Never if into_tunnel && !least => Err(Reason::TooBig),
             Fragmentation::Outer if into_tunnel => self.cut_outer(user, meta, step, turn),
             _ if inner => self.cut_inner(user, meta, step, turn),
             _ if into_tunnel && (least || !routed) => self.cut_outer(user, meta, step, turn),
-            _ => None,
+            _ => Err(Reason::TooBig),
         }
     }
 
@@ -115,22 +125,23 @@ impl<P: Packet> Path<P> {
         meta: &Meta<'_>,
         step: &Step,
         turn: &mut Turn<'_, '_, O>,
-    ) -> Option<()> {
-        let whole = Whole::new(user)?;
-        let mut sent = 0;
-        for piece in whole.pieces(self.room(step)?) {
+    ) -> Result<(), Reason> {
+        let room = self.room(step).ok_or(Reason::TooBig)?;
+        let whole = Whole::new(user).ok_or(Reason::UserPacket)?;
+        let mut pieces = Pieces::new();
+        for piece in whole.pieces(room) {
             let length = whole.length(piece);
-            let mut fragment = turn.out.buffer()?;
-            if !fragment.resize(length) {
-                return None;
-            }
-            whole.write(piece, 0, fragment.data_mut())?;
-            let meta = own(meta, u16::try_from(length).ok()?);
-            let fate = self.leave(&mut fragment, meta, Rewritten::Piece)?;
-            self.depart(fragment, meta.port, fate, turn);
-            sent += 1;
+            let mut fragment = buffer(length, turn)?;
+            whole
+                .write(piece, 0, fragment.data_mut())
+                .ok_or(Reason::UserPacket)?;
+            let length = u16::try_from(length).map_err(|_| Reason::TooBig)?;
+            let fate = self.leave(&mut fragment, own(meta, length), Rewritten::Piece)?;
+            pieces
+                .try_push((fragment, fate))
+                .map_err(|_| Reason::TooBig)?;
         }
-        (sent > 0).then_some(())
+        self.depart_all(pieces, meta, turn)
     }
 
     /// Puts the user packet into its tunnel, and sends the tunnel's packet in fragments.
@@ -140,58 +151,84 @@ impl<P: Packet> Path<P> {
         meta: &Meta<'_>,
         step: &Step,
         turn: &mut Turn<'_, '_, O>,
-    ) -> Option<()> {
+    ) -> Result<(), Reason> {
         let Act::Tunnel { interface, .. } = step.act else {
-            return None;
+            return Err(Reason::TooBig);
         };
-        let mut packet = turn.out.buffer()?;
-        if !packet.resize(user.len()) {
-            return None;
-        }
+        let mut packet = buffer(user.len(), turn)?;
         packet.data_mut().copy_from_slice(user);
         let fate = self.leave(
             &mut packet,
             own(meta, meta.user_length),
             Rewritten::Oversize,
         )?;
-        let link = self.links.interface(interface)?;
+        let link = self.links.interface(interface).ok_or(Reason::TooBig)?;
         let (ethernet, mtu) = (usize::from(link.ethernet.length()), link.mtu);
-        let (header, outer) = packet.data().split_at_checked(ethernet)?;
-        let whole = Whole::new(outer)?;
+        let split = packet.data().split_at_checked(ethernet);
+        let (header, outer) = split.ok_or(Reason::UserPacket)?;
+        let whole = Whole::new(outer).ok_or(Reason::UserPacket)?;
         let identification = self.next_identification();
-        let mut sent = 0;
+        let mut pieces = Pieces::new();
         for piece in whole.pieces(mtu) {
-            let mut fragment = turn.out.buffer()?;
-            if !fragment.resize(ethernet + whole.length(piece)) {
-                return None;
-            }
-            let (front, rest) = fragment.data_mut().split_at_mut_checked(ethernet)?;
+            let mut fragment = buffer(ethernet + whole.length(piece), turn)?;
+            let (front, rest) = fragment.data_mut().split_at_mut(ethernet);
             front.copy_from_slice(header);
-            whole.write(piece, identification, rest)?;
-            self.depart(fragment, meta.port, fate, turn);
-            sent += 1;
+            whole
+                .write(piece, identification, rest)
+                .ok_or(Reason::UserPacket)?;
+            pieces
+                .try_push((fragment, fate))
+                .map_err(|_| Reason::TooBig)?;
         }
-        (sent > 0).then_some(())
+        self.depart_all(pieces, meta, turn)
+    }
+
+    /// Sends all pieces of a packet. They were made before the first one leaves: without the others
+    /// it would be of no use.
+    fn depart_all<O: Outlet<P>>(
+        &mut self,
+        pieces: Pieces<P>,
+        meta: &Meta<'_>,
+        turn: &mut Turn<'_, '_, O>,
+    ) -> Result<(), Reason> {
+        if pieces.is_empty() {
+            return Err(Reason::TooBig);
+        }
+        // Together they were counted as one packet.
+        let mut counted = Counted::of(meta);
+        for (piece, fate) in pieces {
+            self.depart(piece, meta.port, (fate, counted.take()), turn);
+        }
+        Ok(())
     }
 
     /// Gives a packet of our own the headers of its step; what becomes of it then.
-    fn leave(&mut self, packet: &mut P, mut meta: Meta<'_>, what: Rewritten) -> Option<Fate> {
+    fn leave(
+        &mut self,
+        packet: &mut P,
+        mut meta: Meta<'_>,
+        what: Rewritten,
+    ) -> Result<Fate, Reason> {
         self.rewrite(from_mut(packet), from_mut(&mut meta), what);
-        matches!(meta.fate, Fate::Send(_) | Fate::Await(_)).then_some(meta.fate)
+        match meta.fate {
+            Fate::Send(_) | Fate::Await(_) => Ok(meta.fate),
+            Fate::Drop(reason) => Err(reason),
+            _ => Err(Reason::TooBig),
+        }
     }
 
-    /// Sends a packet of our own that has its headers.
+    /// Sends a packet of our own that has its headers, and may have been counted.
     fn depart<O: Outlet<P>>(
         &mut self,
         packet: P,
         port: u16,
-        fate: Fate,
+        (fate, counted): (Fate, Option<Counted>),
         turn: &mut Turn<'_, '_, O>,
     ) {
         self.cells.port(port).made.add(1);
         match fate {
             Fate::Send(to) => self.send(to, packet, turn),
-            Fate::Await(hop) => self.wait(packet, (port, None), hop, turn),
+            Fate::Await(hop) => self.wait(packet, (port, counted), hop, turn),
             _ => self.dropped(port, Reason::Undecided),
         }
     }
@@ -249,7 +286,7 @@ impl<P: Packet> Path<P> {
             self.turn_back(meta.port, answer);
             return Some(());
         }
-        self.depart(answer, meta.port, Fate::Send(meta.port), turn);
+        self.depart(answer, meta.port, (Fate::Send(meta.port), None), turn);
         Some(())
     }
 
@@ -276,8 +313,8 @@ impl<P: Packet> Path<P> {
             user_length: u16::try_from(packet.data().len()).ok()?,
             ..Meta::received(port)
         };
-        let fate = self.leave(&mut packet, meta, Rewritten::Piece)?;
-        self.depart(packet, port, fate, turn);
+        let fate = self.leave(&mut packet, meta, Rewritten::Piece).ok()?;
+        self.depart(packet, port, (fate, None), turn);
         Some(())
     }
 
@@ -286,6 +323,15 @@ impl<P: Packet> Path<P> {
         let address = self.links.interface(interface)?.address_towards(peer);
         address.or_else(|| peer.is_ipv4().then_some(DUMMY_V4.into()))
     }
+}
+
+/// A buffer of our own with room for so many octets.
+fn buffer<P: Packet, O: Outlet<P>>(length: usize, turn: &mut Turn<'_, '_, O>) -> Result<P, Reason> {
+    let mut packet = turn.out.buffer().ok_or(Reason::NoBuffer)?;
+    packet
+        .resize(length)
+        .then_some(packet)
+        .ok_or(Reason::NoBuffer)
 }
 
 /// What is known of a packet of our own: a user packet alone, that long.

@@ -261,13 +261,7 @@ impl Testbed {
             TestWorker {
                 path: Path::new(&config, links.clone(), neighbours.clone(), cells.clone())
                     .watched(watcher.add_worker()),
-                out: TestOutlet {
-                    sent: Vec::new(),
-                    handed_over: Vec::new(),
-                    ring_room: 1024,
-                    is_short: false,
-                    cells: cells.clone(),
-                },
+                out: TestOutlet::new(cells.clone()),
                 control,
                 cells,
                 reader,

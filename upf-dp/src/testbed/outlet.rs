@@ -19,7 +19,22 @@ pub struct TestOutlet {
     pub ring_room: usize,
     /// Buffers are short.
     pub is_short: bool,
-    pub(super) cells: Arc<WorkerCells>,
+    /// How many buffers are left.
+    pub buffers: usize,
+    cells: Arc<WorkerCells>,
+}
+
+impl TestOutlet {
+    pub(super) const fn new(cells: Arc<WorkerCells>) -> Self {
+        Self {
+            sent: Vec::new(),
+            handed_over: Vec::new(),
+            ring_room: 1024,
+            is_short: false,
+            buffers: usize::MAX,
+            cells,
+        }
+    }
 }
 
 impl Outlet<PlainPacket> for TestOutlet {
@@ -42,6 +57,7 @@ impl Outlet<PlainPacket> for TestOutlet {
         Ok(())
     }
     fn buffer(&mut self) -> Option<PlainPacket> {
+        self.buffers = self.buffers.checked_sub(1)?;
         Some(PlainPacket::new(&[]))
     }
     fn is_short(&self) -> bool {

@@ -12,9 +12,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use session::report::{Command, Report};
-use session::rule::{Action, Bar, DestinationInterface, ExtendedBuffering, Forwarding};
+use session::rule::{
+    Action, Bar, DestinationInterface, ExtendedBuffering, Forwarding, OuterHeaderCreation,
+};
 use session::sdf::{FlowDescription, SdfFilter};
-use session::{BarId, Far, FarId, Pdr, PdrId, Precedence, Qer, QerId, Qfi, Teid, UrrId};
+use session::{BarId, Far, FarId, Pdr, PdrId, Precedence, Qer, QerId, Qfi, Rules, Teid, UrrId};
 
 use super::{buffer, payload_length};
 use crate::reason::Reason;
@@ -69,7 +71,7 @@ fn held_packets_are_told_of_once_and_released_in_order() {
 
 /// A session whose downlink goes by three rules: QFI 9 and, for two hosts, QFI 5 by the same FAR and
 /// QFI 6 by another one. All of them hold.
-fn with_flows(rules: &mut session::Rules) {
+fn with_flows(rules: &mut Rules) {
     buffer(rules, true);
     let (qer, far, pdr) = (
         rules.qers[0].clone(),
@@ -401,35 +403,59 @@ fn end_markers_follow_the_old_tunnel() {
     assert!(wire::ipv4_header_is_right(&header));
 }
 
+/// Indirect data forwarding: from the radio side back to it.
+fn forward(rules: &mut Rules, tunnel: OuterHeaderCreation) {
+    rules.pdrs.truncate(1);
+    rules.fars[0] = Far {
+        forwarding: Some(Forwarding {
+            destination: DestinationInterface::Access,
+            outer_header_creation: Some(tunnel),
+            ..Forwarding::default()
+        }),
+        ..rules.fars[0].clone()
+    };
+}
+
+fn marker(teid: Teid) -> Vec<u8> {
+    let mut message = gpdu(teid, None, &[]);
+    message[1] = 254;
+    frame(
+        MAC_N3,
+        MAC_GNB,
+        None,
+        &datagram_v4(GNB, N3_ADDRESS, &message),
+    )
+}
+
+/// The rules say to send what is held, the worker has not read so yet: the marker is the last.
+#[test]
+fn an_end_marker_does_not_overtake_what_is_held() {
+    let mut bed = Testbed::new(1, 8);
+    let tunnel = bed.tunnel(N3, GNB.into(), Teid(0x99));
+    let mut session = bed.install(1, |rules| {
+        forward(rules, tunnel);
+        rules.fars[0].action = Action::Buffer { notify: true };
+    });
+    let packet = |n| uplink(session.teid, &user_v4(session.ue, HOST, n));
+    assert_eq!(bed.receive(0, &[packet(0), packet(1), packet(2)]), []);
+    let late = [packet(3), marker(session.teid)];
+    bed.modify(&mut session, |rules| rules.fars[0].action = Action::Forward);
+    let sent = bed.receive(0, &late);
+    let kinds: Vec<u8> = sent.iter().map(|(_, frame)| frame[43]).collect();
+    assert_eq!(kinds, [255, 255, 255, 255, 254]);
+    assert_eq!(bed.workers[0].cells.read().held, 0);
+}
+
 #[test]
 fn an_end_marker_goes_on_through_a_forwarding_tunnel_and_ends_elsewhere() {
     let mut bed = Testbed::new(1, 8);
     let old = bed.install(0, |_| {});
     let tunnel = bed.tunnel(N3, GNB.into(), Teid(0x99));
     let forwarding = bed.install(1, |rules| {
-        // Indirect data forwarding: from the radio side back to it.
-        rules.pdrs.truncate(1);
+        forward(rules, tunnel);
         // What packets it wants does not matter to a marker, which has none.
         rules.pdrs[0].pdi.qfis = vec![Qfi::new(7).unwrap()];
-        rules.fars[0] = Far {
-            forwarding: Some(Forwarding {
-                destination: DestinationInterface::Access,
-                outer_header_creation: Some(tunnel),
-                ..Forwarding::default()
-            }),
-            ..rules.fars[0].clone()
-        };
     });
-    let marker = |teid: Teid| {
-        let mut message = gpdu(teid, None, &[]);
-        message[1] = 254;
-        frame(
-            MAC_N3,
-            MAC_GNB,
-            None,
-            &datagram_v4(GNB, N3_ADDRESS, &message),
-        )
-    };
     let (_, sent) = bed.one(0, &marker(forwarding.teid)).unwrap();
     assert_eq!(sent[42..50], [0x34, 254, 0, 8, 0, 0, 0, 0x99]);
     assert_eq!(bed.one(0, &marker(old.teid)), None);

@@ -332,3 +332,20 @@ fn a_packet_that_cannot_leave_is_not_counted() {
     assert_eq!(now.downlink_octets - then.downlink_octets, 1000);
     assert_eq!(now.downlink_packets - then.downlink_packets, 1);
 }
+
+#[test]
+fn pieces_that_wait_in_vain_are_one_packet() {
+    let mut bed = Testbed::with_mtu(1, 8, SlowConfig::default(), 500);
+    let silent = bed.tunnel(N3, Ipv4Addr::new(10, 0, 3, 77).into(), session::Teid(9));
+    let session = bed.install(0, |rules| {
+        let forwarding = rules.fars[1].forwarding.as_mut().unwrap();
+        forwarding.outer_header_creation = Some(silent);
+    });
+    let ledger = session.installed.ledger(UrrId(1)).unwrap().clone();
+    bed.receive(1, &[to_ue(&session, 1000)]);
+    assert_eq!(ledger.usage().volume().downlink_octets, 1000);
+    bed.pass_ms(3001);
+    bed.tend();
+    assert_eq!(bed.drops(), [(Reason::NeighbourUnresolved, 3)]);
+    assert_eq!(ledger.usage().volume(), Volume::default());
+}

@@ -273,3 +273,47 @@ fn the_least_of_ipv6_gets_through_a_small_tunnel() {
     let (_, sent) = bed.one(1, &downlink(&user)).unwrap();
     assert_eq!((sent[54], &sent[58..62]), (2, &[0, 0, 5, 0][..]));
 }
+
+/// A part of a packet is of no use: all pieces leave, or none, and nobody is told a wrong reason.
+#[test]
+fn a_packet_leaves_in_all_its_pieces_or_not_at_all() {
+    for fragmentation in [Fragmentation::Inner, Fragmentation::Outer] {
+        let slow = SlowConfig {
+            fragmentation,
+            ..SlowConfig::default()
+        };
+        let mut bed = Testbed::with_mtu(1, 8, slow, 500);
+        let session = bed.install(1, |_| {});
+        let user = packet_v4(HOST, session.ue, 1000, (64, false));
+        bed.workers[0].out.buffers = 2;
+        assert_eq!(bed.receive(1, &[downlink(&user)]), []);
+        assert_eq!(bed.drops(), [(Reason::NoBuffer, 1)]);
+        let urr = session::UrrId(1);
+        let counted = session.installed.usage(urr).unwrap().volume();
+        assert_eq!(counted.total_packets(), 0);
+        bed.workers[0].out.buffers = 8;
+        assert!(bed.receive(1, &[downlink(&user)]).len() > 2);
+        assert_eq!(bed.drops(), [(Reason::NoBuffer, 1)]);
+    }
+}
+
+/// A fragment at the end of what an IP packet may be: its pieces would be somewhere else.
+#[test]
+fn a_fragment_beyond_the_end_of_all_packets_is_not_cut() {
+    let mut bed = Testbed::with_mtu(1, 8, SlowConfig::default(), 500);
+    let session = bed.install(1, |_| {});
+    let mut user = packet_v4(HOST, session.ue, 1000, (64, false));
+    (user[6], user[7]) = (0x1f, 0xff);
+    wire::set_ipv4_checksum(&mut user[..20]);
+    assert_eq!(bed.receive(1, &[downlink(&user)]), []);
+    assert_eq!(bed.drops(), [(Reason::UserPacket, 1)]);
+    // The last that is left of one is.
+    (user[6], user[7]) = (0x1f, 0x85);
+    wire::set_ipv4_checksum(&mut user[..20]);
+    let sent = bed.receive(1, &[downlink(&user)]);
+    let fields: Vec<_> = sent
+        .iter()
+        .map(|(_, frame)| wire::u16_at(frame, 14 + OUTER_V4 + 6).unwrap())
+        .collect();
+    assert_eq!(fields, [0x3f85, 0x3fbb, 0x1ff1]);
+}
