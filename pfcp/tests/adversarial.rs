@@ -392,7 +392,7 @@ fn the_largest_messages() {
         value: [][..].into(),
     });
     let before = again.clone();
-    let error = encode_unchecked(&decoded.header, &request, &mut again).unwrap_err();
+    let error = encode(&decoded.header, &request, &mut again).unwrap_err();
     assert_eq!(error, TooLong { octets: 65_539 }.into());
     assert_eq!(again, before);
 }

@@ -219,6 +219,11 @@ fn groups_that_lack_what_others_ask_for_are_refused() {
         ..SessionEstablishmentResponse::default()
     };
     refused(&answer, "expected a UP F-SEID, as the request is accepted");
+}
+
+/// A report has a type, and what its type says.
+#[test]
+fn reports_have_what_their_type_says() {
     refused(
         &SessionReportRequest::default(),
         "Report Type (39): expected at least one bit",
