@@ -73,7 +73,7 @@ sections! {
         advertise: Option<IpAddr> = "~";
         /// SMFs with which the UPF itself starts the association. The others start it themselves.
         smf: Vec<PeerAddress> = "[]", live;
-        /// From where SMFs may associate. Empty: from everywhere, with a warning.
+        /// From where SMFs may associate. What comes from elsewhere is dropped and counted. Empty: from everywhere, with a warning.
         allow: Vec<Prefix> = "[]", live;
         /// Node IDs that may associate. Empty: any.
         allow_nodes: Vec<NodeId> = "[]", live;
@@ -115,8 +115,8 @@ sections! {
     pub struct Heartbeat {
         /// Seconds between two heartbeat requests to a peer; 0 sends none.
         interval_s: u32 = "10" in 0..=3600, live;
-        /// Seconds for which the sessions of an SMF that answers no heartbeat stay. 0: until it is back.
-        delete_silent_after_s: u32 = "0" in 0..=2_592_000, live;
+        /// Seconds for which the sessions of an SMF that answers no heartbeat stay: one that comes back under another name finds its UE addresses taken until then. 0: until it is back, or `limits.peers` is reached and it has been silent for longest.
+        delete_silent_after_s: u32 = "300" in 0..=2_592_000, live;
     }
 
     /// A DPDK port.
@@ -359,8 +359,10 @@ sections! {
         flows_per_application: u32 = "64" in 1..=255, live;
         /// PFCP messages of all peers per second that there is time for. Beyond, establishments and modifications are refused by their priority, with the cause "congestion", and SMFs that can read it are told (LOAD, OVRL).
         messages_per_second: u32 = "500000" in 1..=100_000_000, live;
-        /// PFCP messages handled per second and peer, and for all strangers together. Those above it are dropped and counted.
+        /// PFCP messages handled per second and peer or SMF of `pfcp.smf`, and for all strangers together. Those above it are dropped and counted.
         messages_per_second_per_peer: u32 = "20000" in 1..=10_000_000, live;
+        /// PFCP messages handled per second from one host (in IPv6: one /64) with which no association is and which `pfcp.smf` does not list. Those above it are dropped and counted.
+        messages_per_second_per_stranger: u32 = "2000" in 1..=10_000_000, live;
         /// PFCP requests of the UPF that wait for an answer, per peer.
         outstanding_requests_per_peer: u32 = "4096" in 1..=1_048_576, live;
         /// Session reports that wait for their turn, per peer. Those above it are dropped and counted. What was used is never among them: it waits in its counters.
@@ -373,6 +375,12 @@ sections! {
         icmp_errors_per_second: u32 = "1000" in 0..=1_000_000;
         /// GTP-U peers that are supervised by Echo Requests. More than these are served all the same.
         gtpu_peers: u32 = "1024" in 0..=65_536, live;
+        /// Neighbours (GTP-U peers on link, and gateways that routes do not name) to which the tunnels of one SMF may lead; all SMFs together have room for 4096. Rules that lead to more are refused.
+        next_hops_per_peer: u32 = "2048" in 1..=4096, live;
+        /// Requests of one SMF that concern many sessions (set-up anew, session sets, PFDs) and wait until all of them have had their turn. Beyond, they are refused with the cause "congestion".
+        long_requests_per_peer: u32 = "16" in 1..=1024, live;
+        /// FQ-CSIDs, group ids and SMF addresses that one request about session sets may name.
+        sets_per_request: u32 = "256" in 1..=4096, live;
     }
 
     /// Packets that are held for idle UEs.

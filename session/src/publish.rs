@@ -60,6 +60,11 @@ impl Qsbr {
         Epoch(self.now.fetch_add(1, AcqRel) + 1)
     }
 
+    /// The epoch that [`advance`](Self::advance) has ended last. For the one writer.
+    pub(crate) fn last(&self) -> Epoch {
+        Epoch(self.now.load(Relaxed))
+    }
+
     /// The epoch that [`advance`](Self::advance) will end next. For the one writer.
     pub(crate) fn next(&self) -> Epoch {
         Epoch(self.now.load(Relaxed) + 1)

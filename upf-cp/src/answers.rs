@@ -8,12 +8,12 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use rustc_hash::FxHashMap;
 use session::Epoch;
 
 use crate::config::Limits;
+use crate::index::Secret;
 
 /// The FO flag of a header (TS 29.244, 7.2.2.1).
 pub(crate) const FLAG_FOLLOW_ON: u8 = 4;
@@ -71,10 +71,10 @@ struct Entry {
 }
 
 impl Incoming {
-    pub(crate) fn new(secret: u64, hold_ms: u64, room: Room) -> Self {
+    pub(crate) fn new(secret: Secret, hold_ms: u64, room: Room) -> Self {
         Self {
             peers: FxHashMap::default(),
-            digests: SeedableRandomState::with_seed(secret, SharedSeed::global_fixed()),
+            digests: secret.hashes(),
             hold_ms,
             room,
         }
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_found_within_the_room_whatever_wraps() {
-        let mut incoming = Incoming::new(1, 1_000, ROOM);
+        let mut incoming = Incoming::new(Secret(1), 1_000, ROOM);
         // Close to where both counts wrap.
         incoming.peers.insert(
             from(),
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_too_old_or_too_long_is_not_kept() {
-        let mut incoming = Incoming::new(1, 1_000, ROOM);
+        let mut incoming = Incoming::new(Secret(1), 1_000, ROOM);
         incoming.hold(from(), 1, (&[1; 65], None), 0);
         assert_eq!(incoming.len(), 0);
         incoming.hold(from(), 2, (&[2; 64], None), 0);
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn ports_and_octets_make_a_request_and_a_follower_does_not() {
-        let incoming = Incoming::new(1, 1_000, ROOM);
+        let incoming = Incoming::new(Secret(1), 1_000, ROOM);
         let (a, b) = (SocketAddr::new(from(), 1), SocketAddr::new(from(), 2));
         assert_ne!(
             incoming.digest(a, &[0x21, 50]),

@@ -42,6 +42,8 @@ pub(crate) struct Association {
     pub(crate) waiting: VecDeque<Waiting>,
     /// Sessions whose usage is to be reported when there is room.
     pub(crate) postponed: VecDeque<(SessionIndex, Seid)>,
+    /// Sessions that hold packets of which the peer has not been told after all.
+    pub(crate) untold: VecDeque<(SessionIndex, Seid)>,
     /// Usage reports that nobody answered, by their sequence numbers: sent again once the peer is
     /// heard of.
     pub(crate) parked: VecDeque<u32>,
@@ -86,6 +88,7 @@ impl Association {
             outstanding: 0,
             waiting: VecDeque::new(),
             postponed: VecDeque::new(),
+            untold: VecDeque::new(),
             parked: VecDeque::new(),
             releasing: Releasing::No,
             told_load: None,

@@ -320,6 +320,8 @@ pub struct Limits {
     pub framed_routes_per_pdr: usize,
     /// Messages that one peer may send in a second, and that all strangers together may.
     pub messages_per_second_per_peer: u32,
+    /// Messages in a second that one host may send that is not associated.
+    pub messages_per_second_per_stranger: u32,
     /// Session reports to one peer that may be unanswered at once.
     pub outstanding_requests_per_peer: usize,
     /// Session reports to one peer that may wait for their turn.
@@ -330,6 +332,12 @@ pub struct Limits {
     pub held_answer_octets_per_peer: usize,
     /// GTP-U peers that are supervised.
     pub gtpu_peers: usize,
+    /// Next hops on the way to GTP-U peers that one peer may have named.
+    pub next_hops_per_peer: usize,
+    /// Requests of one peer that concern many sessions, and wait for all of them to have their turn.
+    pub long_requests_per_peer: usize,
+    /// Sets and CP functions that one request may name.
+    pub sets_per_request: usize,
 }
 
 impl Default for Limits {
@@ -347,11 +355,15 @@ impl Default for Limits {
             traffic_endpoints_per_session: 16,
             framed_routes_per_pdr: 16,
             messages_per_second_per_peer: 20_000,
+            messages_per_second_per_stranger: 2_000,
             outstanding_requests_per_peer: 4_096,
             waiting_reports_per_peer: 65_536,
             held_answers_per_peer: 131_072,
             held_answer_octets_per_peer: 16 << 20,
             gtpu_peers: 1_024,
+            next_hops_per_peer: 2_048,
+            long_requests_per_peer: 16,
+            sets_per_request: 256,
         }
     }
 }

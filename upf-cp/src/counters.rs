@@ -19,10 +19,12 @@ pub enum Dropped {
     Unmatched,
     /// More messages in a second than one peer may send.
     PeerRate,
-    /// More messages in a second than all strangers together may send.
+    /// More messages in a second than one stranger, or all strangers together, may send.
     StrangerRate,
     /// What is behind the last message that one datagram may bundle.
     BundleTooLong,
+    /// From where no SMF may be.
+    NotAllowed,
 }
 
 /// A bound that a request ran into: answered with "no resources available".
@@ -36,13 +38,15 @@ pub enum Limit {
     Rules,
     /// Applications, or flow descriptions of one.
     Applications,
+    /// Next hops on the way to GTP-U peers.
+    NextHops,
 }
 
 /// How many kinds of [`Limit`] there are.
-const LIMITS: usize = 4;
+const LIMITS: usize = 5;
 
 /// How many kinds of [`Dropped`] there are.
-const DROPPED: usize = 9;
+const DROPPED: usize = 10;
 
 /// How many message types are counted one by one.
 const TYPES: usize = 64;
@@ -76,6 +80,8 @@ pub struct Counters {
     pub takeovers_refused: u64,
     /// Requests that were refused because more came than there is time for.
     pub messages_shed: u64,
+    /// Requests about many sessions that were refused because too many of the same peer waited.
+    pub long_requests_refused: u64,
     /// Sessions that could not go back to the PFDs they had, when a change to them was refused.
     pub recompiles_failed: u64,
     /// Reports that found too many others waiting for the same peer.
@@ -107,6 +113,7 @@ impl Default for Counters {
             dropped: [0; DROPPED],
             limits: [0; LIMITS],
             messages_shed: 0,
+            long_requests_refused: 0,
             recompiles_failed: 0,
             duplicates: 0,
             retransmissions: 0,
@@ -202,7 +209,13 @@ fn count(counters: &mut [u64], number: u8) {
 
 impl Limit {
     /// All bounds, in the order of their numbers.
-    pub const ALL: [Self; LIMITS] = [Self::Peers, Self::Sessions, Self::Rules, Self::Applications];
+    pub const ALL: [Self; LIMITS] = [
+        Self::Peers,
+        Self::Sessions,
+        Self::Rules,
+        Self::Applications,
+        Self::NextHops,
+    ];
 
     const fn number(self) -> u8 {
         match self {
@@ -210,6 +223,7 @@ impl Limit {
             Self::Sessions => 1,
             Self::Rules => 2,
             Self::Applications => 3,
+            Self::NextHops => 4,
         }
     }
 }
@@ -221,6 +235,7 @@ impl fmt::Display for Limit {
             Self::Sessions => "sessions",
             Self::Rules => "rules",
             Self::Applications => "applications",
+            Self::NextHops => "next_hops",
         })
     }
 }
@@ -237,6 +252,7 @@ impl Dropped {
         Self::PeerRate,
         Self::StrangerRate,
         Self::BundleTooLong,
+        Self::NotAllowed,
     ];
 
     const fn number(self) -> u8 {
@@ -250,6 +266,7 @@ impl Dropped {
             Self::PeerRate => 6,
             Self::StrangerRate => 7,
             Self::BundleTooLong => 8,
+            Self::NotAllowed => 9,
         }
     }
 }
@@ -266,6 +283,7 @@ impl fmt::Display for Dropped {
             Self::PeerRate => "peer_rate",
             Self::StrangerRate => "stranger_rate",
             Self::BundleTooLong => "bundle_too_long",
+            Self::NotAllowed => "not_allowed",
         })
     }
 }

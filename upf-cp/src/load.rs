@@ -117,7 +117,9 @@ impl Node {
     pub(crate) fn sheds(&mut self, asked: &Asked, message: &Message) -> bool {
         let makes_work = matches!(
             message,
-            Message::SessionEstablishmentRequest(_) | Message::SessionModificationRequest(_)
+            Message::SessionEstablishmentRequest(_)
+                | Message::SessionModificationRequest(_)
+                | Message::SessionSetModificationRequest(_)
         );
         // A message without a priority has the lowest.
         let priority = asked.header.priority.unwrap_or(Priority::LOWEST);

@@ -7,10 +7,10 @@ use pfcp::Header;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
+use session::Publisher;
 use session::neighbour::Neighbours;
 use session::topology::Topology;
 use session::usage::Moment;
-use session::{Publisher, Seid, SessionIndex};
 
 use crate::answers::{Incoming, Room};
 use crate::applications::Applications;
@@ -18,13 +18,17 @@ use crate::association::{Associations, PeerId};
 use crate::config::NodeConfig;
 use crate::counters::Counters;
 use crate::event::{Input, Now, Operator, Output};
+use crate::gtpu_peers::GtpuPeers;
+use crate::index::Secret;
 use crate::limiting::Limiting;
 use crate::load::Load;
+use crate::next_hops::NextHops;
 use crate::paths::Paths;
 use crate::sessions::Sessions;
 use crate::sets::Sets;
 use crate::settling::Settling;
-use crate::timer::{Timer, Timers};
+use crate::strangers::Strangers;
+use crate::timer::{Deadline, Timer, Timers};
 use crate::transaction::{Bucket, Outgoing};
 use crate::translate::Predefined;
 use crate::ue_pool::UePools;
@@ -48,7 +52,6 @@ pub struct Node {
     pub(crate) config: NodeConfig,
     pub(crate) publisher: Publisher,
     pub(crate) topology: Arc<Topology>,
-    pub(crate) neighbours: Arc<Neighbours>,
     pub(crate) random: StdRng,
     /// When this node started (TS 29.244, 8.2.65).
     pub(crate) recovery_time_stamp: u32,
@@ -78,7 +81,7 @@ pub struct Node {
     /// The node is on its way to its end: no new association is begun.
     pub(crate) ending: bool,
     pub(crate) load: Load,
-    pub(crate) strangers: Bucket,
+    pub(crate) strangers: Strangers,
     pub(crate) log: Bucket,
     pub(crate) outputs: Vec<Output>,
     /// Where messages are written before they get the room that they need.
@@ -106,21 +109,20 @@ impl Node {
     ) -> Self {
         let mut random = StdRng::from_seed(seed);
         let limits = config.limits;
-        let incoming = Incoming::new(
-            random.next_u64(),
-            config.response_hold_ms,
-            Room::of(&limits),
-        );
+        let secret = Secret(random.next_u64());
+        let incoming = Incoming::new(secret, config.response_hold_ms, Room::of(&limits));
+        let next_hops = NextHops::new(neighbours, limits.next_hops_per_peer, secret);
+        let gtpu_peers = GtpuPeers::new(Arc::clone(&topology), next_hops, secret);
         let mut timers = Timers::default();
         timers.set(now.elapsed_ms + HOUSEKEEPING_MS, Timer::Housekeeping);
         timers.set(now.elapsed_ms + HOUSEKEEPING_MS, Timer::Reclaim);
         Self {
             load: Load::new(limits.messages_per_second, now.elapsed_ms, now.ntp_s),
-            strangers: Bucket::new(limits.messages_per_second_per_peer, now.elapsed_ms),
+            strangers: Strangers::new(&config.smf, &limits, secret, now.elapsed_ms),
             log: Bucket::new(LOG_LINES_PER_SECOND, now.elapsed_ms),
             recovery_time_stamp: now.ntp_s,
             peers: Associations::default(),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(gtpu_peers, secret),
             applications: Applications::new(&config.applications),
             predefined: Predefined::new(&config.predefined),
             ue_pools: UePools::new(&config, &topology),
@@ -141,7 +143,6 @@ impl Node {
             config,
             publisher,
             topology,
-            neighbours,
             now,
         }
     }
@@ -248,19 +249,21 @@ impl Node {
             Timer::Associate(place) => self.associate(place),
             Timer::Silence(peer) => self.silence_due(peer),
             Timer::Release(peer) => self.release_due(peer),
-            Timer::Usage(session, seid) => self.usage_due(session, seid),
-            Timer::Activation(session, seid) => self.activation_due(session, seid),
-            Timer::Advertise(session, seid) => self.advertisement_due(session, seid),
-            Timer::Notice(session, seid) => self.notice_due(session, seid),
-            Timer::Extended(session, seid) => self.extended_due(session, seid),
-            Timer::Inactivity(session, seid) => self.inactivity_due(session, seid),
-            Timer::Stations(session, seid) => self.stations_due(session, seid),
+            Timer::Session(session, seid, deadline) => match deadline {
+                Deadline::Usage => self.usage_due(session, seid),
+                Deadline::Activation => self.activation_due(session, seid),
+                Deadline::Advertise => self.advertisement_due(session, seid),
+                Deadline::Notice => self.notice_due(session, seid),
+                Deadline::Extended => self.extended_due(session, seid),
+                Deadline::Inactivity => self.inactivity_due(session, seid),
+                Deadline::Stations => self.stations_due(session, seid),
+            },
             Timer::Path(peer) => self.path_due(peer),
             Timer::Housekeeping => {
                 self.look_for_paths();
+                self.let_next_hops_go();
                 self.look_at_load();
                 self.incoming.housekeeping(self.now.elapsed_ms);
-                self.sift_timers();
                 self.timers
                     .set(self.now.elapsed_ms + HOUSEKEEPING_MS, Timer::Housekeeping);
             }
@@ -271,37 +274,5 @@ impl Node {
                     .set(self.now.elapsed_ms + pause_ms, Timer::Reclaim);
             }
         }
-    }
-
-    /// Takes out the deadlines that sessions have left behind, once there are many: else a session that
-    /// was there for a second would be remembered for as long as its longest period.
-    fn sift_timers(&mut self) {
-        if !self.timers.is_crowded() {
-            return;
-        }
-        let sessions = &self.sessions;
-        let there = |index: SessionIndex, seid: Seid| {
-            let session = sessions.get(index);
-            session.filter(|session| session.seid == seid)
-        };
-        self.timers.sift(|at_ms, timer| match *timer {
-            Timer::Usage(index, seid) => {
-                there(index, seid).is_some_and(|session| session.timer_ms == Some(at_ms))
-            }
-            Timer::Activation(index, seid)
-            | Timer::Advertise(index, seid)
-            | Timer::Notice(index, seid)
-            | Timer::Extended(index, seid)
-            | Timer::Inactivity(index, seid)
-            | Timer::Stations(index, seid) => there(index, seid).is_some(),
-            Timer::Request(_)
-            | Timer::Heartbeat(_)
-            | Timer::Associate(_)
-            | Timer::Silence(_)
-            | Timer::Release(_)
-            | Timer::Path(_)
-            | Timer::Housekeeping
-            | Timer::Reclaim => true,
-        });
     }
 }

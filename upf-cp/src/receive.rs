@@ -51,23 +51,23 @@ impl Node {
         }
     }
 
-    /// Whether the peer has not sent too much.
+    /// Whether who is there may send, and has not sent too much.
     fn admit(&mut self, from: IpAddr) -> bool {
         let now_ms = self.now.elapsed_ms;
-        let (bucket, why) = match self.peers.at(from).first().copied() {
-            Some(peer) => match self.peers.get_mut(peer) {
-                Some(peer) => (&mut peer.bucket, Dropped::PeerRate),
-                None => return false,
-            },
-            None => (&mut self.strangers, Dropped::StrangerRate),
+        let refused = match self.peers.at(from).first().copied() {
+            Some(peer) => {
+                let peer = self.peers.get_mut(peer);
+                let admitted = peer.is_some_and(|peer| peer.bucket.take(now_ms));
+                (!admitted).then_some(Dropped::PeerRate)
+            }
+            None if !self.config.allows(from) => Some(Dropped::NotAllowed),
+            None => (!self.strangers.take(from, now_ms)).then_some(Dropped::StrangerRate),
         };
-        let admitted = bucket.take(now_ms);
-        if admitted {
-            self.load.count(now_ms);
-        } else {
-            self.drop_message(why, from);
+        match refused {
+            None => self.load.count(now_ms),
+            Some(why) => self.drop_message(why, from),
         }
-        admitted
+        refused.is_none()
     }
 
     /// Answers a request that came before with what was answered then; not yet, if its answer is

@@ -57,11 +57,13 @@ impl Node {
         }
         let rate = limits.messages_per_second_per_peer;
         if old.limits.messages_per_second_per_peer != rate {
-            self.strangers = Bucket::new(rate, now_ms);
             for peer in self.peers.iter_mut() {
                 peer.bucket = Bucket::new(rate, now_ms);
             }
         }
+        self.strangers.adjust(&self.config.smf, &limits, now_ms);
+        let next_hops = &mut self.sessions.gtpu_peers.next_hops;
+        next_hops.adjust(limits.next_hops_per_peer);
     }
 
     /// The SMFs with which we start the association are others: places have another meaning.

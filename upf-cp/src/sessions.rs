@@ -1,15 +1,17 @@
 //! Sessions, and where to find them.
 
+use hashbrown::HashSet;
 use std::net::IpAddr;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use foldhash::quality::SeedableRandomState;
 use session::plan::Installed;
 use session::rule::Action;
 use session::{Seid, SessionIndex, Teid, WorkerId};
 use smallvec::SmallVec;
 
 use crate::association::PeerId;
-use crate::index::Index;
+use crate::gtpu_peers::GtpuPeers;
+use crate::index::{Index, Rings, Secret};
 use crate::labels::Labels;
 use crate::translate::Details;
 
@@ -41,64 +43,27 @@ pub(crate) struct Session {
     pub(crate) labels: Labels,
 }
 
+/// How many sessions are told of at most by one Error Indication: the next says the same, and has
+/// the next told.
+const TOLD_AT_ONCE: usize = 64;
+
 /// Index bits of a SEID; the rest is random.
 const INDEX_BITS: u32 = 24;
 
 /// All sessions. A SEID carries the session's index, so that finding one is a look at one place,
 /// and 40 random bits, so that nobody guesses one and none is used again soon.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
     slots: Vec<Option<Box<Session>>>,
     /// By association and the CP function's F-SEID.
     by_cp: Index,
     /// Who sends into a tunnel: for Error Indications.
-    by_remote: Index,
-    gtpu_peers: GtpuPeers,
+    by_remote: Rings,
+    pub(crate) gtpu_peers: GtpuPeers,
     /// Tunnels of sessions whose peers do not know them, and whose CP functions were told so: once
     /// until the session changes.
-    errors_told: FxHashSet<(SessionIndex, IpAddr, Teid)>,
+    errors_told: HashSet<(SessionIndex, IpAddr, Teid), SeedableRandomState>,
     count: usize,
-}
-
-/// The nodes that tunnels lead to, each with the number of its tunnels.
-#[derive(Debug, Default)]
-pub(crate) struct GtpuPeers {
-    tunnels: FxHashMap<IpAddr, u32>,
-    /// Grows whenever a peer comes or goes.
-    generation: u64,
-}
-
-impl GtpuPeers {
-    fn add(&mut self, peer: IpAddr) {
-        let tunnels = self.tunnels.entry(peer).or_default();
-        *tunnels += 1;
-        self.generation += u64::from(*tunnels == 1);
-    }
-
-    fn remove(&mut self, peer: IpAddr) {
-        if let Some(tunnels) = self.tunnels.get_mut(&peer) {
-            *tunnels -= 1;
-            if *tunnels == 0 {
-                self.tunnels.remove(&peer);
-                self.generation += 1;
-            }
-        }
-    }
-
-    /// Grows whenever a peer comes or goes.
-    pub(crate) const fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// Whether a tunnel leads there.
-    pub(crate) fn contains(&self, peer: IpAddr) -> bool {
-        self.tunnels.contains_key(&peer)
-    }
-
-    /// All of them, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.tunnels.keys().copied()
-    }
 }
 
 fn place(index: SessionIndex) -> usize {
@@ -144,6 +109,17 @@ fn sends_to(session: &Session, remote: Remote) -> bool {
 }
 
 impl Sessions {
+    pub(crate) fn new(gtpu_peers: GtpuPeers, secret: Secret) -> Self {
+        Self {
+            slots: Vec::new(),
+            by_cp: Index::new(secret),
+            by_remote: Rings::new(secret),
+            gtpu_peers,
+            errors_told: HashSet::with_hasher(secret.hashes()),
+            count: 0,
+        }
+    }
+
     /// A SEID for the session of that index.
     pub(crate) fn seid(index: SessionIndex, random: u64) -> Seid {
         let random = random << INDEX_BITS;
@@ -187,18 +163,10 @@ impl Sessions {
         })
     }
 
-    /// The sessions that have a tunnel there.
-    fn by_remote(&self, remote: Remote) -> impl Iterator<Item = SessionIndex> + '_ {
-        self.by_remote.candidates(&remote).filter(move |index| {
-            let session = self.get(*index);
-            session.is_some_and(|session| remotes(session).any(|there| there == remote))
-        })
-    }
-
     /// The sessions that send into a tunnel now and whose CP functions have not been told yet that
     /// its peer does not know it; by now they are.
-    pub(crate) fn tell_error(&mut self, peer: IpAddr, teid: Teid) -> SmallVec<[SessionIndex; 1]> {
-        let mut sessions: SmallVec<[_; 1]> = self.by_remote((peer, teid)).collect();
+    pub(crate) fn tell_error(&mut self, peer: IpAddr, teid: Teid) -> Vec<SessionIndex> {
+        let mut sessions = self.by_remote.turn(&(peer, teid), TOLD_AT_ONCE);
         sessions.retain(|index| {
             self.get(*index)
                 .is_some_and(|session| sends_to(session, (peer, teid)))
@@ -207,19 +175,13 @@ impl Sessions {
         sessions
     }
 
-    /// The nodes that tunnels lead to.
-    pub(crate) const fn gtpu_peers(&self) -> &GtpuPeers {
-        &self.gtpu_peers
-    }
-
-    /// The CP functions whose sessions send to that node; a look at every tunnel.
-    pub(crate) fn owners_towards(&self, address: IpAddr) -> Vec<PeerId> {
-        let towards = |session: &&Session| remotes(session).any(|(peer, _)| peer == address);
-        let sessions = self.iter().filter(towards);
-        let mut owners: Vec<PeerId> = sessions.map(|session| session.peer).collect();
-        owners.sort_unstable();
-        owners.dedup();
-        owners
+    /// The CP function has not heard after all that a peer does not know that tunnel.
+    pub(crate) fn forget_error(&mut self, index: SessionIndex, tunnel: &pfcp::FTeid) {
+        if let pfcp::FTeid::Given { teid, addresses } = tunnel {
+            for address in addresses.iter() {
+                self.errors_told.remove(&(index, address, Teid(*teid)));
+            }
+        }
     }
 
     pub(crate) fn insert(&mut self, session: Session) {
@@ -258,13 +220,12 @@ impl Sessions {
             self.by_cp.remove(&(old.peer, old.cp), index);
             self.index_cp(index, new.peer, new.cp);
         }
-        for remote in &old.remotes {
-            if !new.remotes.contains(remote) {
-                self.unindex_remote(index, *remote);
-            }
+        let stays = |remote| old.peer == new.peer && new.remotes.contains(remote);
+        for remote in old.remotes.iter().filter(|remote| !stays(*remote)) {
+            self.unindex_remote((index, old.peer), *remote);
         }
         for remote in new.remotes {
-            self.index_remote(index, remote);
+            self.index_remote((index, new.peer), remote);
         }
         Some(result)
     }
@@ -275,7 +236,7 @@ impl Sessions {
         };
         self.index_cp(index, found.peer, found.cp);
         for remote in found.remotes {
-            self.index_remote(index, remote);
+            self.index_remote((index, found.peer), remote);
         }
     }
 
@@ -287,14 +248,10 @@ impl Sessions {
         self.by_cp.add(&(peer, cp), index);
     }
 
-    fn index_remote(&mut self, index: SessionIndex, remote: Remote) {
-        if self.by_remote.contains(&remote, index) {
-            return;
+    fn index_remote(&mut self, (index, owner): (SessionIndex, PeerId), remote: Remote) {
+        if self.by_remote.add(&remote, index) {
+            self.gtpu_peers.add(remote.0, owner);
         }
-        if self.by_remote(remote).next().is_none() {
-            self.gtpu_peers.add(remote.0);
-        }
-        self.by_remote.add(&remote, index);
     }
 
     fn unindex(&mut self, index: SessionIndex) {
@@ -304,13 +261,13 @@ impl Sessions {
         self.forget_errors(index, &found);
         self.by_cp.remove(&(found.peer, found.cp), index);
         for remote in found.remotes {
-            self.unindex_remote(index, remote);
+            self.unindex_remote((index, found.peer), remote);
         }
     }
 
-    fn unindex_remote(&mut self, index: SessionIndex, remote: Remote) {
-        if self.by_remote.remove(&remote, index) && self.by_remote(remote).next().is_none() {
-            self.gtpu_peers.remove(remote.0);
+    fn unindex_remote(&mut self, (index, owner): (SessionIndex, PeerId), remote: Remote) {
+        if self.by_remote.remove(&remote, index) {
+            self.gtpu_peers.remove(remote.0, owner);
         }
     }
 

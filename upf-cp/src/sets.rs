@@ -32,12 +32,12 @@ struct Tags {
     redirect: Option<IpAddr>,
 }
 
-/// Which sessions move: those of any of these sets, or of these CP functions.
+/// Which sessions: those of any of these sets, or of these CP functions.
 #[derive(Debug)]
 pub(crate) struct Which {
-    csids: Vec<Csid>,
-    groups: Vec<GroupId>,
-    addresses: Vec<IpAddr>,
+    csids: FxHashSet<Csid>,
+    groups: FxHashSet<GroupId>,
+    addresses: FxHashSet<IpAddr>,
 }
 
 fn csids(ies: &[FqCsid]) -> impl Iterator<Item = Csid> + '_ {
@@ -53,13 +53,27 @@ impl Which {
         });
         Self {
             csids: csids(&change.pgw_c_smf_fq_csids).collect(),
-            groups: change.group_ids.clone(),
+            groups: change.group_ids.iter().cloned().collect(),
             addresses: addresses.collect(),
         }
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.csids.is_empty() && self.groups.is_empty() && self.addresses.is_empty()
+    /// The sessions of any of these sets.
+    pub(crate) fn of(fq_csids: &[FqCsid]) -> Self {
+        Self {
+            csids: csids(fq_csids).collect(),
+            groups: FxHashSet::default(),
+            addresses: FxHashSet::default(),
+        }
+    }
+
+    /// How many sets and CP functions it names.
+    pub(crate) fn len(&self) -> usize {
+        self.csids.len() + self.groups.len() + self.addresses.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -106,10 +120,16 @@ impl Sets {
         }
     }
 
-    /// All sessions of any of these sets.
-    pub(crate) fn members(&self, ies: &[FqCsid]) -> FxHashSet<SessionIndex> {
-        let sets = csids(ies).filter_map(|csid| self.by_csid.get(&csid));
-        sets.flatten().copied().collect()
+    /// The sessions that have any of these CSIDs, of all CP functions; those of several as often.
+    /// And how many that are.
+    pub(crate) fn members(
+        &self,
+        which: &Which,
+    ) -> (impl Iterator<Item = SessionIndex> + Clone, usize) {
+        let csids = which.csids.iter();
+        let sets = csids.filter_map(|csid| self.by_csid.get(csid));
+        let sessions = sets.clone().flatten().copied();
+        (sessions, sets.map(FxHashSet::len).sum())
     }
 
     /// Whether a session of the CP function at `cp` is one of these.

@@ -215,8 +215,7 @@ impl Node {
         (self.outgoing.len(), self.incoming.len())
     }
 
-    /// How many deadlines are set. Those that sessions have left behind are cleared away when they are
-    /// as many as the others, and thousands.
+    /// How many deadlines are set.
     pub fn deadlines(&self) -> usize {
         self.timers.len()
     }

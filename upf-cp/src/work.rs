@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::vec;
 
 use pfcp::{
-    AssociationSetupResponse, NodeId, PfdPartialFailureInformation, SessionRetentionInformation,
+    AssociationSetupResponse, Cause, NodeId, PfdPartialFailureInformation,
+    SessionRetentionInformation,
 };
 use rustc_hash::FxHashSet;
 use session::{Epoch, SessionIndex};
@@ -15,6 +16,7 @@ use session::{Epoch, SessionIndex};
 use crate::association::PeerId;
 use crate::node::{Asked, Node};
 use crate::procedure::pfd::PfdChange;
+use crate::refusal::Refusal;
 use crate::sets::Which;
 
 /// How many sessions have their turn in one slice: about half a millisecond.
@@ -23,10 +25,13 @@ const SESSIONS_PER_SLICE: usize = 512;
 /// Something to be done to each of many sessions.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Whose sessions have their turn, and who that is; `None`: everybody's.
+    /// Whose sessions have their turn, and who that is; `None`: everybody's. What is to be done for
+    /// one node is done in order, and so is what is done to everybody's sessions.
     pub(crate) peer: Option<PeerId>,
     pub(crate) node_id: Option<NodeId>,
     pub(crate) sessions: Members,
+    /// Of those, the ones that are among these, if it says so.
+    pub(crate) only: Option<Which>,
     pub(crate) fate: Fate,
     /// The answer that is due when all have had their turn.
     pub(crate) owed: Option<Owed>,
@@ -50,9 +55,8 @@ pub(crate) enum Fate {
     Recompile(PfdChange),
 }
 
-/// Of how many places one must be a peer's, so that a look at all of them finds its sessions as fast
-/// as sorting them.
-const PLACES_PER_SESSION: usize = 8;
+/// So many sessions can be copied and sorted at once; of more, each place has its turn.
+const SORTED_AT_ONCE: usize = 8_192;
 
 /// Which sessions have their turn; some may be gone when it comes. They have it in the order in
 /// which they came, which is roughly that of their memory: with a million of them, any other order
@@ -68,20 +72,25 @@ impl Members {
         Self::All(0..0)
     }
 
-    pub(crate) fn these(sessions: FxHashSet<SessionIndex>) -> Self {
-        let mut sessions: Vec<SessionIndex> = sessions.into_iter().collect();
+    /// At most so many sessions, some perhaps more than once; or all that have a place, if it is
+    /// not worth while to pick them out.
+    pub(crate) fn these(
+        sessions: impl Iterator<Item = SessionIndex>,
+        most: usize,
+        places: u32,
+    ) -> Self {
+        if most > SORTED_AT_ONCE {
+            return Self::all(places);
+        }
+        let mut sessions: Vec<SessionIndex> = sessions.collect();
         sessions.sort_unstable();
+        sessions.dedup();
         Self::These(sessions.into_iter())
     }
 
     /// The sessions of a job's peer, which has these of so many places.
-    pub(crate) fn of_peer(sessions: FxHashSet<SessionIndex>, places: u32) -> Self {
-        let looked_at = u32::try_from(sessions.len() * PLACES_PER_SESSION).unwrap_or(u32::MAX);
-        if sessions.len() <= SESSIONS_PER_SLICE || looked_at < places {
-            Self::these(sessions)
-        } else {
-            Self::all(places)
-        }
+    pub(crate) fn of_peer(sessions: &FxHashSet<SessionIndex>, places: u32) -> Self {
+        Self::these(sessions.iter().copied(), sessions.len(), places)
     }
 
     /// All that have an index below this.
@@ -127,73 +136,147 @@ pub(crate) enum OwedAnswer {
     Pfds(Vec<PfdPartialFailureInformation>),
 }
 
-/// What is to be done, in order.
+/// What is to be done: a slice for one node, then one for the next.
 #[derive(Debug, Default)]
 pub(crate) struct WorkQueue {
+    /// Never without a job.
+    lines: VecDeque<Line>,
+    /// The digests of requests whose answers are owed.
+    owed: FxHashSet<u64>,
+}
+
+/// What is to be done for one node, or to everybody's sessions, in order.
+#[derive(Debug)]
+struct Line {
+    node_id: Option<NodeId>,
     jobs: VecDeque<Job>,
 }
 
 impl WorkQueue {
     pub(crate) fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
+        self.lines.is_empty()
     }
 
     /// Whether the answer to this request is still to come.
     pub(crate) fn owes(&self, asked: &Asked) -> bool {
-        let mut owed = self.jobs.iter().filter_map(|job| job.owed.as_ref());
-        owed.any(|owed| owed.asked.digest == asked.digest)
+        self.owed.contains(&asked.digest)
+    }
+
+    fn line(&mut self, node: Option<&NodeId>) -> Option<&mut Line> {
+        let mut lines = self.lines.iter_mut();
+        lines.find(|line| line.node_id.as_ref() == node)
+    }
+
+    /// How much is still to be done for a node.
+    pub(crate) fn waiting(&self, node: &NodeId) -> usize {
+        let mut lines = self.lines.iter();
+        let line = lines.find(|line| line.node_id.as_ref() == Some(node));
+        line.map_or(0, |line| line.jobs.len())
+    }
+
+    /// How much is still to be done to everybody's sessions that was asked for from there.
+    pub(crate) fn waiting_for_all(&self, from: IpAddr) -> usize {
+        let mut lines = self.lines.iter();
+        let line = lines.find(|line| line.node_id.is_none());
+        let jobs = line.into_iter().flat_map(|line| &line.jobs);
+        let owed = jobs.filter_map(|job| job.owed.as_ref());
+        owed.filter(|owed| owed.asked.from.ip() == from).count()
+    }
+
+    /// Adds a job, for which it is next to do a slice; `false` if others are to be done before.
+    fn push(&mut self, job: Job) -> bool {
+        self.owed
+            .extend(job.owed.as_ref().map(|owed| owed.asked.digest));
+        if let Some(line) = self.line(job.node_id.as_ref()) {
+            line.jobs.push_back(job);
+            return false;
+        }
+        self.lines.push_front(Line {
+            node_id: job.node_id.clone(),
+            jobs: VecDeque::from([job]),
+        });
+        true
     }
 
     /// The node begins anew: what it was owed before is of no use to it, and what it keeps goes to
-    /// the newest association. Gives the owed answer back if nothing of that node is left to do.
-    pub(crate) fn begin_anew(
-        &mut self,
-        node: &NodeId,
-        newest: Option<&Keep>,
-        owed: Owed,
-    ) -> Option<Owed> {
-        let mut last = None;
+    /// the newest association.
+    pub(crate) fn begin_anew(&mut self, node: &NodeId, newest: Option<&Keep>) {
+        let mut of_no_use = Vec::new();
         for job in self
-            .jobs
-            .iter_mut()
-            .filter(|job| job.node_id.as_ref() == Some(node))
+            .line(Some(node))
+            .into_iter()
+            .flat_map(|line| &mut line.jobs)
         {
-            job.owed = None;
+            of_no_use.extend(job.owed.take());
             if let Fate::End { keep, .. } = &mut job.fate {
                 *keep = keep.as_ref().and(newest.cloned());
             }
-            last = Some(job);
         }
-        match last {
-            Some(job) => {
-                job.owed = Some(owed);
-                None
-            }
-            None => Some(owed),
+        for owed in of_no_use {
+            self.owed.remove(&owed.asked.digest);
+        }
+    }
+
+    /// Has an answer wait for the last job of a node; gives it back if there is none.
+    pub(crate) fn answer_last(&mut self, node: &NodeId, owed: Owed) -> Option<Owed> {
+        let Some(last) = self.line(Some(node)).and_then(|line| line.jobs.back_mut()) else {
+            return Some(owed);
+        };
+        let digest = owed.asked.digest;
+        last.owed = Some(owed);
+        self.owed.insert(digest);
+        None
+    }
+
+    /// How many sessions a job has kept is told with the answer to the last one of its node.
+    fn hand_on(&mut self, node: Option<&NodeId>, more: usize) {
+        let next = self.line(node).and_then(|line| line.jobs.front_mut());
+        if let Some(Fate::End { kept, .. }) = next.map(|job| &mut job.fate) {
+            *kept += more;
         }
     }
 }
 
 impl Node {
-    /// Begins a job: it is done at once if its sessions are few.
+    /// Begins a job: it is done at once if its sessions are few and nothing else is to be done for
+    /// that node.
     pub(crate) fn begin(&mut self, job: Job) {
-        self.work.jobs.push_back(job);
-        if self.work.jobs.len() == 1 {
+        if self.work.push(job) {
             self.go_on();
         }
     }
 
     /// Does one slice of what there is to do.
     pub(crate) fn go_on(&mut self) {
-        let Some(mut job) = self.work.jobs.pop_front() else {
+        let Some(mut line) = self.work.lines.pop_front() else {
             return;
         };
-        if self.do_slice(&mut job) {
-            self.pay(job);
+        let Some(mut job) = line.jobs.pop_front() else {
+            return;
+        };
+        let is_done = self.do_slice(&mut job);
+        let mut done = None;
+        if is_done {
+            done = Some(job);
         } else {
-            self.work.jobs.push_front(job);
+            line.jobs.push_front(job);
+        }
+        if !line.jobs.is_empty() {
+            self.work.lines.push_back(line);
+        }
+        if let Some(job) = done {
+            self.pay(job);
         }
         self.publisher.reclaim();
+    }
+
+    /// Refuses to begin what would wait behind too much that a peer has asked for already.
+    pub(crate) fn may_wait(&mut self, waiting: usize) -> Result<(), Refusal> {
+        if waiting < self.config.limits.long_requests_per_peer {
+            return Ok(());
+        }
+        self.counters.long_requests_refused += 1;
+        Err(Refusal::new(Cause::ENTITY_IN_CONGESTION))
     }
 
     /// Whether all have had their turn.
@@ -214,6 +297,10 @@ impl Node {
                 continue;
             };
             let cp = session.cp.address;
+            let only = job.only.as_ref();
+            if only.is_some_and(|which| !self.sets.is_among(index, cp, which)) {
+                continue;
+            }
             match &mut job.fate {
                 Fate::End { keep, kept } => {
                     let keeper = keep.as_ref().filter(|keep| keep.wants(cp));
@@ -249,13 +336,17 @@ impl Node {
         }
         let changed = self.sessions.change(index, |session| {
             session.peer = to;
-            (session.cp, session.postponed.then_some(session.seid))
+            let postponed = session.postponed.then_some(session.seid);
+            let untold = session.details.is_untold().then_some(session.seid);
+            (session.cp, (postponed, untold))
         });
-        let (cp, postponed) = changed.unzip();
+        let (cp, waiting) = changed.unzip();
+        let (postponed, untold) = waiting.unwrap_or_default();
         if let Some(peer) = self.peers.get_mut(to) {
             peer.sessions.insert(index);
-            let postponed = postponed.flatten().map(|seid| (index, seid));
-            peer.postponed.extend(postponed);
+            let this = |seid| (index, seid);
+            peer.postponed.extend(postponed.map(this));
+            peer.untold.extend(untold.map(this));
         }
         if let Some(cp) = cp {
             self.learn_address(to, cp);
@@ -264,8 +355,15 @@ impl Node {
 
     fn pay(&mut self, job: Job) {
         let Some(Owed { asked, answer }) = job.owed else {
+            if let Fate::End {
+                kept: kept @ 1.., ..
+            } = job.fate
+            {
+                self.work.hand_on(job.node_id.as_ref(), kept);
+            }
             return;
         };
+        self.work.owed.remove(&asked.digest);
         let retained = matches!(job.fate, Fate::End { kept: 1.., .. });
         match answer {
             OwedAnswer::Setup(answer) => self.answer_setup(&asked, *answer, retained, job.last),

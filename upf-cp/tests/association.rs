@@ -248,7 +248,11 @@ fn release() -> pfcp::AssociationReleaseRequest {
 
 /// An SMF with EPFAR, a session that used something and one that used nothing.
 fn used() -> World {
-    let mut world = World::default();
+    used_with(NodeConfig::new(ip(UPF)))
+}
+
+fn used_with(config: NodeConfig) -> World {
+    let mut world = World::with(config);
     let mut request = association();
     request.cp_function_features = Some(CpFunctionFeatures::EPFAR);
     world.ask(None, &request);
@@ -285,9 +289,19 @@ fn what_sessions_used_is_reported_before_a_release() {
     assert!(world.node.peer_statuses().is_empty());
 }
 
+/// Also where no time is to be lost with releases that the UPF itself wants.
 #[test]
 fn the_smf_may_ask_for_last_reports_too() {
-    let mut world = used();
+    for release_grace_ms in [10_000, 0] {
+        check_that_the_smf_may_ask(NodeConfig {
+            release_grace_ms,
+            ..NodeConfig::new(ip(UPF))
+        });
+    }
+}
+
+fn check_that_the_smf_may_ask(config: NodeConfig) {
+    let mut world = used_with(config);
     let update = AssociationUpdateRequest {
         node_id: ip(SMF).into(),
         flags: Some(PfcpAuReqFlags::PARPS),
@@ -522,4 +536,43 @@ fn sessions_that_are_kept_go_over_in_slices_too() {
     assert_eq!(answer.flags, Some(pfcp::PfcpAsRspFlags::PSREI));
     assert_eq!(world.node.session_count(), 1_500);
     assert_eq!(world.node.peer_statuses()[0].sessions, 1_500);
+}
+
+// ===== room for others =====
+
+#[test]
+fn the_peer_that_is_silent_for_longest_makes_room() {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.limits.peers = 2;
+    config.heartbeat_interval_ms = 0;
+    let mut world = World::with(config.clone());
+    let at = |n: u8| SocketAddr::from(([10, 10, 4, n], 8805));
+    let set_up = |world: &mut World, n: u8| {
+        let mut request = association();
+        request.node_id = at(n).ip().into();
+        cause_of(&world.ask_from(at(n), None, &request).message)
+    };
+    assert_eq!(set_up(&mut world, 2), Cause::REQUEST_ACCEPTED);
+    assert_eq!(set_up(&mut world, 3), Cause::REQUEST_ACCEPTED);
+    world.establish(&open5gs(9));
+    assert_eq!(set_up(&mut world, 4), Cause::NO_RESOURCES_AVAILABLE);
+
+    // Both fall silent, the first one first.
+    config.heartbeat_interval_ms = 10_000;
+    let mut world = World::with(config);
+    set_up(&mut world, 2);
+    world.establish(&open5gs(9));
+    world.pass(5_000);
+    set_up(&mut world, 3);
+    world.pass(60_000);
+    assert_eq!(set_up(&mut world, 4), Cause::REQUEST_ACCEPTED);
+    assert_eq!(world.node.counters().peers_given_up, 1);
+    let left: Vec<_> = world
+        .node
+        .peer_statuses()
+        .iter()
+        .map(|it| it.address)
+        .collect();
+    assert!(!left.contains(&at(2).ip()), "{left:?}");
+    assert_eq!((left.len(), world.node.session_count()), (2, 0));
 }

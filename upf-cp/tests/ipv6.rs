@@ -12,7 +12,10 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pfcp::{Addresses, Cause, FTeid, OuterHeader, OuterHeaderCreation};
+use pfcp::{
+    Addresses, Cause, FTeid, OuterHeader, OuterHeaderCreation, UpdateFar,
+    UpdateForwardingParameters,
+};
 use session::InterfaceId;
 use session::neighbour::NextHop;
 use session::report::Command;
@@ -189,6 +192,31 @@ fn a_ue_is_told_of_its_router_when_it_is_reached_first_and_from_time_to_time() {
     world.delete(seid);
     world.pass(1_300_000);
     assert_eq!(advertised(&mut world), 0);
+}
+
+/// OAI removes the tunnel of a UE that is idle, and makes it anew.
+#[test]
+fn a_ue_that_is_reached_again_is_told_at_one_pace() {
+    let mut world = advertising(true);
+    let (seid, _) = world.establish(&with_prefix("2001:db8:cafe:9::1"));
+    for n in 0..5 {
+        world.modify(seid, &activate(7, "10.10.3.101"));
+        let unreached = modification(UpdateFar {
+            far_id: 1.into(),
+            apply_action: Some(pfcp::ApplyAction::DROP),
+            update_forwarding_parameters: Some(UpdateForwardingParameters {
+                outer_header_creation: pfcp::Update::Remove,
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        if n < 4 {
+            world.modify(seid, &unreached);
+        }
+    }
+    assert_eq!(advertised(&mut world), 5);
+    world.pass(601_000);
+    assert_eq!(advertised(&mut world), 1);
 }
 
 #[test]

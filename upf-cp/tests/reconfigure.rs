@@ -42,14 +42,15 @@ fn who_may_associate_changes_and_who_may_not_any_more_is_let_go() {
     world.go_on();
     assert_eq!(world.node.peer_statuses().len(), 0);
     assert_eq!(world.node.session_count(), 0);
-    let rejected = Some(Cause::REQUEST_REJECTED.get());
-    assert_eq!(associate_from(&mut world), rejected);
+    let setup = encode(None, 9_999, &association());
+    assert!(world.octets(smf(), &setup).is_empty());
     // The same by Node ID.
     let allow_nodes = vec![ip("10.10.4.99").into()];
     world.reconfigure(NodeConfig {
         allow_nodes,
         ..config()
     });
+    let rejected = Some(Cause::REQUEST_REJECTED.get());
     assert_eq!(associate_from(&mut world), rejected);
     world.reconfigure(config());
     world.associate();

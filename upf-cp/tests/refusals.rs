@@ -240,3 +240,41 @@ fn forwarding_policies_are_known_by_name() {
         (Cause::REQUEST_ACCEPTED, None)
     );
 }
+
+// ===== lists inside rules =====
+
+#[test]
+fn a_urr_is_linked_to_no_more_others_than_a_session_may_have() {
+    let mut world = World::associated();
+    let linked = |ids: Vec<u32>| {
+        let mut request = open5gs(9);
+        request.create_urrs = vec![pfcp::CreateUrr {
+            linked_urr_ids: ids.into_iter().map(pfcp::LinkedUrrId).collect(),
+            ..urr(1, pfcp::ReportingTriggers::LIUSA)
+        }];
+        request
+    };
+    let request = linked((1..102).collect());
+    let pfcp::Message::SessionEstablishmentResponse(answer) = world.ask(Some(0), &request) else {
+        panic!()
+    };
+    let says = (answer.cause, answer.failed_rule_id, answer.offending_ie);
+    let rule = Some(FailedRuleId::Urr(1.into()));
+    let expected = (Cause::NO_RESOURCES_AVAILABLE, rule, Some(OffendingIe(82)));
+    assert_eq!(says, expected);
+    assert_eq!(world.node.counters().limit(upf_cp::Limit::Rules), 1);
+    // The same one over and over is one.
+    world.establish(&linked([2, 3].repeat(2_000)));
+}
+
+#[test]
+fn a_qfi_that_is_listed_over_and_over_is_one() {
+    let mut world = World::associated();
+    let mut request = open5gs(9);
+    let qfi = |qfi| pfcp::Qfi::new(qfi).unwrap();
+    request.create_pdrs[1].pdi.qfis = [qfi(9), qfi(5)].repeat(2_000);
+    let (seid, _) = world.establish(&request);
+    let rules = world.rules(seid);
+    let qfis: Vec<u8> = rules.pdrs[1].pdi.qfis.iter().map(|qfi| qfi.get()).collect();
+    assert_eq!(qfis, [5, 9]);
+}

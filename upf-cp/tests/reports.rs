@@ -248,10 +248,131 @@ fn reports_wait_while_too_many_are_unanswered() {
     }
     assert_eq!(world.requests.len(), 2);
     assert_eq!(world.node.counters().reports_shed, 3);
-    for left in (0..5_usize).rev() {
+    // What was shed has its turn, too, once there is room.
+    for left in (0..8_usize).rev() {
         world.reply(&accepted(), None);
         assert_eq!(world.requests.len(), left.min(2));
     }
     let peer = &world.node.peer_statuses()[0];
     assert_eq!((peer.outstanding_reports, peer.waiting_reports), (0, 0));
+}
+
+// ===== what an SMF did not hear of =====
+
+fn heartbeat(world: &mut World) {
+    let request = pfcp::HeartbeatRequest {
+        recovery_time_stamp: pfcp::RecoveryTimeStamp(1),
+        ..Default::default()
+    };
+    world.ask(None, &request);
+}
+
+fn silent() -> World {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.heartbeat_interval_ms = 0;
+    let mut world = World::with(config);
+    world.associate();
+    world
+}
+
+#[test]
+fn packets_that_are_held_are_told_of_again_to_who_was_away() {
+    for is_idle in [true, false] {
+        let mut world = silent();
+        let (seid, _) = world.establish(&open5gs(9));
+        world.report(downlink_data(&world));
+        world.pass(60_000);
+        assert_eq!(world.node.transactions().0, 0, "given up");
+        if !is_idle {
+            world.modify(seid, &activate(1, "10.10.3.101"));
+        }
+        world.requests.clear();
+        heartbeat(&mut world);
+        assert_eq!(world.requests.len(), usize::from(is_idle));
+        if is_idle {
+            let data = take_report(&mut world).downlink_data_report.unwrap();
+            assert_eq!(data.pdr_ids, [1.into()]);
+            let information = data.downlink_data_service_information;
+            assert_eq!(information.unwrap().qfi, pfcp::Qfi::new(1));
+            world.reply(&accepted(), None);
+        }
+        heartbeat(&mut world);
+        assert!(world.requests.is_empty(), "once");
+    }
+}
+
+#[test]
+fn what_there_was_no_room_to_tell_is_told_when_there_is() {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.heartbeat_interval_ms = 0;
+    config.limits.outstanding_requests_per_peer = 1;
+    config.limits.waiting_reports_per_peer = 0;
+    let mut world = World::with(config);
+    world.associate();
+    world.establish(&open5gs(9));
+    world.establish(&open5gs(10));
+    let sessions: Vec<_> = world.node.sessions().map(|(index, _)| index.0).collect();
+    for session in sessions {
+        world.report(WorkerReport::DownlinkData {
+            session,
+            pdr: 1,
+            far: 1,
+            qfi: None,
+            tos: 0,
+        });
+    }
+    assert_eq!(world.node.counters().reports_shed, 1);
+    let seid = |world: &World| world.requests[0].header.seid;
+    assert_eq!((world.requests.len(), seid(&world)), (1, Some(0x109)));
+    world.reply(&accepted(), None);
+    assert_eq!((world.requests.len(), seid(&world)), (1, Some(0x10a)));
+}
+
+#[test]
+fn an_error_indication_that_nobody_heard_of_is_told_again() {
+    let mut world = silent();
+    let (seid, _) = world.establish(&open5gs(9));
+    world.modify(seid, &activate(7, "10.10.3.101"));
+    let gnb = ip("10.10.3.101");
+    let error = WorkerReport::ErrorIndication {
+        peer: gnb,
+        teid: 7,
+        sender: gnb,
+    };
+    world.report(error);
+    assert_eq!(world.requests.len(), 1);
+    world.report(error);
+    assert_eq!(world.requests.len(), 1, "once");
+    world.pass(60_000);
+    world.requests.clear();
+    world.report(error);
+    assert_eq!(take_report(&mut world).report_type, ReportType::ERIR);
+}
+
+/// An SMF that names one tunnel in all its sessions hears of a part of them at a time.
+#[test]
+fn an_error_indication_is_about_so_many_sessions() {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.limits.messages_per_second_per_peer = u32::MAX;
+    let mut world = World::seeded(config, topology(), 1, 256);
+    world.associate();
+    for n in 1..=150 {
+        let (seid, _) = world.establish(&open5gs(n));
+        world.modify(seid, &activate(7, "10.10.3.101"));
+    }
+    let gnb = ip("10.10.3.101");
+    let mut told = std::collections::BTreeSet::new();
+    for most in [64, 64, 22, 0] {
+        world.report(WorkerReport::ErrorIndication {
+            peer: gnb,
+            teid: 7,
+            sender: gnb,
+        });
+        assert_eq!(world.requests.len(), most);
+        told.extend(world.requests.iter().map(|request| request.header.seid));
+        while !world.requests.is_empty() {
+            world.reply(&accepted(), None);
+        }
+    }
+    assert_eq!(told.len(), 150);
 }

@@ -14,6 +14,7 @@ use pfcp::{ApplyAction, Cause, FTeid, Message, SessionModificationRequest};
 use session::report::Command;
 use session::rule::Action;
 use support::*;
+use upf_cp::NodeConfig;
 
 #[test]
 fn open5gs_establishes_activates_idles_and_releases() {
@@ -259,4 +260,52 @@ fn a_refused_establishment_does_not_end_the_session_it_would_replace() {
     let (three, _) = world.establish(&open5gs(9));
     assert_ne!(one, three);
     assert_eq!(world.node.session_count(), 2);
+}
+
+/// What finds no room in the place of a session that was lost leaves it as it is.
+#[test]
+fn a_new_session_that_finds_no_room_does_not_end_the_one_of_its_f_seid() {
+    let mut world = World::seeded(NodeConfig::new(ip(UPF)), topology(), 1, 8);
+    world.associate();
+    let (seid, _) = world.establish(&open5gs(9));
+    let before = world.snapshot();
+    let mut request = open5gs(9);
+    let tunnels = (1..=96).map(|n| {
+        let pdi = pfcp::Pdi {
+            local_f_teid: Some(FTeid::given(n, ip(N3))),
+            ..uplink_pdi()
+        };
+        pdr(100 + u16::try_from(n).unwrap(), 10, 2, pdi)
+    });
+    request.create_pdrs.extend(tunnels);
+    for _ in 0..3 {
+        assert_eq!(cause(&world.ask(Some(0), &request)), Some(75));
+        assert_same(&world.snapshot(), &before, "sessions");
+    }
+    let (new, _) = world.establish(&open5gs(9));
+    assert_ne!(new, seid);
+    assert_eq!(world.node.session_count(), 1);
+    assert_eq!(world.rules(new).seid.0, new);
+    world.delete(new);
+    assert_eq!(world.node.session_count(), 0);
+    assert_eq!(world.node.publisher().sessions(), 0);
+}
+
+/// A session comes in the place of the one that was lost, also where there is no room for one more;.
+#[test]
+fn a_session_that_was_lost_is_replaced_where_all_places_are_taken() {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.limits.sessions = 2;
+    let mut world = World::seeded(config, topology(), 1, 2);
+    world.associate();
+    let (old, _) = world.establish(&open5gs(9));
+    world.establish(&open5gs(10));
+    let (new, answer) = world.establish(&open5gs(9));
+    assert_ne!(old, new);
+    assert!(!answer.created_pdrs.is_empty());
+    assert_eq!(world.node.session_count(), 2);
+    let counters = world.node.counters();
+    assert_eq!((counters.established, counters.ended), (3, 1));
+    assert_eq!(world.delete(new).cause, Cause::REQUEST_ACCEPTED);
+    assert_eq!(world.node.publisher().sessions(), 1);
 }

@@ -75,6 +75,134 @@ fn delete_sets(csids: &[u16]) -> SessionSetDeletionRequest {
     }
 }
 
+// ===== bounds, and who waits for whom =====
+
+/// So many sessions of the SMF, each in the set.
+fn many_in_set(count: u32, csid: u16) -> World {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.limits.messages_per_second_per_peer = u32::MAX;
+    let mut world = World::seeded(config, topology(), 1, count + 8);
+    world.associate();
+    for n in 0..count {
+        let mut request = in_set(1, &[csid]);
+        request.cp_f_seid.seid = u64::from(n) + 1;
+        let address = std::net::Ipv4Addr::from(0x0a2d_0100 + n);
+        request.create_pdrs[0].pdi.ue_ip_addresses = vec![ue_ip(address, true)];
+        world.establish(&request);
+    }
+    world
+}
+
+/// Sends a request that is not answered at once.
+fn begin(world: &mut World, from: SocketAddr, sequence: u32, request: &impl pfcp::Encode) {
+    let answers = world.octets(from, &encode(None, sequence, request));
+    assert!(answers.is_empty(), "{answers:?}");
+}
+
+fn tick_until_answer(world: &mut World) -> Message {
+    loop {
+        if let Some(answer) = world.input(upf_cp::Input::Tick).pop() {
+            return answer.message;
+        }
+    }
+}
+
+#[test]
+fn a_set_up_is_answered_when_all_that_was_before_has_ended() {
+    let mut world = many_in_set(2_000, 7);
+    begin(&mut world, smf(), 70_000, &delete_sets(&[7]));
+    assert!(world.node.session_count() > 0);
+    begin(&mut world, smf(), 70_001, &association());
+    let answer = tick_until_answer(&mut world);
+    assert!(
+        matches!(answer, Message::AssociationSetupResponse(_)),
+        "{answer}"
+    );
+    assert_eq!(world.node.session_count(), 0);
+    assert!(world.input(upf_cp::Input::Tick).is_empty());
+}
+
+#[test]
+fn another_smf_does_not_wait_for_what_one_has_much_of() {
+    let mut world = many_in_set(3_000, 7);
+    let mut theirs = association();
+    theirs.node_id = ip(OTHER).into();
+    world.ask_from(other(), None, &theirs);
+    begin(&mut world, smf(), 70_000, &delete_sets(&[7]));
+    let mut request = delete_sets(&[7]);
+    request.node_id = ip(OTHER).into();
+    let answer = world.ask_from(other(), None, &request);
+    assert_eq!(cause_of(&answer.message), (Cause::REQUEST_ACCEPTED, None));
+    assert!(world.node.session_count() > 1_000);
+}
+
+#[test]
+fn one_smf_may_have_so_much_done_at_once() {
+    let mut config = NodeConfig::new(ip(UPF));
+    config.limits.long_requests_per_peer = 2;
+    config.limits.messages_per_second_per_peer = u32::MAX;
+    let mut world = World::seeded(config, topology(), 1, 1_000);
+    world.associate();
+    for n in 0..1_000_u32 {
+        let mut request = in_set(1, &[7]);
+        request.cp_f_seid.seid = u64::from(n) + 1;
+        let address = std::net::Ipv4Addr::from(0x0a2d_0100 + n);
+        request.create_pdrs[0].pdi.ue_ip_addresses = vec![ue_ip(address, true)];
+        world.establish(&request);
+    }
+    begin(&mut world, smf(), 70_000, &delete_sets(&[7]));
+    begin(&mut world, smf(), 70_001, &delete_sets(&[8]));
+    // What comes again is not more of it.
+    begin(&mut world, smf(), 70_001, &delete_sets(&[8]));
+    let refused = world.octets(smf(), &encode(None, 70_002, &delete_sets(&[9])));
+    let expected = (Cause::ENTITY_IN_CONGESTION, None);
+    assert_eq!(cause_of(&refused[0].message), expected);
+    let refused = world.octets(smf(), &encode(None, 70_003, &association()));
+    let Message::AssociationSetupResponse(answer) = &refused[0].message else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(answer.cause, Cause::ENTITY_IN_CONGESTION);
+    assert_eq!(world.node.counters().long_requests_refused, 2);
+    for _ in 0..2 {
+        let answer = tick_until_answer(&mut world);
+        assert_eq!(cause_of(&answer), (Cause::REQUEST_ACCEPTED, None));
+    }
+    let answer = world.ask(None, &delete_sets(&[9]));
+    assert_eq!(cause_of(&answer), (Cause::REQUEST_ACCEPTED, None));
+}
+
+/// The same sets over and over are no more work than once, and too many are refused.
+#[test]
+fn a_request_names_so_many_sets() {
+    let mut world = many_in_set(600, 7);
+    let mut request = delete_sets(&[7]);
+    request.fq_csids = vec![csid(&[7; 15]); 1_600];
+    begin(&mut world, smf(), 70_000, &request);
+    let answer = tick_until_answer(&mut world);
+    assert_eq!(cause_of(&answer), (Cause::REQUEST_ACCEPTED, None));
+    assert_eq!(world.node.session_count(), 0);
+    let sets: Vec<u16> = (0..257).collect();
+    request.fq_csids = sets.chunks(15).map(csid).collect();
+    let answer = world.ask(None, &request);
+    let expected = (Cause::NO_RESOURCES_AVAILABLE, Some(65));
+    assert_eq!(cause_of(&answer), expected);
+    let change = SessionChangeInfo {
+        pgw_c_smf_fq_csids: request.fq_csids,
+        alternative_smf_pgw_c_ip_address: AlternativeSmfIpAddress {
+            ipv4: Some(OTHER.parse().unwrap()),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let request = SessionSetModificationRequest {
+        node_id: ip(SMF).into(),
+        session_change_infos: [change].into(),
+        ..Default::default()
+    };
+    let answer = world.ask(None, &request);
+    assert_eq!(cause_of(&answer).0, Cause::NO_RESOURCES_AVAILABLE);
+}
+
 // ===== deletion =====
 
 #[test]

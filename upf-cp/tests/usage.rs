@@ -922,8 +922,10 @@ fn a_long_deletion_answer_can_be_had_again() {
         _ => panic!(),
     };
     let first = count(&mut world);
-    assert_eq!(first, (Cause::REQUEST_ACCEPTED, 200));
+    assert_eq!(first, (Cause::REQUEST_ACCEPTED, 10));
+    assert_eq!(world.requests.len(), 19);
     assert_eq!(count(&mut world), first);
+    assert_eq!(world.requests.len(), 19);
 }
 
 /// MBQE that comes and goes counts nothing twice, and nothing of the time without it.

@@ -97,11 +97,15 @@ fn limits(config: &Config) -> Limits {
         traffic_endpoints_per_session: size(limits.traffic_endpoints_per_session),
         framed_routes_per_pdr: size(limits.framed_routes_per_pdr),
         messages_per_second_per_peer: limits.messages_per_second_per_peer,
+        messages_per_second_per_stranger: limits.messages_per_second_per_stranger,
         outstanding_requests_per_peer: size(limits.outstanding_requests_per_peer),
         waiting_reports_per_peer: size(limits.waiting_reports_per_peer),
         held_answers_per_peer: size(limits.held_answers_per_peer),
         held_answer_octets_per_peer: size(limits.held_answer_octets_per_peer),
         gtpu_peers: size(limits.gtpu_peers),
+        next_hops_per_peer: size(limits.next_hops_per_peer),
+        long_requests_per_peer: size(limits.long_requests_per_peer),
+        sets_per_request: size(limits.sets_per_request),
     }
 }
 

@@ -85,6 +85,15 @@ impl Installed {
         }
     }
 
+    /// Nothing but the keys, for another session that comes in this one's place and has these limits.
+    #[must_use]
+    pub fn vacated(&self, limits: Option<Arc<Limits>>) -> Self {
+        Self {
+            layout: self.layout.clone(),
+            ..Self::limited(limits)
+        }
+    }
+
     /// Compiles `rules` in place of those in force. Meters and counters of rules that stay go on
     /// where they are. `is_chosen` tells which local F-TEIDs the UPF chose.
     ///

@@ -224,19 +224,6 @@ impl Publisher {
         self.tables.plans.count_entry(handle >> 8, false);
     }
 
-    /// Whether keys belong to any session but `old`, in whose place they are to come.
-    ///
-    /// # Errors
-    /// The first that does.
-    pub fn check(&self, old: SessionIndex, add: &[NewKey]) -> Result<(), PublishError> {
-        let foreign = |new: &&NewKey| match new.key {
-            Key::Route(vrf, net) => self.overlaps_another(Route::new(vrf, net), old),
-            key => self.owner(key).is_some_and(|owner| owner != old),
-        };
-        let first = add.iter().find(foreign);
-        first.map_or(Ok(()), |new| Err(PublishError::Taken(new.key)))
-    }
-
     /// Takes a session out of force with all its keys; its place is free after the returned epoch.
     pub fn withdraw(&mut self, session: SessionIndex, keys: &[Key]) -> Epoch {
         for key in keys {
@@ -432,6 +419,11 @@ impl Publisher {
     /// Belongs to the epoch that ends next.
     fn retire(&mut self, retired: Retired) {
         self.retired.push_back((self.tables.qsbr.next(), retired));
+    }
+
+    /// The epoch that ended last: what was unpublished before now belongs to it or to one before.
+    pub fn epoch(&self) -> Epoch {
+        self.tables.qsbr.last()
     }
 
     fn end_epoch(&mut self) -> Epoch {

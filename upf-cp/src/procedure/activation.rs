@@ -6,7 +6,7 @@ use session::{Seid, SessionIndex};
 use super::draft::{compile, publish};
 use crate::node::Node;
 use crate::refusal::Refusal;
-use crate::timer::Timer;
+use crate::timer::{Deadline, Timer};
 use crate::translate::Draft;
 
 impl Node {
@@ -18,7 +18,8 @@ impl Node {
         };
         let seid = session.seid;
         if let Some(at_ms) = session.details.next_activation_ms(now) {
-            self.timers.set(at_ms, Timer::Activation(index, seid));
+            self.timers
+                .set(at_ms, Timer::Session(index, seid, Deadline::Activation));
         }
     }
 
@@ -37,7 +38,7 @@ impl Node {
         match self.put_in_force(index, &mut draft) {
             Ok(()) => self.commit(index, None, &mut draft, false),
             Err(refusal) => {
-                self.give_up(&draft);
+                self.give_up(&mut draft);
                 tracing::error!(%seid, %refusal, "a PDR could not be activated in time");
             }
         }
@@ -52,7 +53,7 @@ impl Node {
         let gone = Refusal::new(pfcp::Cause::SESSION_CONTEXT_NOT_FOUND);
         let session = self.sessions.get(index).ok_or(gone)?;
         let (worker, peer) = (session.worker, session.peer);
-        self.translator(worker, draft).settle()?;
+        self.translator((worker, peer), draft).settle()?;
         let context = self.context(index, (worker, peer));
         let old = self.sessions.get(index).ok_or(gone)?;
         if draft.rules == old.installed.rules {

@@ -8,7 +8,7 @@ use session::topology::RouterAdvertisements;
 use session::{Seid, SessionIndex};
 
 use crate::node::Node;
-use crate::timer::Timer;
+use crate::timer::{Deadline, Timer};
 
 impl Node {
     /// Tells the UE, if its session now has a tunnel and did not before.
@@ -42,7 +42,8 @@ impl Node {
         let interval_s = router.map_or(0, |router| router.interval_s);
         if interval_s > 0 {
             let at_ms = self.now.elapsed_ms + u64::from(interval_s) * 1000;
-            self.timers.set(at_ms, Timer::Advertise(index, seid));
+            self.timers
+                .set(at_ms, Timer::Session(index, seid, Deadline::Advertise));
         }
         self.command(worker, Command::Advertise { session: index });
     }

@@ -20,27 +20,29 @@ use crate::counters::Limit;
 use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::sessions::{CpFSeid, Session};
-use crate::timer::Timer;
+use crate::timer::{Deadline, Timer};
 use crate::translate::{Draft, Owner, Translator, arm};
 use crate::ue_pool::Lease;
 
 impl Node {
     pub(crate) fn translator<'a>(
         &'a mut self,
-        worker: WorkerId,
+        (worker, peer): (WorkerId, PeerId),
         draft: &'a mut Draft,
     ) -> Translator<'a> {
         Translator {
             topology: &self.topology,
-            neighbours: &self.neighbours,
+            next_hops: &mut self.sessions.gtpu_peers.next_hops,
             publisher: &mut self.publisher,
             applications: &self.applications,
             predefined: &self.predefined,
             ue_pools: &mut self.ue_pools,
             framed_routes_max: self.config.limits.framed_routes_per_pdr,
             endpoints_max: self.config.limits.traffic_endpoints_per_session,
+            urrs_max: self.config.limits.urrs_per_session,
             now: self.now,
             worker,
+            peer,
             draft,
         }
     }
@@ -69,11 +71,19 @@ impl Node {
     }
 
     /// Gives back what a draft took.
-    pub(crate) fn give_up(&mut self, draft: &Draft) {
+    pub(crate) fn give_up(&mut self, draft: &mut Draft) {
         for teid in &draft.taken {
             self.publisher.return_teid(*teid);
         }
         self.release_addresses(&draft.leased);
+        self.release_next_hops(draft);
+    }
+
+    /// What a draft used of next hops: by now its session does, if it is in force.
+    pub(crate) fn release_next_hops(&mut self, draft: &mut Draft) {
+        for hop in draft.next_hops.drain(..) {
+            self.sessions.gtpu_peers.next_hops.release(hop);
+        }
     }
 
     /// Gives UE addresses back to their pools.
@@ -85,20 +95,27 @@ impl Node {
 
     /// Takes a session out of force, and out of all tables.
     pub(crate) fn end_session(&mut self, index: SessionIndex) -> Option<(Box<Session>, Epoch)> {
+        let session = self.forget_session(index)?;
+        let epoch = self.publisher.withdraw(index, &session.installed.keys());
+        Some((session, epoch))
+    }
+
+    /// Forgets a session that another one comes in the place of, or nothing.
+    pub(crate) fn forget_session(&mut self, index: SessionIndex) -> Option<Box<Session>> {
         let session = self.sessions.remove(index)?;
         if let Some(peer) = self.peers.get_mut(session.peer) {
             peer.sessions.remove(&index);
         }
-        let epoch = self.publisher.withdraw(index, &session.installed.keys());
         // Most sessions hold nothing, and workers need not hear of each.
         if may_hold(&session.installed.rules) {
             self.command(session.worker, Command::Discard { session: index });
         }
         self.sets.forget(index);
+        self.timers.forget(index);
         self.release_addresses(session.details.leases());
         self.counters.ended += 1;
         self.log_session(&session, "ended");
-        Some((session, epoch))
+        Some(session)
     }
 
     /// Arms the counters of a session's URRs, and the timer for the first that is due.
@@ -118,7 +135,8 @@ impl Node {
             && session.timer_ms.is_none_or(|set| at < set)
         {
             session.timer_ms = Some(at);
-            self.timers.set(at, Timer::Usage(index, session.seid));
+            self.timers
+                .set(at, Timer::Session(index, session.seid, Deadline::Usage));
         }
     }
 
@@ -187,17 +205,6 @@ pub(crate) fn compile(
     let rules = std::mem::take(&mut draft.rules);
     old.compile_into(rules, context, is_chosen, &mut draft.compiled)
         .map_err(Refusal::compile)
-}
-
-/// Whether what was compiled can come in the place of a whole session.
-pub(crate) fn check(
-    publisher: &Publisher,
-    old: SessionIndex,
-    compiled: &Compiled,
-    restoring: bool,
-) -> Result<(), Refusal> {
-    let checked = publisher.check(old, &compiled.keys.add);
-    checked.map_err(|error| refused(error, &compiled.installed, restoring))
 }
 
 /// `restoring`: the SMF re-establishes a session (RESTI).

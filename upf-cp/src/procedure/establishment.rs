@@ -10,7 +10,7 @@ use session::plan::Installed;
 use session::rule::Pdn;
 use session::{Seid, SessionIndex, WorkerId};
 
-use super::draft::{Answered, check, check_counts, compile, network_of, publish};
+use super::draft::{Answered, check_counts, compile, network_of, publish};
 use super::partial::Failures;
 use crate::association::PeerId;
 use crate::counters::Limit;
@@ -82,17 +82,21 @@ impl Node {
             (request.create_urrs.len(), limits.urrs_per_session),
         ])?;
         let full = Refusal::limit(Limit::Sessions);
-        let replaces = usize::from(self.sessions.by_cp(peer, cp).is_some());
+        let old = self.lost(peer, cp).map(|old| (old.index, old.worker));
         let most = usize::try_from(limits.sessions).unwrap_or(usize::MAX);
-        if self.sessions.len() - replaces >= most {
+        if self.sessions.len() - usize::from(old.is_some()) >= most {
             return Err(full);
         }
-        let (index, worker) = self.publisher.reserve().ok_or(full)?;
+        let place = old.or_else(|| self.publisher.reserve());
+        let (index, worker) = place.ok_or(full)?;
         let seid = Sessions::seid(index, self.random.next_u64());
         let place = (index, worker, seid);
         match self.install_partly(request, (peer, cp), place, draft) {
             Ok(failures) => {
                 self.release_addresses(&draft.let_go);
+                if let Some((old, _)) = old {
+                    self.forget_session(old);
+                }
                 self.keep(
                     peer,
                     Session {
@@ -109,13 +113,23 @@ impl Node {
                         labels: Labels::of(request),
                     },
                 );
+                self.release_next_hops(draft);
                 Ok((seid, failures))
             }
             Err(refusal) => {
-                self.publisher.withdraw(index, &[]);
+                if old.is_none() {
+                    self.publisher.withdraw(index, &[]);
+                }
                 Err(refusal)
             }
         }
+    }
+
+    /// The session that a CP function has lost when it gives its F-SEID to a new one, which comes in
+    /// its place if nothing stands against it.
+    fn lost(&self, peer: PeerId, cp: CpFSeid) -> Option<&Session> {
+        let index = self.sessions.by_cp(peer, cp)?;
+        self.sessions.get(index)
     }
 
     /// Installs what can be of a request, by way of a draft in which nothing is yet.
@@ -157,7 +171,7 @@ impl Node {
         self.note_slice(draft, request.s_nssai.as_ref());
         let timer = request.user_plane_inactivity_timer;
         draft.watch(timer, &Installed::default(), self.now);
-        let mut translator = self.translator(worker, draft);
+        let mut translator = self.translator((worker, peer), draft);
         request
             .create_urrs
             .iter()
@@ -186,20 +200,14 @@ impl Node {
         translator.settle()?;
         self.check_counts(draft)?;
         let limits = self.limits_of(request);
-        compile(
-            &Installed::limited(limits),
-            draft,
-            &self.context(index, (worker, peer)),
-        )?;
+        let before = match self.lost(peer, cp) {
+            Some(old) => old.installed.vacated(limits),
+            None => Installed::limited(limits),
+        };
+        compile(&before, draft, &self.context(index, (worker, peer)))?;
         let restoring = request
             .flags
             .is_some_and(|flags| flags.contains(PfcpSeReqFlags::RESTI));
-        // An F-SEID that is there already: the CP function has lost the session it stood for. That
-        // goes once nothing stands against the new one.
-        if let Some(old) = self.sessions.by_cp(peer, cp) {
-            check(&self.publisher, old, &draft.compiled, restoring)?;
-            self.end_session(old);
-        }
         publish(&mut self.publisher, index, draft, restoring)
     }
 

@@ -135,8 +135,15 @@ impl Node {
         if since_ms + self.config.delete_silent_after_ms > self.now.elapsed_ms {
             return;
         }
-        let (node, sessions) = (peer.node_id.clone(), peer.sessions.len());
-        tracing::warn!(peer = %node, sessions, "silent for too long: its sessions end");
+        self.give_up_peer(id);
+    }
+
+    /// Ends the sessions of a peer that has been silent for too long.
+    pub(super) fn give_up_peer(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get(id) {
+            let (node, sessions) = (&peer.node_id, peer.sessions.len());
+            tracing::warn!(peer = %node, sessions, "silent for too long: its sessions end");
+        }
         self.counters.peers_given_up += 1;
         self.forget_peer(id);
     }

@@ -7,7 +7,7 @@ use session::{Seid, SessionIndex};
 use crate::event::Now;
 use crate::inactivity::Inactivity;
 use crate::node::Node;
-use crate::timer::Timer;
+use crate::timer::{Deadline, Timer};
 use crate::translate::Draft;
 
 impl Draft {
@@ -49,8 +49,10 @@ impl Node {
         session.details.set_inactivity(Some(timer));
         // Otherwise the deadline is there.
         if let Some(at_ms) = timer.look_ms.filter(|at_ms| *at_ms <= self.now.elapsed_ms) {
-            self.timers
-                .set(at_ms, Timer::Inactivity(index, session.seid));
+            self.timers.set(
+                at_ms,
+                Timer::Session(index, session.seid, Deadline::Inactivity),
+            );
         }
     }
 
@@ -71,7 +73,8 @@ impl Node {
         let is_over = timer.look(now_ms, session.installed.packets());
         session.details.set_inactivity(Some(timer));
         if let Some(at_ms) = timer.look_ms {
-            self.timers.set(at_ms, Timer::Inactivity(index, seid));
+            self.timers
+                .set(at_ms, Timer::Session(index, seid, Deadline::Inactivity));
         }
         if is_over {
             let report = SessionReportRequest {

@@ -112,7 +112,7 @@ impl Node {
         if request.node_id.is_some() && request.node_id.as_ref() != owner {
             return Err(Refusal::ie::<pfcp::NodeId>(Cause::SERVICE_NOT_SUPPORTED));
         }
-        let worker = session.worker;
+        let (worker, peer) = (session.worker, session.peer);
         draft.rules = session.installed.rules.clone();
         draft.details = session.details.clone();
         draft.readings = self.readings(session, request);
@@ -120,7 +120,7 @@ impl Node {
             .flags
             .is_some_and(|flags| flags.contains(PfcpSmReqFlags::DROBU));
         if discard {
-            self.translator(worker, draft).end_extended();
+            self.translator((worker, peer), draft).end_extended();
         }
         match self.revise(index, request, draft) {
             Ok(reports) => {
@@ -156,7 +156,7 @@ impl Node {
         // "Reports from the old definition, before updates in the same message."
         let reports = self.query(index, request, draft)?;
         let mut removed = Vec::new();
-        let mut translator = self.translator(worker, draft);
+        let mut translator = self.translator((worker, peer), draft);
         translator.revise(request, &mut removed)?;
         translator.settle()?;
         removed.append(&mut draft.ended_urrs);
@@ -217,6 +217,7 @@ impl Node {
                 session.cp = cp;
             }
         });
+        self.release_next_hops(draft);
         if let Some(cp) = cp {
             self.peers.also_at(peer, cp.address);
         }

@@ -9,7 +9,6 @@ use pfcp::{
 };
 use rand::Rng as _;
 use session::WorkerId;
-use session::neighbour::NextHop;
 use session::report::Command;
 
 use crate::association::PeerId;
@@ -32,7 +31,7 @@ impl Node {
     /// Begins to supervise the peers that tunnels lead to by now, and stops with those that none
     /// leads to any more. A CP function has heartbeats: its ends of tunnels (N4-u) are left alone.
     pub(crate) fn look_for_paths(&mut self) {
-        let used = self.sessions.gtpu_peers();
+        let used = &self.sessions.gtpu_peers;
         if self.config.echo.interval_ms == 0 || !self.paths.is_outdated(used.generation()) {
             return;
         }
@@ -60,7 +59,7 @@ impl Node {
 
     pub(crate) fn path_due(&mut self, peer: IpAddr) {
         let (echo, now_ms) = (self.config.echo, self.now.elapsed_ms);
-        if !self.sessions.gtpu_peers().contains(peer) {
+        if !self.sessions.gtpu_peers.contains(peer) {
             return;
         }
         let [.., high, low] = self.random.next_u32().to_be_bytes();
@@ -80,17 +79,20 @@ impl Node {
         }
     }
 
+    /// Next hops that nothing leads to any more are not looked after for ever.
+    pub(crate) fn let_next_hops_go(&mut self) {
+        let (now_ms, epoch) = (self.now.elapsed_ms, self.publisher.epoch());
+        let tables = self.publisher.tables();
+        let next_hops = &mut self.sessions.gtpu_peers.next_hops;
+        next_hops.let_go(now_ms, epoch, |epoch| tables.is_past(epoch));
+    }
+
     /// Without a way to the peer nothing is sent, and nobody answers.
     fn send_echo(&mut self, peer: IpAddr, sequence: u16) {
-        let Some((interface, address)) = self.topology.towards_peer(peer) else {
-            return;
-        };
-        let hop = NextHop {
-            interface: interface.id,
-            address,
-        };
-        let next_hop = self.neighbours.id(hop);
-        let source = interface.address_towards(peer);
+        let used = &self.sessions.gtpu_peers;
+        let next_hop = used.next_hop(peer).and_then(|hop| used.next_hops.find(hop));
+        let way = self.topology.towards_peer(peer);
+        let source = way.and_then(|(interface, _)| interface.address_towards(peer));
         if let Some((source, next_hop)) = source.zip(next_hop) {
             let command = Command::Echo {
                 peer,
@@ -122,7 +124,7 @@ impl Node {
     /// Tells of a failure who sends there, and of a recovery who was told of the failure.
     fn path_changed(&mut self, peer: IpAddr, change: Change) {
         let owners = match change {
-            Change::Failed => self.sessions.owners_towards(peer).into(),
+            Change::Failed => self.sessions.gtpu_peers.owners(peer).collect(),
             Change::Recovered => smallvec::SmallVec::new(),
         };
         let Some(path) = self.paths.get_mut(peer) else {

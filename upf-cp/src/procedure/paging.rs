@@ -6,11 +6,13 @@ use session::report::Command;
 use session::rule::{Action, Bar};
 use session::{FarId, PdrId, Qfi, Seid, SessionIndex};
 
+use crate::association::PeerId;
 use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::sessions::Session;
-use crate::timer::Timer;
-use crate::translate::{Draft, Notice, Translator};
+use crate::timer::{Deadline, Timer};
+use crate::transaction::About;
+use crate::translate::{Draft, Notice, Translator, WHEN_HEARD};
 
 impl Node {
     /// The first packet of a flow that a FAR holds (TS 29.244, 5.2.3.1). Its BAR may want it told
@@ -39,8 +41,7 @@ impl Node {
             delay_ms => {
                 notice.at_ms = now_ms + u64::from(delay_ms);
                 session.details.note(notice);
-                let seid = session.seid;
-                self.timers.set(notice.at_ms, Timer::Notice(index, seid));
+                self.arm_notices(index);
             }
         }
     }
@@ -55,6 +56,75 @@ impl Node {
         due.retain(|notice| wants(session, notice));
         for notice in &due {
             self.tell_downlink_data(index, notice);
+        }
+        self.arm_notices(index);
+    }
+
+    /// Sets the deadline for what the CP function is to be told next.
+    fn arm_notices(&mut self, index: SessionIndex) {
+        let session = self.sessions.get(index);
+        let next = session.and_then(|session| Some((session.details.next_notice_ms()?, session)));
+        if let Some((at_ms, session)) = next {
+            let timer = Timer::Session(index, session.seid, Deadline::Notice);
+            self.timers.set(at_ms, timer);
+        }
+    }
+
+    /// A report of packets that are held was lost: another one will tell of them.
+    pub(super) fn note_untold(&mut self, about: About, held: &DownlinkDataReport) {
+        let session = self.sessions.get_mut(about.session);
+        let Some(session) = session.filter(|session| session.seid == about.seid) else {
+            return;
+        };
+        let was_untold = session.details.is_untold();
+        let information = held.downlink_data_service_information.as_ref();
+        let qfi = information.and_then(|it| Qfi::new(it.qfi?.get()));
+        let dscp = information.and_then(|it| it.paging_policy_indication);
+        for pdr in &held.pdr_ids {
+            let mut pdrs = session.installed.rules.pdrs.iter();
+            let Some(pdr) = pdrs.find(|there| there.id == PdrId(pdr.0)) else {
+                continue;
+            };
+            session.details.note(Notice {
+                at_ms: WHEN_HEARD,
+                pdr: pdr.id,
+                far: pdr.far,
+                qfi,
+                tos: dscp.map_or(0, |dscp| dscp.get() << 2),
+            });
+        }
+        let (id, is_untold) = (session.peer, session.details.is_untold());
+        let peer = self.peers.get_mut(id);
+        if let Some(peer) = peer.filter(|_| is_untold && !was_untold) {
+            // Those that have ended meanwhile are not to pile up.
+            if peer.untold.len() > 2 * peer.sessions.len() {
+                let sessions = &self.sessions;
+                peer.untold.retain(|(index, seid)| {
+                    let session = sessions.get(*index);
+                    session.is_some_and(|there| there.seid == *seid && there.details.is_untold())
+                });
+            }
+            peer.untold.push_back((about.session, about.seid));
+        }
+    }
+
+    /// The peer is there again: it is told of what is still held, as far as it may be.
+    pub(super) fn tell_untold(&mut self, id: PeerId) {
+        let most = self.config.limits.outstanding_requests_per_peer;
+        while let Some(peer) = self.peers.get_mut(id)
+            && peer.outstanding < most
+            && let Some((index, seid)) = peer.untold.pop_front()
+        {
+            let session = self.sessions.get_mut(index);
+            let is_it = |session: &&mut Session| session.seid == seid && session.peer == id;
+            let Some(session) = session.filter(is_it) else {
+                continue;
+            };
+            let mut untold = session.details.take_untold();
+            untold.retain(|notice| wants(session, notice));
+            for notice in &untold {
+                self.tell_downlink_data(index, notice);
+            }
         }
     }
 
@@ -110,7 +180,10 @@ impl Node {
         let bars = session.installed.rules.bars.iter();
         let extended = bars.filter_map(|bar| bar.extended);
         if let Some(at_ms) = extended.map(|extended| extended.until_ms).min() {
-            self.timers.set(at_ms, Timer::Extended(index, session.seid));
+            self.timers.set(
+                at_ms,
+                Timer::Session(index, session.seid, Deadline::Extended),
+            );
         }
     }
 
@@ -135,18 +208,18 @@ impl Node {
         let Some(session) = self.sessions.get(index) else {
             return;
         };
-        let (seid, worker) = (session.seid, session.worker);
+        let (seid, owner) = (session.seid, (session.worker, session.peer));
         let mut draft = Draft {
             rules: session.installed.rules.clone(),
             details: session.details.clone(),
             ..Draft::default()
         };
-        let changed = change(&mut self.translator(worker, &mut draft));
+        let changed = change(&mut self.translator(owner, &mut draft));
         match changed.and_then(|()| self.put_in_force(index, &mut draft)) {
             Ok(()) if draft.published.is_none() => {}
             Ok(()) => self.commit(index, None, &mut draft, false),
             Err(refusal) => {
-                self.give_up(&draft);
+                self.give_up(&mut draft);
                 if self.may_log() {
                     tracing::warn!(%seid, %refusal, "an SMF's change of a BAR cannot be made");
                 }

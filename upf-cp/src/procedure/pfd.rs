@@ -32,7 +32,10 @@ pub(crate) struct PfdChange {
 
 impl Node {
     pub(crate) fn pfd_management(&mut self, asked: Asked, request: &PfdManagementRequest) {
-        let (changes, failures) = match self.read_pfds(&asked, request) {
+        let waiting = self.work.waiting_for_all(asked.from.ip());
+        let read = self.read_pfds(&asked, request);
+        let read = read.and_then(|read| self.may_wait(waiting).map(|()| read));
+        let (changes, failures) = match read {
             Ok(read) => read,
             Err(refusal) => {
                 self.refuse(&asked, &request.clone().into(), refusal);
@@ -44,6 +47,7 @@ impl Node {
             peer: None,
             node_id: None,
             sessions: Members::none(),
+            only: None,
             fate: Fate::Recompile(PfdChange {
                 wanted: Some(changes),
                 changed: Vec::new(),

@@ -23,6 +23,9 @@ use crate::work::{Owed, OwedAnswer};
 /// How many sessions are reported and ended in one go.
 const SESSIONS_AT_ONCE: usize = 256;
 
+/// The least time for last reports that a peer asks for.
+const LEAST_GRACE_MS: u64 = 10_000;
+
 impl Node {
     pub(crate) fn association_release(
         &mut self,
@@ -100,7 +103,13 @@ impl Node {
             return;
         };
         if matches!(peer.releasing, Releasing::No) {
-            let at = self.now.elapsed_ms + self.config.release_grace_ms;
+            // What the peer itself asks for is given time, however little it would be given.
+            let least_ms = match releasing {
+                Releasing::Reporting(_) => LEAST_GRACE_MS,
+                Releasing::No | Releasing::Asked => 0,
+            };
+            let grace_ms = self.config.release_grace_ms.max(least_ms);
+            let at = self.now.elapsed_ms + grace_ms;
             self.timers.set(at, Timer::Release(id));
         }
         peer.releasing = releasing;

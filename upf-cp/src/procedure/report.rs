@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use pfcp::{
-    Cause, ErrorIndicationReport, FTeid, PfcpSrRspFlags, ReportType, SessionReportRequest,
+    Cause, ErrorIndicationReport, FTeid, Message, PfcpSrRspFlags, ReportType, SessionReportRequest,
     SessionReportResponse,
 };
 use session::report::Report;
@@ -47,7 +47,7 @@ impl Node {
         let sessions = if sender == peer {
             self.sessions.tell_error(peer, teid)
         } else {
-            smallvec::SmallVec::new()
+            Vec::new()
         };
         if sessions.is_empty() {
             self.counters.reports_stale += 1;
@@ -87,7 +87,20 @@ impl Node {
                 report: Box::new(report),
             });
         } else {
+            self.not_told(about, &report);
             self.shed_report();
+        }
+    }
+
+    /// The CP function will not hear of that by this report: it has to by another one.
+    fn not_told(&mut self, about: About, report: &SessionReportRequest) {
+        let errors = report.error_indication_report.iter();
+        let tunnels = errors.flat_map(|errors| errors.remote_f_teids.iter());
+        for tunnel in tunnels {
+            self.sessions.forget_error(about.session, tunnel);
+        }
+        if let Some(held) = &report.downlink_data_report {
+            self.note_untold(about, held);
         }
     }
 
@@ -160,6 +173,10 @@ impl Node {
                 ..pending
             };
             self.outgoing.insert(sequence, parked);
+        } else if let Ok(Message::SessionReportRequest(report)) =
+            pfcp::decode(&pending.octets).map(|decoded| decoded.message)
+        {
+            self.not_told(about, &report);
         }
         self.report_done(about.peer);
     }
@@ -182,6 +199,7 @@ impl Node {
             }
         }
         self.report_postponed(id);
+        self.tell_untold(id);
     }
 
     pub(crate) fn report_answered(

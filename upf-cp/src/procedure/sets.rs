@@ -9,7 +9,6 @@ use pfcp::{
     SessionSetDeletionResponse, SessionSetModificationRequest, SessionSetModificationResponse,
     Update,
 };
-use rustc_hash::FxHashSet;
 use session::{Epoch, SessionIndex};
 
 use crate::association::PeerId;
@@ -30,38 +29,49 @@ impl Node {
         request: &SessionSetDeletionRequest,
     ) {
         match self.members_of(&asked, request) {
-            Ok((peer, sessions)) => {
+            Ok((peer, sessions, which)) => {
                 let answer = OwedAnswer::SetDeletion;
                 let fate = Fate::End {
                     keep: None,
                     kept: 0,
                 };
                 let owed = Some(Owed { asked, answer });
-                self.begin_for(peer, sessions, fate, owed);
+                self.begin_for(peer, (sessions, Some(which)), fate, owed);
             }
             Err(refusal) => self.refuse(&asked, &request.clone().into(), refusal),
         }
     }
 
-    /// The sessions to delete. Those of other peers, which may be in sets of the same name, have
-    /// their turn and are passed over.
+    /// The sessions to delete. Those of other peers may be in sets of the same name.
     fn members_of(
-        &self,
+        &mut self,
         asked: &Asked,
         request: &SessionSetDeletionRequest,
-    ) -> Result<(PeerId, FxHashSet<SessionIndex>), Refusal> {
+    ) -> Result<(PeerId, Members, Which), Refusal> {
         let known = self.peers.of(&request.node_id, asked.from.ip());
         let peer = known.ok_or(Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION))?;
         if request.fq_csids.is_empty() {
             return Err(Refusal::ie::<FqCsid>(Cause::CONDITIONAL_IE_MISSING));
         }
-        Ok((peer, self.sets.members(&request.fq_csids)))
+        let which = Which::of(&request.fq_csids);
+        if which.len() > self.config.limits.sets_per_request {
+            return Err(Refusal::ie::<FqCsid>(Cause::NO_RESOURCES_AVAILABLE));
+        }
+        self.may_wait(self.work.waiting(&request.node_id))?;
+        let (sessions, most) = self.sets.members(&which);
+        let is_theirs = |index: &SessionIndex| {
+            let session = self.sessions.get(*index);
+            session.is_some_and(|session| session.peer == peer)
+        };
+        let sessions = sessions.filter(is_theirs);
+        let members = Members::these(sessions, most, self.sessions.places());
+        Ok((peer, members, which))
     }
 
     fn begin_for(
         &mut self,
         peer: PeerId,
-        sessions: FxHashSet<SessionIndex>,
+        (sessions, only): (Members, Option<Which>),
         fate: Fate,
         owed: Option<Owed>,
     ) {
@@ -71,7 +81,8 @@ impl Node {
         self.begin(Job {
             peer: Some(peer),
             node_id: Some(node_id),
-            sessions: Members::these(sessions),
+            sessions,
+            only,
             fate,
             owed,
             last: None,
@@ -94,11 +105,14 @@ impl Node {
     ) {
         match self.changes_of(&asked, request) {
             Ok((peer, changes)) => {
-                let sessions = self.peers.get(peer).map(|peer| peer.sessions.clone());
+                let places = self.sessions.places();
+                let sessions = self.peers.get(peer).map(|peer| &peer.sessions);
+                let sessions = sessions
+                    .map_or_else(Members::none, |sessions| Members::of_peer(sessions, places));
                 let answer = OwedAnswer::SetModification;
                 let owed = Some(Owed { asked, answer });
                 let fate = Fate::Redirect(changes);
-                self.begin_for(peer, sessions.unwrap_or_default(), fate, owed);
+                self.begin_for(peer, (sessions, None), fate, owed);
             }
             Err(refusal) => self.refuse(&asked, &request.clone().into(), refusal),
         }
@@ -106,16 +120,15 @@ impl Node {
 
     /// Which sessions go where, if all of it can be done.
     fn changes_of(
-        &self,
+        &mut self,
         asked: &Asked,
         request: &SessionSetModificationRequest,
     ) -> Result<(PeerId, Vec<(Which, IpAddr)>), Refusal> {
         let known = self.peers.of(&request.node_id, asked.from.ip());
         let peer = known.ok_or(Refusal::new(Cause::NO_ESTABLISHED_ASSOCIATION))?;
+        let too_many = Refusal::ie::<SessionChangeInfo>(Cause::NO_RESOURCES_AVAILABLE);
         if request.session_change_infos.len() > CHANGES_MAX {
-            return Err(Refusal::ie::<SessionChangeInfo>(
-                Cause::NO_RESOURCES_AVAILABLE,
-            ));
+            return Err(too_many);
         }
         let changes = request.session_change_infos.iter().map(|change| {
             let which = Which::new(change);
@@ -126,7 +139,13 @@ impl Node {
             let bad = Refusal::ie::<AlternativeSmfIpAddress>(Cause::MANDATORY_IE_INCORRECT);
             Ok((which, to.ok_or(bad)?))
         });
-        Ok((peer, changes.collect::<Result<_, _>>()?))
+        let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        let named: usize = changes.iter().map(|(which, _)| which.len()).sum();
+        if named > self.config.limits.sets_per_request {
+            return Err(too_many);
+        }
+        self.may_wait(self.work.waiting(&request.node_id))?;
+        Ok((peer, changes))
     }
 
     pub(crate) fn answer_set_modification(&mut self, asked: &Asked) {

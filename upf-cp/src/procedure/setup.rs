@@ -50,20 +50,14 @@ impl Node {
         let id = self.add_peer(node.clone(), from, request.cp_function_features);
         let wish = request.session_retention_information.clone();
         let keep = wish.map(|wish| Keep { peer: id, wish });
-        let Some(owed) = self.work.begin_anew(node, keep.as_ref(), owed) else {
-            // What an association before the last one had is still on its way out.
-            if let Some((old, gone)) = gone {
-                self.part_with(old, gone, keep, None);
-            }
-            return;
-        };
-        match gone {
-            Some((old, gone)) => self.part_with(old, gone, keep, Some(owed)),
-            None => {
-                if let OwedAnswer::Setup(answer) = owed.answer {
-                    self.answer_setup(&owed.asked, *answer, false, None);
-                }
-            }
+        // What associations before the last one had may still be on its way out.
+        self.work.begin_anew(node, keep.as_ref());
+        if let Some((old, gone)) = gone {
+            self.part_with(old, gone, keep, Some(owed));
+        } else if let Some(owed) = self.work.answer_last(node, owed)
+            && let OwedAnswer::Setup(answer) = owed.answer
+        {
+            self.answer_setup(&owed.asked, *answer, false, None);
         }
     }
 
@@ -88,7 +82,8 @@ impl Node {
         self.begin(Job {
             peer: Some(old),
             node_id: Some(gone.node_id),
-            sessions: Members::of_peer(gone.sessions, self.sessions.places()),
+            sessions: Members::of_peer(&gone.sessions, self.sessions.places()),
+            only: None,
             fate: Fate::End { keep, kept: 0 },
             owed,
             last: None,
@@ -128,17 +123,33 @@ impl Node {
             return Cause::REQUEST_REJECTED;
         }
         match self.peers.by_node(node) {
-            Some(_) if self.may_move(from, node) => Cause::REQUEST_ACCEPTED,
+            Some(_) if self.may_move(from, node) => match self.may_wait(self.work.waiting(node)) {
+                Ok(()) => Cause::REQUEST_ACCEPTED,
+                Err(refusal) => refusal.cause,
+            },
             Some(_) => {
                 self.counters.takeovers_refused += 1;
                 Cause::REQUEST_REJECTED
             }
-            None if self.peers.len() >= self.config.limits.peers => {
+            None if self.peers.len() >= self.config.limits.peers && !self.give_one_up() => {
                 self.counters.count_limit(Limit::Peers);
                 Cause::NO_RESOURCES_AVAILABLE
             }
             None => Cause::REQUEST_ACCEPTED,
         }
+    }
+
+    /// Gives up the peer that has been silent for longest, to make room for another; whether any is.
+    fn give_one_up(&mut self) -> bool {
+        let silent = self
+            .peers
+            .iter()
+            .filter_map(|(id, peer)| Some((peer.silent_since_ms?, id)));
+        let longest = silent.min();
+        if let Some((_, id)) = longest {
+            self.give_up_peer(id);
+        }
+        longest.is_some()
     }
 
     /// Whether a node that has an association may begin anew from there: "a Node ID is bound to its

@@ -16,7 +16,7 @@ use session::{InterfaceId, Key, Seid, SessionIndex};
 use super::usage::{REPORTS_PER_DATAGRAM, reading};
 use crate::node::Node;
 use crate::sessions::Session;
-use crate::timer::Timer;
+use crate::timer::{Deadline, Timer};
 use crate::translate::Draft;
 
 /// What is told of stations.
@@ -123,7 +123,7 @@ impl Node {
                 is_in_force
             }
             Err(refusal) => {
-                self.give_up(&draft);
+                self.give_up(&mut draft);
                 self.counters.stations_refused += 1;
                 if self.may_log() {
                     tracing::warn!(%seid, %refusal, "a station finds no room");
@@ -168,7 +168,10 @@ impl Node {
             return;
         };
         if session.details.stations_wait_until(at_ms) {
-            self.timers.set(at_ms, Timer::Stations(index, session.seid));
+            self.timers.set(
+                at_ms,
+                Timer::Session(index, session.seid, Deadline::Stations),
+            );
         }
     }
 

@@ -25,6 +25,8 @@ use crate::usage::{Reading, UrrControl};
 
 /// How many usage reports a datagram has room for without fragments, whatever they contain.
 pub(super) const REPORTS_PER_DATAGRAM: usize = 10;
+/// So many octets of a datagram every SMF reads: free5GC has room for 2 048.
+const OCTETS_READ: usize = 2_000;
 /// How many a message has room for.
 const REPORTS_PER_MESSAGE: usize = 400;
 
@@ -50,19 +52,11 @@ fn report_each(
         .zip(&readings)
         .map(|(urr, reading)| trigger(urr, reading))
         .collect();
-    loop {
-        let there = urrs.iter().zip(&due).filter(|(_, due)| !due.is_empty());
-        let reported: Vec<UrrId> = there.map(|(urr, _)| urr.id).collect();
-        let mut more = false;
-        for (urr, due) in urrs.iter().zip(&mut due) {
-            if due.is_empty() && !reported.is_empty() && urr.is_linked_to(&reported) {
-                *due = UsageReportTrigger::LIUSA;
-                more = true;
-            }
-        }
-        // One that is linked may be what another one is linked to.
-        if !more {
-            break;
+    let there = urrs.iter().zip(&due).filter(|(_, due)| !due.is_empty());
+    let reported = there.map(|(urr, _)| urr.id).collect();
+    for place in linked(urrs, reported) {
+        if let Some(due) = due.get_mut(place) {
+            *due = UsageReportTrigger::LIUSA;
         }
     }
     let mut reports = Vec::new();
@@ -112,16 +106,37 @@ fn report_linked(
     now: Now,
     reports: &mut Vec<UsageReport>,
 ) {
-    loop {
-        let reported: Vec<UrrId> = reports.iter().map(|it| UrrId(it.urr_id.0)).collect();
-        let is_next =
-            |urr: &&mut UrrControl| !reported.contains(&urr.id) && urr.is_linked_to(&reported);
-        let Some(urr) = urrs.iter_mut().find(is_next) else {
-            return;
+    let reported = reports.iter().map(|it| UrrId(it.urr_id.0)).collect();
+    for place in linked(urrs, reported) {
+        let Some(urr) = urrs.get_mut(place) else {
+            continue;
         };
         let reading = reading(installed, urr.id, now);
         urr.report(UsageReportTrigger::LIUSA, now, &reading, reports);
     }
+}
+
+/// The places of those that are linked to what is reported, or to one of those, and are not reported
+/// themselves.
+fn linked(urrs: &[UrrControl], mut reported: Vec<UrrId>) -> Vec<usize> {
+    if reported.is_empty() {
+        return Vec::new();
+    }
+    let mut left: Vec<_> = urrs.iter().zip(0..).collect();
+    left.retain(|(urr, _)| !reported.contains(&urr.id));
+    let (mut found, mut next) = (Vec::new(), 0);
+    while let Some(seen) = reported.get(next).copied() {
+        next += 1;
+        left.retain(|(urr, place)| {
+            let is_linked = urr.is_linked_to(seen);
+            if is_linked {
+                reported.push(urr.id);
+                found.push(*place);
+            }
+            !is_linked
+        });
+    }
+    found
 }
 
 /// Whether a PDR uses the URR.
@@ -283,16 +298,27 @@ impl Node {
         }
     }
 
-    /// Takes out of an answer what is to be reported by session reports of its own. `may_follow`: the
-    /// peer can be told that they follow.
-    fn surplus(
-        &self,
-        peer: PeerId,
-        reports: &mut Vec<UsageReport>,
-        may_follow: bool,
-    ) -> Vec<UsageReport> {
+    /// Whether every SMF reads the whole of an answer.
+    fn is_read(&mut self, answer: &SessionDeletionResponse) -> bool {
+        if answer.usage_reports.len() <= REPORTS_PER_DATAGRAM {
+            return true;
+        }
+        let mut octets = std::mem::take(&mut self.scratch);
+        octets.clear();
+        let header = pfcp::Header {
+            seid: Some(0),
+            ..pfcp::Header::default()
+        };
+        let written = pfcp::encode(&header, answer, &mut octets);
+        let fits = written.is_ok() && octets.len() <= OCTETS_READ;
+        self.scratch = octets;
+        fits
+    }
+
+    /// Takes out of an answer what is to be reported by session reports of its own.
+    fn surplus(&self, peer: PeerId, reports: &mut Vec<UsageReport>) -> Vec<UsageReport> {
         // Who does not answer reports gets no more of them.
-        let most = if may_follow && self.takes_usage(peer) {
+        let most = if self.takes_usage(peer) {
             REPORTS_PER_DATAGRAM
         } else {
             REPORTS_PER_MESSAGE
@@ -313,7 +339,7 @@ impl Node {
         let session = self.sessions.by_seid(seid);
         let place = session.map(|session| (about_usage(session), session.cp));
         let surplus = place.map_or_else(Vec::new, |(about, _)| {
-            self.surplus(about.peer, &mut answer.usage_reports, true)
+            self.surplus(about.peer, &mut answer.usage_reports)
         });
         answer.additional_usage_reports_information = more(&surplus);
         self.answer(asked, Some(cp_seid), answer.cause, &answer, after);
@@ -325,18 +351,22 @@ impl Node {
     /// No worker counts for a session any more that the CP function has deleted. What does not fit
     /// into the answer follows it (ARDR); a CP function that does not know of that has it before.
     pub(crate) fn deleted(&mut self, asked: &Asked, mut session: Box<Session>) {
-        let mut reports = last_reports(&mut session, UsageReportTrigger::TERMR, self.now, true);
+        let reports = last_reports(&mut session, UsageReportTrigger::TERMR, self.now, true);
         let (about, cp) = (about_usage(&session), session.cp);
         let peer = self.peers.get(about.peer);
         let follows = peer.is_some_and(|peer| peer.features.contains(CpFunctionFeatures::ARDR));
-        let surplus = self.surplus(about.peer, &mut reports, follows);
-        let is_all = surplus.is_empty();
         let mut answer = SessionDeletionResponse {
             cause: Cause::REQUEST_ACCEPTED,
             usage_reports: reports,
             flags: (session.unacknowledged > 0).then_some(PfcpSdRspFlags::PURU),
             ..Default::default()
         };
+        let surplus = if follows || !self.is_read(&answer) {
+            self.surplus(about.peer, &mut answer.usage_reports)
+        } else {
+            Vec::new()
+        };
+        let is_all = surplus.is_empty();
         if follows && !is_all {
             answer.cause = Cause::MORE_USAGE_REPORT_TO_SEND;
             answer.additional_usage_reports_information = more(&surplus);

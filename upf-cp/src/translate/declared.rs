@@ -250,7 +250,11 @@ impl Details {
     }
 }
 
-/// The QFIs that can be matched.
+/// The QFIs that can be matched, in order, each once.
 pub(super) fn qfis(ies: &[pfcp::Qfi]) -> Vec<Qfi> {
-    ies.iter().filter_map(|qfi| Qfi::new(qfi.get())).collect()
+    let mask = ies
+        .iter()
+        .fold(0_u64, |mask, qfi| mask | 1 << (qfi.get() & 63));
+    let all = (0..64_u8).filter(|qfi| mask & 1 << qfi != 0);
+    all.filter_map(Qfi::new).collect()
 }

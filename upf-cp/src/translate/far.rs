@@ -3,9 +3,10 @@
 use pfcp::{Cause, FailedRuleId, OuterHeader, Update};
 use session::neighbour::NextHop;
 use session::rule::{Action, DestinationInterface, Far, Forwarding, OuterHeaderCreation};
-use session::{BarId, FarId, InterfaceId, Teid};
+use session::{BarId, FarId, InterfaceId, NextHopId, Teid};
 
 use super::{Translator, unsupported};
+use crate::counters::Limit;
 use crate::refusal::Refusal;
 
 fn failed(id: FarId) -> FailedRuleId {
@@ -210,7 +211,7 @@ impl Translator<'_> {
     /// Outer Header Creation (TS 29.244, 8.2.56), with the way to the peer. A peer that no route
     /// leads to is accepted: routes come and go, and its packets drop with a reason.
     fn creation(
-        &self,
+        &mut self,
         rule: FailedRuleId,
         ie: &pfcp::OuterHeaderCreation,
     ) -> Result<OuterHeaderCreation, Refusal> {
@@ -234,19 +235,29 @@ impl Translator<'_> {
             Some((interface, _)) => interface,
             None => self.topology.tunnel_interface(None).ok_or(refuse)?,
         };
-        let next_hop = way.and_then(|(interface, address)| {
-            self.neighbours.id(NextHop {
-                interface: interface.id,
-                address,
-            })
+        let next_hop = way.map(|(interface, address)| NextHop {
+            interface: interface.id,
+            address,
         });
+        let source = interface.address_towards(peer).ok_or(refuse)?;
+        let next_hop = next_hop.map(|hop| self.next_hop(rule, hop)).transpose()?;
         Ok(OuterHeaderCreation {
             teid: Teid(teid),
             peer,
             interface: interface.id,
-            source: interface.address_towards(peer).ok_or(refuse)?,
+            source,
             next_hop,
         })
+    }
+
+    fn next_hop(&mut self, rule: FailedRuleId, hop: NextHop) -> Result<NextHopId, Refusal> {
+        let full = Refusal {
+            limit: Some(Limit::NextHops),
+            ..Refusal::rule::<pfcp::OuterHeaderCreation>(rule).cause(Cause::NO_RESOURCES_AVAILABLE)
+        };
+        let id = self.next_hops.take(hop, self.peer).ok_or(full)?;
+        self.draft.next_hops.push(hop);
+        Ok(id)
     }
 }
 

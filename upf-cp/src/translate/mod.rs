@@ -17,7 +17,7 @@ mod urr;
 
 use pfcp::FailedRuleId;
 use session::ethernet::EthernetFilter;
-use session::neighbour::Neighbours;
+use session::neighbour::NextHop;
 use session::plan::Compiled;
 use session::rule::LocalFTeid;
 use session::sdf::SdfFilter;
@@ -26,8 +26,10 @@ use session::{Epoch, FarId, InterfaceId, PdrId, Publisher, Qfi, Rules, Teid, Wor
 use smallvec::SmallVec;
 
 use crate::applications::Applications;
+use crate::association::PeerId;
 use crate::config::Slice;
 use crate::inactivity::Inactivity;
+use crate::next_hops::NextHops;
 use crate::refusal::Refusal;
 use crate::settling::Leaving;
 use crate::ue_pool::{Lease, UePools};
@@ -42,6 +44,9 @@ use endpoint::Endpoint;
 
 /// How many flows of a session the CP function is told of later at most.
 const NOTICES_MAX: usize = 64;
+
+/// A notice is due when the CP function is heard of again.
+pub(crate) const WHEN_HEARD: u64 = u64::MAX;
 
 /// What a session has besides its [`Rules`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,15 +81,35 @@ impl Details {
 
     /// Takes out what the CP function is to be told by now.
     pub(crate) fn notices_due(&mut self, now_ms: u64) -> Vec<Notice> {
+        self.take_notices(|notice| notice.at_ms <= now_ms)
+    }
+
+    /// Takes out what the CP function is to be told now that it is heard of.
+    pub(crate) fn take_untold(&mut self) -> Vec<Notice> {
+        self.take_notices(|notice| notice.at_ms == WHEN_HEARD)
+    }
+
+    fn take_notices(&mut self, which: impl Fn(&Notice) -> bool) -> Vec<Notice> {
         let Some(rare) = self.rare.as_deref_mut() else {
             return Vec::new();
         };
-        let (due, later) = rare
-            .notices
-            .drain(..)
-            .partition(|notice| notice.at_ms <= now_ms);
+        let (taken, later) = rare.notices.drain(..).partition(which);
         rare.notices = later;
-        due
+        taken
+    }
+
+    /// When the CP function is to be told next.
+    pub(crate) fn next_notice_ms(&self) -> Option<u64> {
+        let notices = &self.rare.as_deref()?.notices;
+        let times = notices.iter().map(|notice| notice.at_ms);
+        times.filter(|at_ms| *at_ms != WHEN_HEARD).min()
+    }
+
+    /// Whether the CP function is to be told something when it is heard of again.
+    pub(crate) fn is_untold(&self) -> bool {
+        let rare = self.rare.as_deref();
+        let mut notices = rare.into_iter().flat_map(|rare| &rare.notices);
+        notices.any(|notice| notice.at_ms == WHEN_HEARD)
     }
 
     /// Nothing is held any more that the CP function would have to be told of.
@@ -204,6 +229,8 @@ pub(crate) struct Draft {
     pub(crate) created: SmallVec<[Created; 2]>,
     /// TEIDs that were taken for this draft, to be given back if it comes to nothing.
     pub(crate) taken: SmallVec<[Teid; 2]>,
+    /// Next hops that are in use for this draft, until it has come to nothing or is in force.
+    pub(crate) next_hops: SmallVec<[NextHop; 1]>,
     /// Addresses that were taken for this draft, likewise.
     pub(crate) leased: SmallVec<[Lease; 1]>,
     /// Addresses that nothing of the session has any more once it is in force.
@@ -243,15 +270,18 @@ impl Draft {
 #[derive(Debug)]
 pub(crate) struct Translator<'a> {
     pub(crate) topology: &'a Topology,
-    pub(crate) neighbours: &'a Neighbours,
+    pub(crate) next_hops: &'a mut NextHops,
     pub(crate) publisher: &'a mut Publisher,
     pub(crate) applications: &'a Applications,
     pub(crate) predefined: &'a Predefined,
     pub(crate) ue_pools: &'a mut UePools,
     pub(crate) worker: WorkerId,
-    /// The most framed routes of a PDI, and the most traffic endpoints of a session.
+    /// Whose session it is.
+    pub(crate) peer: PeerId,
+    /// The most framed routes of a PDI, and the most traffic endpoints and URRs of a session.
     pub(crate) framed_routes_max: usize,
     pub(crate) endpoints_max: usize,
+    pub(crate) urrs_max: usize,
     pub(crate) now: crate::event::Now,
     pub(crate) draft: &'a mut Draft,
 }

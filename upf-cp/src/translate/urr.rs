@@ -7,6 +7,7 @@ use session::rule::Urr;
 use session::{FarId, UrrId, Usage};
 
 use super::{Draft, Translator, unsupported};
+use crate::counters::Limit;
 use crate::refusal::Refusal;
 use crate::usage::{Dropped, Granted, Monitoring, Octets, RarelyWanted, UrrControl, Wanted};
 
@@ -20,7 +21,7 @@ fn supported() -> ReportingTriggers {
 
 /// What a URR cannot ask for. There are no events to count; charging is not paused by other nodes
 /// (SSPOC, ASPOC, CIAM); and an envelope ends after an Inactivity Detection Time alone.
-fn check(rule: FailedRuleId, wanted: &Wanted) -> Result<(), Refusal> {
+fn check(rule: FailedRuleId, wanted: &Wanted, linked_max: usize) -> Result<(), Refusal> {
     type M = MeasurementInformation;
     if wanted.method.contains(MeasurementMethod::EVENT) {
         return Err(Refusal::rule::<MeasurementMethod>(rule));
@@ -32,6 +33,15 @@ fn check(rule: FailedRuleId, wanted: &Wanted) -> Result<(), Refusal> {
     }
     if wanted.information.intersects(M::SSPOC | M::ASPOC | M::CIAM) {
         return Err(Refusal::rule::<MeasurementInformation>(rule));
+    }
+    if wanted
+        .rare()
+        .is_some_and(|rare| rare.linked.len() > linked_max)
+    {
+        return Err(Refusal {
+            limit: Some(Limit::Rules),
+            ..Refusal::rule::<pfcp::LinkedUrrId>(rule).cause(Cause::NO_RESOURCES_AVAILABLE)
+        });
     }
     Ok(())
 }
@@ -88,7 +98,7 @@ impl Translator<'_> {
         };
         *wanted.rare_mut() = rarely(rule, ie)?;
         wanted.tidy();
-        check(rule, &wanted)?;
+        check(rule, &wanted, self.urrs_max)?;
         let now = self.now;
         self.draft.rules.urrs.push(measured(id, &wanted));
         self.draft
@@ -102,7 +112,7 @@ impl Translator<'_> {
     pub(crate) fn update_urr(&mut self, ie: &pfcp::UpdateUrr) -> Result<(), Refusal> {
         let rule = FailedRuleId::Urr(ie.urr_id);
         refuse_unsupported!(rule, ie);
-        let now = self.now;
+        let (now, urrs_max) = (self.now, self.urrs_max);
         let Draft {
             rules,
             details,
@@ -115,6 +125,7 @@ impl Translator<'_> {
         let urr = urr.ok_or(absent)?;
         let there = rules.urrs.iter_mut().find(|there| there.id == urr.id);
         let wanted = updated(rule, &urr.wanted, ie)?;
+        check(rule, &wanted, urrs_max)?;
         *there.ok_or(absent)? = measured(urr.id, &wanted);
         let reading = readings.iter().find(|(id, _)| *id == urr.id);
         let reading = reading.map(|(_, reading)| *reading).unwrap_or_default();
@@ -230,7 +241,6 @@ fn updated(rule: FailedRuleId, old: &Wanted, ie: &pfcp::UpdateUrr) -> Result<Wan
     wanted.period_s = wanted.period_s.and_then(positive);
     update_rare(rule, wanted.rare_mut(), ie)?;
     wanted.tidy();
-    check(rule, &wanted)?;
     Ok(wanted)
 }
 
@@ -342,8 +352,12 @@ fn in_order(mut monitoring: Vec<Monitoring>) -> Vec<Monitoring> {
     monitoring
 }
 
+/// In order, each once.
 fn linked(urrs: &[pfcp::LinkedUrrId]) -> Vec<UrrId> {
-    urrs.iter().map(|urr| UrrId(urr.0)).collect()
+    let mut linked: Vec<UrrId> = urrs.iter().map(|urr| UrrId(urr.0)).collect();
+    linked.sort_unstable();
+    linked.dedup();
+    linked
 }
 
 fn dropped(ie: &pfcp::DroppedDlTrafficThreshold) -> Option<Dropped> {

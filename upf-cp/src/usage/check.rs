@@ -252,10 +252,9 @@ impl UrrControl {
         self.time_quota_left_ms = self.time_quota_left_ms.map(|_| 0);
     }
 
-    /// Whether a report of one of those is one of this, too.
-    pub(crate) fn is_linked_to(&self, reported: &[UrrId]) -> bool {
+    /// Whether a report of that one is one of this, too.
+    pub(crate) fn is_linked_to(&self, reported: UrrId) -> bool {
         let linked = self.wanted.rare().map_or(&[][..], |rare| &rare.linked);
-        self.wanted.reports_on(ReportingTriggers::LIUSA)
-            && linked.iter().any(|urr| reported.contains(urr))
+        self.wanted.reports_on(ReportingTriggers::LIUSA) && linked.binary_search(&reported).is_ok()
     }
 }

@@ -87,12 +87,47 @@ fn b08_strangers_change_nothing() {
 fn b05_only_who_is_allowed_associates() {
     let mut config = upf_cp::NodeConfig::new(ip(UPF));
     config.allow = vec!["10.10.4.0/30".parse().unwrap()];
+    config.limits.messages_per_second_per_peer = 10;
     let mut world = World::with(config);
     let stranger = "10.10.4.66:8805".parse().unwrap();
-    let answer = world.ask_from(stranger, None, &association());
-    assert_eq!(cause_of(&answer).0, 64);
-    let answer = world.ask_from(stranger, Some(0), &open5gs(9));
-    assert_eq!(cause_of(&answer).0, 72);
+    // Not a word to who is not allowed; and nothing of what the others may send is used up.
+    for sequence in 0..100 {
+        let setup = encode(None, sequence, &association());
+        assert!(world.octets(stranger, &setup).is_empty());
+        assert!(world.octets(stranger, &[0]).is_empty());
+    }
+    let counters = world.node.counters();
+    assert_eq!(counters.dropped(upf_cp::Dropped::NotAllowed), 200);
+    assert_eq!(counters.dropped(upf_cp::Dropped::StrangerRate), 0);
+    world.associate();
+}
+
+#[test]
+fn a_host_that_floods_keeps_no_smf_from_associating() {
+    let mut config = upf_cp::NodeConfig::new(ip(UPF));
+    config.limits.messages_per_second_per_stranger = 100;
+    let mut world = World::with(config);
+    for host in ["10.10.4.66:8805", "10.10.4.67:1"] {
+        for _ in 0..15_000 {
+            assert!(world.octets(host.parse().unwrap(), &[0]).is_empty());
+        }
+    }
+    let dropped = world.node.counters().dropped(upf_cp::Dropped::StrangerRate);
+    assert_eq!(dropped, 30_000 - 200);
+    world.associate();
+}
+
+#[test]
+fn many_hosts_that_flood_keep_no_configured_smf_from_associating() {
+    let mut config = upf_cp::NodeConfig::new(ip(UPF));
+    config.smf = vec![smf()];
+    let mut world = World::with(config);
+    for host in 0..60_000 {
+        let host = std::net::Ipv4Addr::from(0x0a0b_0000 + host);
+        world.octets((host, 1).into(), &[0]);
+    }
+    let dropped = world.node.counters().dropped(upf_cp::Dropped::StrangerRate);
+    assert!(dropped > 0);
     world.associate();
 }
 

@@ -454,7 +454,7 @@ pub(crate) const CAUSES: &[(u8, &str)] = &[
         2,
         "what_does_not_fit_into_the_answer_to_a_deletion_follows_it",
     ),
-    (64, "b05_only_who_is_allowed_associates"),
+    (64, "only_listed_node_ids_associate"),
     (65, "c25_an_unknown_seid_is_nobodys"),
     (66, "every_mandatory_ie_that_is_left_out_is_named"),
     (67, "c02_a_pdr_without_far_is_refused"),
@@ -535,7 +535,10 @@ pub(crate) const CP_FEATURES: &[(&str, &str)] = &[
         "last_reports_are_refused_to_whom_did_not_announce_them",
     ),
     ("BUNDL", "who_did_not_announce_bundles_gets_none"),
-    ("ARDR", "who_did_not_announce_it_gets_one_long_answer"),
+    (
+        "ARDR",
+        "who_did_not_announce_it_gets_what_does_not_fit_before_the_answer",
+    ),
 ];
 
 /// What is said of an IE: of that place before any.

@@ -6,7 +6,7 @@ use api::model;
 use config::Config;
 use dpdk::{Pool, PortInfo};
 use session::topology::Topology;
-use upf_cp::{Counters, PathStatus, PeerStatus, UePoolStatus};
+use upf_cp::{Counters, Dropped, Limit, PathStatus, PeerStatus, UePoolStatus};
 use upf_dp::{PortCounts, PortLink, Reason, WorkerCounts};
 
 use super::Sight;
@@ -121,17 +121,9 @@ pub(super) struct Now {
 }
 
 pub(super) fn limits(config: &Config, counters: &Counters, now: Now) -> Vec<model::Limit> {
-    use upf_cp::{Dropped, Limit};
-    let bound = |key: &str, most: u32, now, reached| model::Limit {
-        key: key.to_owned(),
-        most: most.into(),
-        now,
-        reached,
-    };
     let reached = |limit| Some(counters.limit(limit));
-    let dropped = |why| Some(counters.dropped(why));
     let limits = &config.limits;
-    vec![
+    let mut all = vec![
         bound(
             "limits.sessions",
             limits.sessions,
@@ -163,18 +155,6 @@ pub(super) fn limits(config: &Config, counters: &Counters, now: Now) -> Vec<mode
             Some(counters.messages_shed),
         ),
         bound(
-            "limits.messages_per_second_per_peer",
-            limits.messages_per_second_per_peer,
-            None,
-            dropped(Dropped::PeerRate),
-        ),
-        bound(
-            "limits.waiting_reports_per_peer",
-            limits.waiting_reports_per_peer,
-            None,
-            Some(counters.reports_shed),
-        ),
-        bound(
             "limits.gtpu_peers",
             limits.gtpu_peers,
             Some(now.paths),
@@ -186,7 +166,56 @@ pub(super) fn limits(config: &Config, counters: &Counters, now: Now) -> Vec<mode
             Some(now.held),
             None,
         ),
+    ];
+    all.extend(limits_of_peers(config, counters));
+    all
+}
+
+/// Bounds on what one peer, or who is none, may ask for.
+fn limits_of_peers(config: &Config, counters: &Counters) -> Vec<model::Limit> {
+    let dropped = |why| Some(counters.dropped(why));
+    let limits = &config.limits;
+    vec![
+        bound(
+            "limits.messages_per_second_per_peer",
+            limits.messages_per_second_per_peer,
+            None,
+            dropped(Dropped::PeerRate),
+        ),
+        bound(
+            "limits.messages_per_second_per_stranger",
+            limits.messages_per_second_per_stranger,
+            None,
+            dropped(Dropped::StrangerRate),
+        ),
+        bound(
+            "limits.waiting_reports_per_peer",
+            limits.waiting_reports_per_peer,
+            None,
+            Some(counters.reports_shed),
+        ),
+        bound(
+            "limits.next_hops_per_peer",
+            limits.next_hops_per_peer,
+            None,
+            Some(counters.limit(Limit::NextHops)),
+        ),
+        bound(
+            "limits.long_requests_per_peer",
+            limits.long_requests_per_peer,
+            None,
+            Some(counters.long_requests_refused),
+        ),
     ]
+}
+
+fn bound(key: &str, most: u32, now: Option<u64>, reached: Option<u64>) -> model::Limit {
+    model::Limit {
+        key: key.to_owned(),
+        most: most.into(),
+        now,
+        reached,
+    }
 }
 
 impl Sight {

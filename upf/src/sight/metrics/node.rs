@@ -9,7 +9,7 @@ use upf_cp::{Counters, Dropped, Limit, PathStatus};
 use super::{Figure, NONE, Page, Scrape};
 
 /// What the node counts.
-const OF_THE_NODE: [Figure<Counters>; 17] = [
+const OF_THE_NODE: [Figure<Counters>; 18] = [
     (
         "upf_pfcp_duplicates",
         "Requests that came again and got the stored answer",
@@ -29,6 +29,11 @@ const OF_THE_NODE: [Figure<Counters>; 17] = [
         "upf_pfcp_shed",
         "Requests refused because more came than there is time for",
         |node| node.messages_shed,
+    ),
+    (
+        "upf_pfcp_long_requests_refused",
+        "Requests about many sessions refused because too many of the same SMF waited",
+        |node| node.long_requests_refused,
     ),
     (
         "upf_pfcp_too_long",
