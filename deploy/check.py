@@ -175,14 +175,15 @@ for path, value, key in [
 print("the JSON Schema takes upf.example.yaml, and refuses 5 mistakes")
 
 print("the chart:")
-check("no values", {})
 examples = sorted((HERE / "helm" / "examples").glob("*.yaml"))
-assert len(examples) == 3
+assert len(examples) == 4
 for file in examples:
     check(file.name, yaml.safe_load(file.read_text()))
+demo = yaml.safe_load((HERE / "helm" / "examples" / "demo.yaml").read_text())
 whole = check(
     "monitored",
     {
+        **demo,
         "api": {"port": 9090, "tokensSecret": "who"},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "podDisruptionBudget": {"enabled": True},
@@ -197,7 +198,7 @@ assert monitor["metadata"]["labels"]["release"] == "prometheus"
 assert monitor["spec"]["endpoints"][0]["port"] == "api"
 assert one(whole, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 0
 
-encrypted = check("encrypted", {"api": {"port": 9090, "tokensSecret": "who", "tlsSecret": "cert"}})
+encrypted = check("encrypted", {**demo, "api": {"port": 9090, "tokensSecret": "who", "tlsSecret": "cert"}})
 pod = one(encrypted, "StatefulSet")["spec"]["template"]["spec"]
 assert pod["securityContext"]["fsGroup"] == 65532
 assert pod["containers"][0]["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
@@ -208,19 +209,26 @@ assert secrets == {"who", "cert"}, secrets
 
 templates = set()
 for level in ["info", "debug"]:
-    values = {"restartOnChange": False, "config": {"log": {"level": level}}}
+    values = {"restartOnChange": False, "config": {**demo["config"], "log": {"level": level}}}
     kept = check(f"changed to {level} while it runs", values)
     templates.add(json.dumps(one(kept, "StatefulSet")["spec"]["template"]))
 assert len(templates) == 1, "a change of the configuration restarts the pod"
 
-refused("half a processor", {"resources": {"cpu": 0.5, "memory": "1Gi"}}, "cpu")
-refused("a capability that is not needed", {"capabilities": ["SYS_ADMIN"]}, "capabilities")
-refused("a key that there is not", {"replicas": 3}, "replicas")
-refused("an end that is too soon", {"terminationGracePeriodSeconds": 10}, "release_grace_s")
-refused("a network from nowhere", {"networks": {"n3": {"enabled": True}}}, "networks.n3.existing")
-refused("an API for everybody", {"api": {"port": 9090}}, "api.tokensSecret")
-refused("a scrape of nothing", {"serviceMonitor": {"enabled": True}}, "api.port")
-print("  7 mistakes in values are refused")
+refused("no configuration", {}, "config.pfcp")
+refused("half a processor", {**demo, "resources": {"cpu": 0.5, "memory": "1Gi"}}, "cpu")
+refused("a capability that is not needed", {**demo, "capabilities": ["SYS_ADMIN"]}, "capabilities")
+refused("a key that there is not", {**demo, "replicas": 3}, "replicas")
+refused("an end that is too soon", {**demo, "terminationGracePeriodSeconds": 10}, "release_grace_s")
+refused("a network from nowhere", {**demo, "networks": {"n3": {"enabled": True}}}, "networks.n3.existing")
+refused("an API for everybody", {**demo, "api": {"port": 9090}}, "api.tokensSecret")
+refused("a scrape of nothing", {**demo, "serviceMonitor": {"enabled": True}}, "api.port")
+sockets = yaml.safe_load((HERE / "helm" / "examples" / "kernel.yaml").read_text())
+refused("a packet socket without its capability", {**sockets, "capabilities": ["NET_ADMIN"]}, "needs NET_RAW")
+twice = {name: {"enabled": True, "interface": "net1", "cni": {"type": "macvlan"}} for name in ["n3", "n6"]}
+refused("two networks on one interface", {**demo, "networks": twice}, "networks.n6.interface")
+part = {"cpu": 2, "memory": "1Gi", "hugepages": {"size": "1Gi"}}
+refused("half a page", {**demo, "resources": part}, "resources.hugepages.amount")
+print("  11 mistakes in values are refused")
 
 lock = (HERE.parent / "Cargo.lock").read_text()
 locked = set(re.findall(r'^name = "(.*)"\nversion = "(.*)"$', lock, re.MULTILINE))

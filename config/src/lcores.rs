@@ -8,7 +8,7 @@ use crate::types::invalid;
 /// Which processors work on packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lcores {
-    /// As many as the process may use, less one for the control side.
+    /// Those that the process may use but the first, no more than the most queues of a port.
     Auto,
     /// These, by number.
     List(Vec<u16>),
@@ -30,6 +30,12 @@ impl Lcores {
                 min: 0,
                 max: Self::MAX,
             });
+        }
+        if first > last {
+            return Err(invalid(
+                range,
+                "a range from a lower to a higher number, such as 3-5",
+            ));
         }
         // At most MAX, so that the conversion loses none.
         for lcore in (first..=last).filter_map(|lcore| u16::try_from(lcore).ok()) {

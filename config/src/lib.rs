@@ -14,6 +14,7 @@
 //! came from ([`Setting`]) all follow from that one table.
 #![forbid(unsafe_code)]
 
+mod buffers;
 mod choices;
 mod device;
 mod effective;
@@ -35,6 +36,7 @@ mod types;
 mod validate;
 mod words;
 
+pub use buffers::Buffers;
 pub use device::{Device, DeviceProblem, LinkName, MemifRole, PciAddress};
 pub use json_schema::json_schema;
 pub use labels::{FlowText, Label, RuleNumber, Slice};

@@ -476,7 +476,7 @@ impl Problem {
             Self::MixedFamilies { .. } => "give a next hop of the same family",
             Self::MtuTooLarge { .. } => "lower it, or raise `mtu` of the port",
             Self::TooFewBuffers { .. } => {
-                "raise `memory.buffers`, or lower `buffering.packets_total`, queues or descriptors"
+                "set `memory.buffers: auto` or raise it, or lower `buffering.packets_total`, queues or descriptors"
             }
             Self::ApiWithoutTokens { .. } => {
                 "name a file of tokens in `api.tokens`, or listen on 127.0.0.1"

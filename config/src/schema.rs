@@ -11,8 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::sections::sections;
 use crate::{
-    Device, FilePath, InterfaceAddress, Lcores, Mtu, Name, NetworkName, NodeId, PeerAddress,
-    Prefix, Slice, SocketPath, VlanId,
+    Buffers, Device, FilePath, InterfaceAddress, Lcores, Mtu, Name, NetworkName, NodeId,
+    PeerAddress, Prefix, Slice, SocketPath, VlanId,
 };
 
 pub use crate::words::*;
@@ -311,7 +311,7 @@ sections! {
 
     /// The processors that work on packets.
     pub struct Workers {
-        /// Processors of the workers: `auto`, a list, or ranges such as `1-3,5`.
+        /// Processors of the workers: a list, or ranges such as `1-3,5`; `auto` for those that the process may use but the first, no more than the most `rx_queues` of a port.
         lcores: Lcores = "auto";
         /// What a worker does when nothing comes in. Longer sleeps spare the processor, shorter ones the first packet after a while.
         idle: Idle = "{}";
@@ -329,8 +329,8 @@ sections! {
     pub struct Memory {
         /// `1g` or `2m` pages, `none` for ordinary memory, `auto` for the largest that are free.
         hugepages: Hugepages = "auto";
-        /// Packet buffers per NUMA node. At least as many as all queues, held packets and bursts together.
-        buffers: u32 = "16384" in 1024..=16_777_216;
+        /// Packet buffers per NUMA node: `auto` for what the descriptors of all queues, held packets and bursts of all workers want and a quarter more, at least 16384; or a number, which must be no less than what they want.
+        buffers: Buffers = "auto";
     }
 
     /// Bounds on everything that a peer could let grow.

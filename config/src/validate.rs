@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::buffers::Wanted;
 use crate::reader::{Places, join};
 use crate::schema::{Config, Interface, Network, Port, Role, UeToUe};
-use crate::{Device, Host, Lcores, Mistake, Problem, similar};
+use crate::{Buffers, Device, Host, Lcores, Mistake, Problem, similar};
 
 /// How many name servers UEs are told of.
 const NAME_SERVERS_MAX: usize = 8;
@@ -113,9 +114,6 @@ pub(crate) struct Checked {
     pub(crate) mistakes: Vec<Mistake>,
     pub(crate) warnings: Vec<Warning>,
 }
-
-/// Packets that a worker takes at once.
-const BURST: u64 = 64;
 
 /// Checks a configuration of which every value is right by itself.
 pub(crate) fn check(config: &Config, places: &Places) -> Checked {
@@ -388,30 +386,24 @@ impl<'a> Check<'a> {
     /// Numbers that must not outgrow each other.
     fn sizes(&mut self) {
         let config = self.config;
-        let workers = match &config.workers.lcores {
-            Lcores::Auto => 1,
-            Lcores::List(lcores) => u64::try_from(lcores.len()).unwrap_or(u64::MAX),
-        };
-        let queues: u64 = config
-            .ports
-            .iter()
-            .map(|port| {
-                u64::from(port.rx_queues) * u64::from(port.rx_descriptors)
-                    + workers * u64::from(port.tx_descriptors)
-            })
-            .sum();
-        let held = u64::from(config.buffering.packets_total);
-        let bursts = workers * BURST;
-        let (found, needed) = (u64::from(config.memory.buffers), queues + held + bursts);
-        if found < needed {
-            let problem = Problem::TooFewBuffers {
-                found,
-                needed,
-                queues,
-                held,
-                bursts,
+        if let Buffers::Number(number) = config.memory.buffers {
+            let workers = match &config.workers.lcores {
+                // As many as a port has queues to deal out, where there are as many processors.
+                Lcores::Auto => config.ports.iter().map(|port| port.rx_queues.into()).max(),
+                Lcores::List(lcores) => u64::try_from(lcores.len()).ok(),
             };
-            self.mistake("memory.buffers", problem);
+            let wanted = Wanted::of(config, workers.unwrap_or(1));
+            let (found, needed) = (u64::from(number), wanted.sum());
+            if found < needed {
+                let problem = Problem::TooFewBuffers {
+                    found,
+                    needed,
+                    queues: wanted.queues,
+                    held: wanted.held,
+                    bursts: wanted.bursts,
+                };
+                self.mistake("memory.buffers", problem);
+            }
         }
         let buffering = &config.buffering;
         if buffering.packets_per_session > buffering.packets_total {

@@ -94,7 +94,7 @@ fn a_small_file_has_all_defaults() {
     assert_eq!(config.workers.lcores, Lcores::Auto);
     assert_eq!(
         (config.memory.hugepages, config.memory.buffers),
-        (Hugepages::Auto, 16384)
+        (Hugepages::Auto, config::Buffers::Auto)
     );
     assert_eq!((config.limits.sessions, config.limits.peers), (65536, 64));
     assert_eq!(config.buffering.packets_per_session, 64);
@@ -285,6 +285,21 @@ fn the_example_names_the_true_defaults() {
     assert_eq!(example.workers, small.workers);
     assert_eq!(example.gtpu, small.gtpu);
     assert_eq!(example.log, small.log);
+}
+
+#[test]
+fn there_are_enough_buffers_for_any_number_of_workers() {
+    let config = load(SMALL).config;
+    assert_eq!(config.buffers(1), 16_384);
+    // A receive queue of 1024 descriptors, and of each worker a transmit queue and a burst; held packets.
+    let wanted = 1024 + 8 * (1024 + 64) + 8192;
+    let buffers = usize::try_from(config.buffers(8)).unwrap();
+    assert!(
+        (wanted + wanted / 4..wanted + wanted / 2).contains(&buffers),
+        "{buffers}"
+    );
+    let config = load_with(SMALL, &[], &["memory.buffers=20000"]).config;
+    assert_eq!(config.buffers(8), 20_000);
 }
 
 #[test]

@@ -376,7 +376,7 @@ fn lcores_that_are_none() {
     one("[1, 1]", "stands in the list twice");
     one("1-3,2", "stands in the list twice");
     one("[]", "expected at least one lcore");
-    one("3-1", "expected at least one lcore");
+    one("3-1", "expected a range from a lower to a higher number");
     one("[5000]", "expected a number from 0 to 1023");
     one("0-18446744073709551615", "expected a number from 0 to 1023");
 }
@@ -642,6 +642,11 @@ fn sizes_that_do_not_fit() {
         says,
     );
     let text = GOOD.replace("log:", "memory: { buffers: 12352 }\nlog:");
+    assert_eq!(mistakes(&text, &[], &[]), []);
+    // With `auto` there are as many workers as a port has queues, and always enough buffers for them.
+    let text = text.replace("12352 }", "12352 }\nworkers: { lcores: 2-5 }");
+    assert_eq!(mistakes(&text, &[], &[]).len(), 1);
+    let text = text.replace("buffers: 12352", "buffers: auto");
     assert_eq!(mistakes(&text, &[], &[]), []);
     let to = "buffering: { packets_total: 10 }\nlog:";
     let says = "expected at most the 10 of buffering.packets_total";

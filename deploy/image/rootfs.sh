@@ -90,7 +90,7 @@ ldconfig -r "$dest"
 # Permitted, not effective: the kernel then grants as many of them as the engine allows, and starts
 # the program all the same where it allows none. `upf` makes effective what it was granted.
 if command -v setcap > /dev/null; then
-    setcap 'cap_net_admin,cap_net_raw,cap_ipc_lock,cap_bpf,cap_sys_nice=p' "$dest/usr/bin/upf"
+    setcap 'cap_net_admin,cap_net_raw,cap_ipc_lock,cap_bpf=p' "$dest/usr/bin/upf"
 else
     echo "no setcap: only root can use kernel interfaces in this image" >&2
 fi

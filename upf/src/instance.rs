@@ -58,8 +58,9 @@ impl Instance {
     /// When DPDK, a port or the N4 socket cannot be had; the error names the key to look at.
     pub async fn start(config: &Config) -> Result<Self> {
         let cpus = cpus::of_workers(config);
-        let eal = ports::start_eal(config)?;
-        let pools = Pools::create(eal, config)?;
+        let buffers = config.buffers(cpus.len());
+        let eal = ports::start_eal(config, buffers)?;
+        let pools = Pools::create(eal, config, buffers)?;
         let pool = pools.own()?;
         let ports = open_ports(eal, config, &pools, cpus.len())?;
         set_up_kernel(config).await?;

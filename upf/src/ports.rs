@@ -13,15 +13,15 @@ const BUFFER_OCTETS: u64 = 2_560;
 const OTHER_MIB: u64 = 128;
 
 /// The memory that buffers, rings and queues take on a NUMA node, in MiB.
-pub(crate) fn memory_mib(config: &Config) -> u64 {
-    u64::from(config.memory.buffers) * BUFFER_OCTETS / (1 << 20) + OTHER_MIB
+pub(crate) fn memory_mib(buffers: u32) -> u64 {
+    u64::from(buffers) * BUFFER_OCTETS / (1 << 20) + OTHER_MIB
 }
 
 /// Starts DPDK's environment as `config` asks.
 ///
 /// # Errors
 /// When DPDK refuses; its reason is on standard error.
-pub(crate) fn start_eal(config: &Config) -> Result<Eal> {
+pub(crate) fn start_eal(config: &Config, buffers: u32) -> Result<Eal> {
     if let Some(eal) = Eal::get() {
         return Ok(eal);
     }
@@ -35,7 +35,7 @@ pub(crate) fn start_eal(config: &Config) -> Result<Eal> {
             Hugepages::OneGigabyte | Hugepages::TwoMegabytes => Memory::Huge,
             Hugepages::None => Memory::Ordinary,
         },
-        memory_mib: u32::try_from(memory_mib(config)).unwrap_or(u32::MAX),
+        memory_mib: u32::try_from(memory_mib(buffers)).unwrap_or(u32::MAX),
         pci: pci.collect(),
         ..EalConfig::default()
     })
@@ -53,7 +53,7 @@ impl Pools {
     ///
     /// # Errors
     /// When there is not enough memory for the configured number of buffers.
-    pub(crate) fn create(eal: Eal, config: &Config) -> Result<Self> {
+    pub(crate) fn create(eal: Eal, config: &Config, buffers: u32) -> Result<Self> {
         let mut nodes: Vec<Option<u32>> = config
             .ports
             .iter()
@@ -63,7 +63,7 @@ impl Pools {
         nodes.dedup();
         let pools = nodes
             .into_iter()
-            .map(|node| Ok((node, pool(eal, config, node)?)));
+            .map(|node| Ok((node, pool(eal, config, (node, buffers))?)));
         Ok(Self(pools.collect::<Result<_>>()?))
     }
 
@@ -96,7 +96,7 @@ impl Pools {
     }
 }
 
-fn pool(eal: Eal, config: &Config, node: Option<u32>) -> Result<&'static Pool> {
+fn pool(eal: Eal, config: &Config, (node, buffers): (Option<u32>, u32)) -> Result<&'static Pool> {
     let largest = config
         .ports
         .iter()
@@ -112,17 +112,13 @@ fn pool(eal: Eal, config: &Config, node: Option<u32>) -> Result<&'static Pool> {
     };
     let name = node.map_or_else(|| "packets".to_owned(), |node| format!("packets_{node}"));
     let pool = PoolConfig {
-        mbufs: config.memory.buffers,
+        mbufs: buffers,
         data_room,
         socket: node,
         ..PoolConfig::named(name)
     };
-    Pool::create(eal, &pool).with_context(|| {
-        format!(
-            "no memory for {} buffers (key memory.buffers)",
-            config.memory.buffers
-        )
-    })
+    Pool::create(eal, &pool)
+        .with_context(|| format!("no memory for {buffers} buffers (key memory.buffers)"))
 }
 
 /// The NUMA node that a device hangs on; virtual ones hang on none.

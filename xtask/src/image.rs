@@ -33,7 +33,7 @@ const DRIVERS: &[&str] = &[
 const USER: &str = "65532";
 
 /// What `--cap-drop ALL --cap-add NET_RAW` drops, of those that the binary can use.
-const ALL_BUT_NET_RAW: &str = "cap_net_admin,cap_ipc_lock,cap_bpf,cap_sys_nice,cap_sys_admin";
+const ALL_BUT_NET_RAW: &str = "cap_net_admin,cap_ipc_lock,cap_bpf,cap_sys_admin";
 
 /// A configuration that needs the kernel.
 const CONFIG: &str = "\

@@ -4,6 +4,7 @@ use config::schema::Hugepages;
 use config::{Config, Device};
 
 use super::{Area, Facts, Finding};
+use crate::cpus::workers;
 use crate::ports;
 
 const WHY_PAGES: &str = "packet buffers and tables on small pages cost a TLB miss with most \
@@ -53,15 +54,15 @@ fn needed(facts: &Facts, config: &Config, findings: &mut Vec<Finding>) {
         Hugepages::TwoMegabytes => &[2 << 10],
         Hugepages::Auto | Hugepages::None => &[1 << 20, 2 << 10],
     };
-    let need_mib = ports::memory_mib(config);
+    let buffers = config.buffers(workers(config, &facts.cpus.allowed).len());
+    let need_mib = ports::memory_mib(buffers);
     for node in nodes(facts, config) {
         let on_node = facts.hugepages.iter().filter(|pool| pool.node == node);
         let on_node = on_node.filter(|pool| sizes.contains(&pool.page_kib));
         let free_mib: u64 = on_node.map(|pool| pool.free * pool.page_kib / 1024).sum();
         let what = format!(
-            "node {node}: {free_mib} MB of hugepages free, {need_mib} MB needed for \
-             memory.buffers={}",
-            config.memory.buffers
+            "node {node}: {free_mib} MB of hugepages free, {need_mib} MB needed for {buffers} \
+             buffers (memory.buffers)"
         );
         if free_mib >= need_mib {
             findings.push(Finding::good("memory.hugepages", Area::Memory, what));

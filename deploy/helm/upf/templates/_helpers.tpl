@@ -49,3 +49,36 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- toYaml $resources }}
 {{- end }}
+
+{{/* Values that contradict each other. */}}
+{{- define "upf.check" -}}
+{{- range $key := list "pfcp" "ports" "interfaces" }}
+{{- if not (hasKey $.Values.config $key) }}
+{{- fail (printf "config.%s: the UPF wants it; whole sets of values are in deploy/helm/examples" $key) }}
+{{- end }}
+{{- end }}
+{{- range $port := .Values.config.ports }}
+{{- range $prefix, $wanted := dict "af_packet:" (list "NET_RAW") "tap:" (list "NET_ADMIN") "af_xdp:" (list "NET_RAW" "NET_ADMIN" "BPF") }}
+{{- if hasPrefix $prefix $port.device }}
+{{- range $capability := $wanted }}
+{{- if not (has $capability $.Values.capabilities) }}
+{{- fail (printf "capabilities: the port %s (%s) needs %s" $port.name $port.device $capability) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $interfaces := list }}
+{{- range $name, $network := .Values.networks }}
+{{- if $network.enabled }}
+{{- if has $network.interface $interfaces }}
+{{- fail (printf "networks.%s.interface: %s is another network's already" $name $network.interface) }}
+{{- end }}
+{{- $interfaces = append $interfaces $network.interface }}
+{{- end }}
+{{- end }}
+{{- $pages := .Values.resources.hugepages }}
+{{- if and (eq $pages.size "1Gi") (not (hasSuffix "Gi" $pages.amount)) }}
+{{- fail (printf "resources.hugepages.amount: %s is no number of pages of 1Gi" $pages.amount) }}
+{{- end }}
+{{- end }}
