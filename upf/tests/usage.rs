@@ -544,6 +544,14 @@ fn begin() -> (Vec<TestWorker>, Smf) {
         mut workers,
         ..
     } = Testbed::new(2, 256);
+    // Nobody is there to answer those who ask whether neighbours still are.
+    let gateway = "10.0.6.254".parse().unwrap();
+    for (interface, address, mac) in [
+        (testbed::N3, testbed::GNB.into(), testbed::MAC_GNB),
+        (testbed::N6, gateway, testbed::MAC_GATEWAY),
+    ] {
+        neighbours.fix(session::neighbour::NextHop { interface, address }, mac);
+    }
     let ends = workers
         .iter_mut()
         .map(|worker| std::mem::replace(&mut worker.control, queues(1).1));
