@@ -254,9 +254,15 @@ impl Neighbours {
         let _ = word.map(|word| word.fetch_update(AcqRel, Acquire, new));
     }
 
+    /// All ids that were ever used are below this.
+    #[inline]
+    pub fn span(&self) -> usize {
+        LASTING + self.used.load(Acquire)
+    }
+
     /// Every next hop there is.
     pub fn all(&self) -> impl Iterator<Item = (NextHopId, NextHop)> + '_ {
-        let ids = (0..NEXT_HOPS_MAX).filter_map(|id| u16::try_from(id).ok());
+        let ids = (0..self.span()).filter_map(|id| u16::try_from(id).ok());
         ids.map(NextHopId)
             .filter_map(|id| Some((id, self.hop(id)?)))
     }

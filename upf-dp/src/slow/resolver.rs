@@ -130,7 +130,7 @@ impl<P: Packet> Path<P> {
         if self.worker != WorkerId(0) || turn.now.0 < resolver.next_look {
             return;
         }
-        // Everything is looked at every 64 ms.
+        // Everything is looked at every 64 ms; where there are very many next hops, every 128.
         resolver.next_look = turn.now.0 + resolver.hz / 1000;
         if !resolver.announced {
             resolver.announced = true;
@@ -141,7 +141,7 @@ impl<P: Packet> Path<P> {
             let next = usize::from(id.0) + 1;
             self.slow.resolver.cursor = u16::try_from(next)
                 .ok()
-                .filter(|_| next < NEXT_HOPS_MAX)
+                .filter(|_| next < self.neighbours.span())
                 .unwrap_or(0);
             let Some(hop) = self.neighbours.hop(id) else {
                 continue;
