@@ -8,18 +8,18 @@ use config::{Loaded, Mistake, Setting};
 use serde_json::{Value, json};
 use upf::settings::{self, Refused};
 
-use crate::say;
+use crate::{say, show};
 
 /// Prints what is in force and where it came from; an error names every mistake.
 pub(crate) fn check(file: &Path, flags: &[String]) -> Result<()> {
     let loaded = settings::load(file, flags)?;
     for setting in &loaded.origins {
-        println!("{setting}");
+        show(format_args!("{setting}\n"))?;
     }
     for warning in &loaded.warnings {
         say(format_args!("warning: {warning}"));
     }
-    println!("{}: good", file.display());
+    show(format_args!("{}: good\n", file.display()))?;
     Ok(())
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn check_json(file: &Path, flags: &[String]) -> Result<ExitCode> {
             Err(error) => return Err(error),
         },
     };
-    println!("{}", serde_json::to_string_pretty(&outcome)?);
+    show(serde_json::to_string_pretty(&outcome)? + "\n")?;
     Ok(code)
 }
 

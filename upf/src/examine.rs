@@ -95,9 +95,9 @@ fn print(report: &Report, arguments: &Arguments) -> Result<()> {
             "well": report.is_well(),
             "findings": shown,
         });
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        crate::show(serde_json::to_string_pretty(&json)? + "\n")?;
     } else {
-        println!("{}", report.render(least));
+        crate::show(report.render(least) + "\n")?;
     }
     Ok(())
 }

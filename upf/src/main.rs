@@ -158,16 +158,10 @@ fn main() -> ExitCode {
         Command::Pfcp { command } => return finish(decode::run(&command)),
         Command::Config {
             command: ConfigCommand::Example,
-        } => {
-            print!("{}", include_str!("../../upf.example.yaml"));
-            Ok(())
-        }
+        } => show(include_str!("../../upf.example.yaml")).map_err(Into::into),
         Command::Config {
             command: ConfigCommand::Schema,
-        } => {
-            println!("{:#}", config::json_schema());
-            Ok(())
-        }
+        } => show(format_args!("{:#}\n", config::json_schema())).map_err(Into::into),
         Command::Completions { shell } => {
             pages::completions(shell, Cli::command());
             Ok(())
@@ -182,6 +176,17 @@ fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
         say(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Shows something on standard output. Who has closed that has seen enough.
+///
+/// # Errors
+/// When it cannot be written for another reason, such as a full disk.
+fn show(words: impl Display) -> io::Result<()> {
+    match write!(io::stdout(), "{words}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Says something on standard error; who has closed that has heard enough.

@@ -511,6 +511,28 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
+/// So it is for the commands that show much.
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    for arguments in [
+        &["config", "example"][..],
+        &["config", "schema"],
+        &[
+            "check",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../upf.example.yaml"),
+        ],
+        &["explain", "--reason", "all"],
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_upf"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
+    }
+}
+
 /// Who listens to what is wrong may have heard enough, too.
 #[test]
 fn a_closed_standard_error_is_no_panic() {

@@ -152,9 +152,9 @@ impl Asked<'_> {
     /// Prints `what` as JSON where that is wanted, else as `text` makes it.
     fn print<T: Serialize>(&self, what: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
         if self.ask.json {
-            println!("{}", serde_json::to_string_pretty(what)?);
+            crate::show(serde_json::to_string_pretty(what)? + "\n")?;
         } else {
-            print!("{}", text(what));
+            crate::show(text(what))?;
         }
         Ok(())
     }

@@ -256,16 +256,16 @@ fn reason(name: &str, json: bool) -> Result<ExitCode> {
                 "remedy": reason.remedy(),
             })
         });
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&said.collect::<Vec<_>>())?
-        );
+        crate::show(serde_json::to_string_pretty(&said.collect::<Vec<_>>())? + "\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     for reason in wanted {
-        println!("{reason}\n  {}", reason.description());
-        println!("  likely cause: {}", reason.cause());
-        println!("  remedy: {}", reason.remedy());
+        crate::show(format_args!(
+            "{reason}\n  {}\n  likely cause: {}\n  remedy: {}\n",
+            reason.description(),
+            reason.cause(),
+            reason.remedy()
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
