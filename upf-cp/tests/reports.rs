@@ -45,6 +45,20 @@ fn downlink_data(world: &World) -> WorkerReport {
     }
 }
 
+/// Every session holds its first packet.
+fn hold_for_all(world: &mut World) {
+    let sessions: Vec<_> = world.node.sessions().map(|(index, _)| index.0).collect();
+    for session in sessions {
+        world.report(WorkerReport::DownlinkData {
+            session,
+            pdr: 1,
+            far: 1,
+            qfi: None,
+            tos: 0,
+        });
+    }
+}
+
 #[test]
 fn downlink_data_is_reported_until_it_is_answered() {
     let mut world = World::associated();
@@ -236,16 +250,7 @@ fn reports_wait_while_too_many_are_unanswered() {
     for n in 1..=8 {
         world.establish(&open5gs(n));
     }
-    let sessions: Vec<_> = world.node.sessions().map(|(index, _)| index.0).collect();
-    for session in sessions {
-        world.report(WorkerReport::DownlinkData {
-            session,
-            pdr: 1,
-            far: 1,
-            qfi: None,
-            tos: 0,
-        });
-    }
+    hold_for_all(&mut world);
     assert_eq!(world.requests.len(), 2);
     assert_eq!(world.node.counters().reports_shed, 3);
     // What was shed has its turn, too, once there is room.
@@ -311,16 +316,7 @@ fn what_there_was_no_room_to_tell_is_told_when_there_is() {
     world.associate();
     world.establish(&open5gs(9));
     world.establish(&open5gs(10));
-    let sessions: Vec<_> = world.node.sessions().map(|(index, _)| index.0).collect();
-    for session in sessions {
-        world.report(WorkerReport::DownlinkData {
-            session,
-            pdr: 1,
-            far: 1,
-            qfi: None,
-            tos: 0,
-        });
-    }
+    hold_for_all(&mut world);
     assert_eq!(world.node.counters().reports_shed, 1);
     let seid = |world: &World| world.requests[0].header.seid;
     assert_eq!((world.requests.len(), seid(&world)), (1, Some(0x109)));

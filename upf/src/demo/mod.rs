@@ -111,23 +111,13 @@ fn keep(exhibits: &Exhibits, wanted: &PathBuf) -> Result<PathBuf> {
 }
 
 fn configuration(upf: Ipv4Addr, sessions: u32) -> String {
-    let (n6_v4, n6_v6) = lab::UPF_N6;
     format!(
         "\
 pfcp: {{ address: {upf}, allow: [127.0.0.0/8] }}
-ports:
-  - {{ name: ran, device: 'ring:n3', mtu: 1600 }}
-  - {{ name: core, device: 'ring:n6', mtu: 1500 }}
-interfaces:
-  - {{ name: n3, role: n3, port: ran, addresses: [{n3}/24] }}
-  - {{ name: n6, role: n6, port: core, addresses: [{n6_v4}/24, '{n6_v6}/64'] }}
-networks:
-  - {{ name: internet, interface: n6, ue_pools: {pools} }}
-limits: {{ sessions: {limit} }}
+{ends}limits: {{ sessions: {limit} }}
 log: {{ level: warn }}
 ",
-        n3 = lab::UPF_N3,
-        pools = lab::UE_POOLS,
+        ends = lab::configuration(),
         limit = sessions.max(1024),
     )
 }

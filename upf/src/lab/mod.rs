@@ -22,7 +22,7 @@ use load::{Load, Stopwatch};
 use wire::Wire;
 
 pub(crate) use handle::Handle;
-pub(crate) use names::{UE_POOLS, flavour, loopback, tunnel, ue_addresses};
+pub(crate) use names::{configuration, flavour, loopback, tunnel, ue_addresses};
 pub(crate) use wire::Carried;
 
 /// The UPF's address on N3.

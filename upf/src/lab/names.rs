@@ -5,10 +5,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use anyhow::{Result, anyhow};
 use simulator::{Flavour, Tunnel};
 
-use super::{FIRST_TEID, GNBS};
+use super::{FIRST_TEID, GNBS, UPF_N3, UPF_N6};
 
 /// Where UEs have their addresses, as a configuration writes it.
-pub(crate) const UE_POOLS: &str = "[10.45.0.0/16, '2001:db8:cafe::/48']";
+const UE_POOLS: &str = "[10.45.0.0/16, '2001:db8:cafe::/48']";
+
+/// The part of a UPF's configuration that connects it with the laboratory.
+pub(crate) fn configuration() -> String {
+    let (n6_v4, n6_v6) = UPF_N6;
+    format!(
+        "\
+ports:
+  - {{ name: ran, device: 'ring:n3', mtu: 1600 }}
+  - {{ name: core, device: 'ring:n6', mtu: 1500 }}
+interfaces:
+  - {{ name: n3, role: n3, port: ran, addresses: [{UPF_N3}/24] }}
+  - {{ name: n6, role: n6, port: core, addresses: [{n6_v4}/24, '{n6_v6}/64'] }}
+networks:
+  - {{ name: internet, interface: n6, ue_pools: {UE_POOLS} }}
+"
+    )
+}
 
 /// The UE addresses with this number, from 0 to 65 000: every fourth UE has IPv6 alone, every second
 /// one both.

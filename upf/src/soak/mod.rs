@@ -148,7 +148,6 @@ pub(crate) fn soak(arguments: &Arguments) -> Result<()> {
 }
 
 fn configuration(arguments: &Arguments, upf: Ipv4Addr, lcores: &[u32]) -> String {
-    let (n6_v4, n6_v6) = lab::UPF_N6;
     format!(
         "\
 pfcp:
@@ -156,20 +155,11 @@ pfcp:
   allow: [127.0.0.0/8]
   retransmission: {{ t1_ms: 1000, n1: 3 }}
   heartbeat: {{ interval_s: 1, delete_silent_after_s: 2 }}
-ports:
-  - {{ name: ran, device: 'ring:n3', mtu: 1600 }}
-  - {{ name: core, device: 'ring:n6', mtu: 1500 }}
-interfaces:
-  - {{ name: n3, role: n3, port: ran, addresses: [{n3}/24] }}
-  - {{ name: n6, role: n6, port: core, addresses: [{n6_v4}/24, '{n6_v6}/64'] }}
-networks:
-  - {{ name: internet, interface: n6, ue_pools: {pools} }}
-workers: {{ lcores: {lcores:?} }}
+{ends}workers: {{ lcores: {lcores:?} }}
 limits: {{ sessions: {sessions} }}
 log: {{ level: error }}
 ",
-        n3 = lab::UPF_N3,
-        pools = lab::UE_POOLS,
+        ends = lab::configuration(),
         // No more than there are at a time: a place that is lost is missed at once.
         sessions = CERTAIN + arguments.sessions + GUESTS,
     )
