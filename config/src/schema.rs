@@ -351,8 +351,6 @@ sections! {
         traffic_endpoints_per_session: u32 = "16" in 0..=256, live;
         /// Framed routes of one packet detection rule or traffic endpoint.
         framed_routes_per_pdr: u32 = "16" in 0..=255, live;
-        /// Buffering action rules of one session.
-        bars_per_session: u32 = "16" in 1..=255;
         /// Applications that SMFs describe by PFDs.
         applications: u32 = "1024" in 0..=1_000_000, live;
         /// Flow descriptions of one application; a packet detection rule holds 255. Each is compared with packets, one after the other.
